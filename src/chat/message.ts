@@ -1,0 +1,186 @@
+/** The chat port: what every channel speaks. Platforms are taken off at the edge. */
+
+export type ChannelName = 'telegram' | 'console' | 'zalo-oa' | 'zalo-bot';
+
+/** A chat on a channel, private or group. */
+export interface ChatAddress {
+  channel: ChannelName;
+  chatId: string;
+}
+
+export interface Sender {
+  /** the account's id on its platform, a string always */
+  userId: string;
+  name: string;
+}
+
+/** A file somebody sent, not fetched yet. Serializable: it waits in the inbox. */
+export interface Attachment {
+  kind: 'photo' | 'video' | 'audio' | 'document';
+  /** what the channel needs to fetch it (a file id, a path of its spool) */
+  ref: string;
+  fileName?: string;
+  /** what the sender's platform claims; never trusted */
+  mime?: string;
+  sizeBytes?: number;
+}
+
+export interface Place {
+  latitude: number;
+  longitude: number;
+}
+
+export interface Message {
+  kind: 'message';
+  channel: ChannelName;
+  chatId: string;
+  chatKind: 'private' | 'group';
+  chatTitle?: string;
+  /** unique within the channel; the same message delivered twice has the same id */
+  externalId: string;
+  sender: Sender;
+  sentMs: number;
+  /** NFC; the text of a message, the caption of a file, what a pressed button says */
+  text: string;
+  attachments: Attachment[];
+  place?: Place;
+  /** spoken to the bot on purpose: private, or in a group by slash, mention, reply to the bot, or button */
+  addressed: boolean;
+  /** came from a button: run it as typed, and the platform's spinner is already answered */
+  pressed?: boolean;
+  /** messages of one album share it */
+  albumId?: string;
+  /** payload of a deep link (`/start <payload>`), taken off the text */
+  startPayload?: string;
+}
+
+/** What happened to a chat, as far as the bot must know. */
+export interface ChatEvent {
+  kind: 'event';
+  channel: ChannelName;
+  chatId: string;
+  chatTitle?: string;
+  externalId: string;
+  sentMs: number;
+  event:
+    | { type: 'bot-added'; by: Sender }
+    | { type: 'bot-removed' }
+    /** a person blocked or unblocked the bot in the private chat */
+    | { type: 'blocked'; userId: string }
+    | { type: 'unblocked'; userId: string }
+    /** the group has a new id */
+    | { type: 'migrated'; toChatId: string };
+}
+
+export type Incoming = Message | ChatEvent;
+
+/** Pressing a button is the same as typing `says`; a link opens an address. */
+export type Button = { label: string; says: string } | { label: string; url: string };
+
+/** A file to send, on our disk. Spooled files belong to the outbox and go when the message is done. */
+export interface OutFile {
+  path: string;
+  sizeBytes: number;
+  /** ASCII: [A-Za-z0-9._-] */
+  fileName: string;
+}
+
+export interface TextReply {
+  kind: 'text';
+  /** plain NFC text; a channel escapes what its platform needs */
+  text: string;
+  /** rows of buttons */
+  buttons?: Button[][];
+}
+
+export interface PhotoReply {
+  kind: 'photo';
+  file: OutFile;
+  caption?: string;
+  width?: number;
+  height?: number;
+  buttons?: Button[][];
+}
+
+export interface VideoReply {
+  kind: 'video';
+  file: OutFile;
+  caption?: string;
+  width: number;
+  height: number;
+  durationMs: number;
+  buttons?: Button[][];
+}
+
+export interface DocumentReply {
+  kind: 'document';
+  file: OutFile;
+  caption?: string;
+  buttons?: Button[][];
+}
+
+/** 2–10 photos and videos shown together. */
+export interface AlbumReply {
+  kind: 'album';
+  items: (PhotoReply | VideoReply)[];
+  caption?: string;
+}
+
+export type Reply = TextReply | PhotoReply | VideoReply | DocumentReply | AlbumReply;
+
+/** What a platform can take, as data: `fit` and the outbox obey it. */
+export interface ChannelLimits {
+  textLength: number;
+  captionLength: number;
+  photoBytes: number;
+  /** width + height of a photo */
+  photoSides: number;
+  fileBytes: number;
+  /** can it play a video in the chat? */
+  video: boolean;
+  albumItems: number;
+  buttons: boolean;
+  /** can a sent message be changed? */
+  edit: boolean;
+  rates: {
+    /** messages a second over all chats */
+    perSecond: number;
+    /** milliseconds between messages to one private chat */
+    perChatMs: number;
+    perGroupPerMinute: number;
+  };
+}
+
+export interface Sent {
+  /** the platform's ids of the messages that carry the reply */
+  ids: string[];
+}
+
+export interface SendOptions {
+  /** change this earlier message into the reply instead of adding one; where it can't, a new one is sent */
+  replaces?: string;
+  /** the inbox message this answers, for channels that show it */
+  inboxId?: number;
+}
+
+export type Activity = 'typing' | 'sending-photo' | 'sending-video';
+
+/**
+ * A messenger. Making one does nothing; `start` begins to take messages until `stop`.
+ * `accept` resolves once the message is durably in the inbox: only then may the channel confirm it to its
+ * platform. `send` resolves when the platform has taken the message, and throws WorldError:
+ * rate-limited (retryAfterS), unreachable, blocked, chat-gone, migrated (movedTo), too-big, invalid.
+ */
+export interface Channel {
+  readonly name: ChannelName;
+  readonly limits: ChannelLimits;
+  start(accept: (incoming: Incoming) => Promise<{ inboxId: number; fresh: boolean }>): Promise<void>;
+  send(to: ChatAddress, reply: Reply, options?: SendOptions): Promise<Sent>;
+  /** "is typing", "is sending a video": best effort, never throws */
+  act(to: ChatAddress, activity: Activity): Promise<void>;
+  /** Fetches a file somebody sent into `path`, at most `maxBytes`; WorldError too-big, unreachable, not-found. */
+  fetch(attachment: Attachment, path: string, maxBytes: number): Promise<{ sizeBytes: number }>;
+  /** An address that opens the private chat, with a payload where the platform knows such; null where not. */
+  privateChatLink(payload?: string): string | null;
+  stop(): Promise<void>;
+}
