@@ -1,0 +1,336 @@
+import path from 'node:path';
+import { z } from 'zod';
+
+/**
+ * Every setting, once: name, meaning, default. `.env.example` and the README's table are printed from here.
+ * A setting without a value in the environment takes its default.
+ */
+interface Setting {
+  name: string;
+  section: string;
+  about: string;
+  /** as it would stand in `.env`; '' = not set */
+  fallback: string;
+  secret?: true;
+  schema: z.ZodType<unknown>;
+}
+
+const port = z.coerce.number().int().min(0).max(65535);
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const flag = z.enum(['0', '1', '']).transform((value) => value === '1');
+const maybe = z.string().transform((value) => (value === '' ? null : value));
+const maybeUrl = z.union([z.literal('').transform(() => null), z.url()]);
+
+export const SETTINGS = [
+  {
+    name: 'DATA_DIR',
+    section: 'Where',
+    about: 'Folder of databases, reports and recordings',
+    fallback: './data',
+    schema: z.string().min(1),
+  },
+  {
+    name: 'RECORDINGS_DIR',
+    section: 'Where',
+    about: 'Folder of recordings, best on a disk of its own; empty: DATA_DIR/recordings',
+    fallback: '',
+    schema: maybe,
+  },
+  {
+    name: 'HOST',
+    section: 'Where',
+    about: 'Address the web server binds to; anything but loopback ends the demo',
+    fallback: '127.0.0.1',
+    schema: z.string().min(1),
+  },
+  {
+    name: 'PORT',
+    section: 'Where',
+    about: 'Web console, health and metrics',
+    fallback: '8600',
+    schema: port,
+  },
+  {
+    name: 'RECORDER_PORT',
+    section: 'Where',
+    about: "The recorder's HTTP API, loopback only",
+    fallback: '8601',
+    schema: port,
+  },
+  {
+    name: 'PUBLIC_URL',
+    section: 'Where',
+    about: 'Public HTTPS address of this server; with it large files also go out as expiring links',
+    fallback: '',
+    schema: maybeUrl,
+  },
+  {
+    name: 'DEMO',
+    section: 'Where',
+    about: '1: insist on the demo, 0: never; empty: the demo runs when nothing is set up',
+    fallback: '',
+    schema: z.enum(['', '0', '1']),
+  },
+  {
+    name: 'COMMUNE_NAME',
+    section: 'People',
+    about: 'How the unit is called in greetings and thanks',
+    fallback: 'Công an xã',
+    schema: z.string().min(1),
+  },
+  {
+    name: 'CONSOLE',
+    section: 'People',
+    about: '1: serve the web console outside the demo too, behind the login link that the bot gives',
+    fallback: '0',
+    schema: flag,
+  },
+  {
+    name: 'TELEGRAM_BOT_TOKEN',
+    section: 'Telegram',
+    about: 'Token from @BotFather; empty: no Telegram',
+    fallback: '',
+    secret: true,
+    schema: maybe,
+  },
+  {
+    name: 'TELEGRAM_API_ROOT',
+    section: 'Telegram',
+    about: 'Bot API server: the public one, your own (larger files) or a relay',
+    fallback: 'https://api.telegram.org',
+    schema: z.url(),
+  },
+  {
+    name: 'TELEGRAM_PROXY',
+    section: 'Telegram',
+    about: 'http://, https:// or socks5:// proxy to reach Telegram where it is blocked',
+    fallback: '',
+    secret: true,
+    schema: maybe,
+  },
+  {
+    name: 'CLIP_SECONDS',
+    section: 'Footage',
+    about: 'Length of a clip when only a moment is named, seconds',
+    fallback: '30',
+    schema: whole(5, 600),
+  },
+  {
+    name: 'CLIP_MAX_SECONDS',
+    section: 'Footage',
+    about: 'Longest clip one may ask for, seconds',
+    fallback: '1800',
+    schema: whole(30, 7200),
+  },
+  {
+    name: 'OUTAGE_SECONDS',
+    section: 'Footage',
+    about: 'A camera down for longer is told to the officers, seconds',
+    fallback: '60',
+    schema: whole(5, 3600),
+  },
+  {
+    name: 'RETENTION_DAYS',
+    section: 'Footage',
+    about: 'Days to keep recordings',
+    fallback: '30',
+    schema: whole(1, 3650),
+  },
+  {
+    name: 'MIN_FREE_PERCENT',
+    section: 'Footage',
+    about: 'Oldest recordings go when less of the disk is free, percent',
+    fallback: '5',
+    schema: z.coerce.number().min(0).max(90),
+  },
+  {
+    name: 'MIN_FREE_GB',
+    section: 'Footage',
+    about: 'Oldest recordings go when less of the disk is free, gigabytes',
+    fallback: '5',
+    schema: z.coerce.number().min(0),
+  },
+  {
+    name: 'FFMPEG_PATH',
+    section: 'Footage',
+    about: 'ffmpeg to use; empty: the one on PATH (5 or newer), else a packaged one',
+    fallback: '',
+    schema: maybe,
+  },
+  {
+    name: 'LOG_LEVEL',
+    section: 'Engineers',
+    about: 'trace, debug, info, warn, error',
+    fallback: 'info',
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  },
+  {
+    name: 'LOG_FILE',
+    section: 'Engineers',
+    about: 'Where the log goes; empty: DATA_DIR/logs',
+    fallback: '',
+    schema: maybe,
+  },
+  {
+    name: 'RECORDER_TOKEN',
+    section: 'Keys, made at first start: keep them, and keep them secret',
+    about: "Bearer token of the recorder's API",
+    fallback: '',
+    secret: true,
+    schema: z.string(),
+  },
+  {
+    name: 'SECRET_KEY',
+    section: 'Keys, made at first start: keep them, and keep them secret',
+    about: 'Encrypts camera addresses and phone numbers; lost = they must be typed again',
+    fallback: '',
+    secret: true,
+    schema: z.string(),
+  },
+] as const satisfies readonly Setting[];
+
+type SettingName = (typeof SETTINGS)[number]['name'];
+type Values = { [S in (typeof SETTINGS)[number] as S['name']]: z.output<S['schema']> };
+
+export interface Config {
+  /** DATA_DIR, absolute; in the demo DATA_DIR/demo */
+  dataDir: string;
+  recordingsDir: string;
+  host: string;
+  port: number;
+  recorderPort: number;
+  publicUrl: string | null;
+  demo: boolean;
+  communeName: string;
+  console: boolean;
+  telegram: { token: string | null; apiRoot: string; proxy: string | null };
+  clipSeconds: number;
+  clipMaxSeconds: number;
+  outageSeconds: number;
+  retentionDays: number;
+  minFreePercent: number;
+  minFreeBytes: number;
+  ffmpegPath: string | null;
+  logLevel: string;
+  logDir: string;
+  recorderToken: string;
+  secretKey: string;
+}
+
+/** Thrown for settings that can't be used; `message` lists each, without the value of a secret. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+/** Reads the raw settings, or throws ConfigError with every fault at once. */
+export function readSettings(env: Record<string, string | undefined>): Values {
+  const values: Record<string, unknown> = {};
+  const faults: string[] = [];
+  for (const setting of SETTINGS) {
+    const given = env[setting.name]?.trim() || setting.fallback;
+    const result = setting.schema.safeParse(given);
+    if (result.success) values[setting.name] = result.data;
+    else {
+      const shown = 'secret' in setting ? '' : ` (${given})`;
+      faults.push(
+        `${setting.name}${shown}: ${result.error.issues[0]?.message ?? 'not valid'}. ${setting.about}.`,
+      );
+    }
+  }
+  if (faults.length > 0) throw new ConfigError(faults.join('\n'));
+  return values as Values;
+}
+
+/** The settings as the services use them; `demo` is decided by `decideMode`. */
+export function makeConfig(env: Record<string, string | undefined>, demo: boolean): Config {
+  const values = readSettings(env);
+  const root = path.resolve(values.DATA_DIR);
+  const dataDir = demo ? path.join(root, 'demo') : root;
+  return {
+    dataDir,
+    recordingsDir:
+      values.RECORDINGS_DIR === null || demo
+        ? path.join(dataDir, 'recordings')
+        : path.resolve(values.RECORDINGS_DIR),
+    host: values.HOST,
+    port: values.PORT,
+    recorderPort: values.RECORDER_PORT,
+    publicUrl: values.PUBLIC_URL,
+    demo,
+    communeName: values.COMMUNE_NAME.normalize('NFC'),
+    console: demo || values.CONSOLE,
+    telegram: {
+      token: values.TELEGRAM_BOT_TOKEN,
+      apiRoot: values.TELEGRAM_API_ROOT,
+      proxy: values.TELEGRAM_PROXY,
+    },
+    clipSeconds: values.CLIP_SECONDS,
+    clipMaxSeconds: values.CLIP_MAX_SECONDS,
+    outageSeconds: values.OUTAGE_SECONDS,
+    retentionDays: values.RETENTION_DAYS,
+    minFreePercent: values.MIN_FREE_PERCENT,
+    minFreeBytes: values.MIN_FREE_GB * 1e9,
+    ffmpegPath: values.FFMPEG_PATH,
+    logLevel: values.LOG_LEVEL,
+    logDir: values.LOG_FILE === null ? path.join(dataDir, 'logs') : path.resolve(values.LOG_FILE),
+    recorderToken: values.RECORDER_TOKEN,
+    secretKey: values.SECRET_KEY,
+  };
+}
+
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
+export const isLoopback = (host: string) => LOOPBACK.has(host) || host.startsWith('127.');
+
+export type Mode = { mode: 'demo' | 'real' } | { mode: 'refused'; sentence: string };
+
+/**
+ * Demo or real? The demo runs only where nothing real could be touched by it.
+ * @param installed a real installation's database exists in DATA_DIR
+ */
+export function decideMode(env: Record<string, string | undefined>, installed: boolean): Mode {
+  const values = readSettings(env);
+  if (values.DEMO === '0') return { mode: 'real' };
+  const obstacle = installed
+    ? 'thư mục DATA_DIR đã có dữ liệu thật'
+    : values.TELEGRAM_BOT_TOKEN !== null
+      ? 'đã có token của một kênh chat trong .env'
+      : !isLoopback(values.HOST)
+        ? `HOST=${values.HOST} mở ra ngoài máy này`
+        : null;
+  if (obstacle === null) return { mode: 'demo' };
+  if (values.DEMO === '1')
+    return {
+      mode: 'refused',
+      sentence: `Không chạy bản dùng thử: ${obstacle}. Bỏ DEMO=1 để chạy thật, hoặc đặt DATA_DIR sang thư mục trống, bỏ token và HOST để dùng thử.`,
+    };
+  if (!installed && values.TELEGRAM_BOT_TOKEN === null)
+    return {
+      mode: 'refused',
+      sentence: `Không chạy bản dùng thử: ${obstacle}. Hãy đặt TELEGRAM_BOT_TOKEN trong .env để chạy thật, đặt DEMO=0 để chạy thật không có Telegram, hoặc bỏ HOST để dùng thử.`,
+    };
+  return { mode: 'real' };
+}
+
+/** The text of `.env.example`. */
+export function printEnvExample(): string {
+  const lines = [
+    '# Printed from src/base/config.ts by `npm run print`. Copy to .env and change what you need.',
+  ];
+  let section = '';
+  for (const setting of SETTINGS) {
+    if (setting.section !== section) {
+      section = setting.section;
+      lines.push('', `# ${section}`);
+    }
+    lines.push(
+      `# ${setting.about}`,
+      `${setting.fallback === '' ? '# ' : ''}${setting.name}=${setting.fallback}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Names of settings whose value must never be printed. */
+export const SECRET_SETTINGS: SettingName[] = SETTINGS.filter((setting) => 'secret' in setting).map(
+  (setting) => setting.name,
+);
