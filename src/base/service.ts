@@ -1,0 +1,64 @@
+import process from 'node:process';
+import type { Log } from './log.js';
+
+export interface RunningService {
+  /** resolves when everything is closed */
+  stop(): Promise<void>;
+}
+
+/** What a service process tells its parent. */
+export type ServiceNews =
+  | { type: 'ready'; port: number }
+  /** a line for the terminal, and for nothing else */
+  | { type: 'say'; line: string }
+  | { type: 'pong' };
+/** What the parent tells a service process. */
+export type ServiceOrder = { type: 'stop' } | { type: 'ping' };
+
+const STOP_DEADLINE_MS = 8_000;
+
+export const tellParent = (news: ServiceNews) => void process.send?.(news, undefined, {}, () => {});
+
+/**
+ * The life of a service process: starts it, answers the parent's pings, stops it once on the parent's order, on the
+ * parent's death or on a signal, and ends with code 1 on a fault of ours, so that the parent starts it again.
+ */
+export async function runService(
+  log: Log,
+  start: (signal: AbortSignal) => Promise<RunningService>,
+): Promise<void> {
+  const ending = new AbortController();
+  let running: RunningService | null = null;
+
+  const stop = async (code: number) => {
+    if (ending.signal.aborted) return;
+    ending.abort();
+    setTimeout(() => process.exit(code || 1), STOP_DEADLINE_MS).unref();
+    try {
+      await running?.stop();
+    } catch (error) {
+      log.error({ err: error }, 'stopping failed');
+    }
+    log.flush();
+    process.exit(code);
+  };
+  const fail = (error: unknown) => {
+    log.fatal({ err: error }, 'unexpected fault: this service ends and is started again');
+    void stop(1);
+  };
+
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+  process.on('SIGTERM', () => void stop(0));
+  process.on('SIGINT', () => void stop(0));
+  process.on('disconnect', () => void stop(0));
+  process.on('message', (order: ServiceOrder) => {
+    if (order.type === 'stop') void stop(0);
+    if (order.type === 'ping') tellParent({ type: 'pong' });
+  });
+  try {
+    running = await start(ending.signal);
+  } catch (error) {
+    fail(error);
+  }
+}

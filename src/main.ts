@@ -1,0 +1,119 @@
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { type Config, ConfigError, decideMode, makeConfig, readSettings } from './base/config.js';
+import { ensureKeys, readEnvFile } from './base/env-file.js';
+import { takeFolder } from './base/folder-lock.js';
+import { type Log, makeLog } from './base/log.js';
+import { supervise } from './supervise.js';
+
+/** The parent of both services: decides the mode, prepares keys and databases, keeps recorder and bot alive. */
+
+const built = fileURLToPath(new URL('..', import.meta.url));
+const root = path.join(built, '..');
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** Brings a database up to the newest migration; the file is made when it is missing. */
+async function migrate(name: 'bot' | 'recorder', file: string): Promise<void> {
+  await promisify(execFile)(
+    process.execPath,
+    [
+      path.join(root, 'node_modules', 'prisma', 'build', 'index.js'),
+      'migrate',
+      'deploy',
+      '--config',
+      path.join(root, 'prisma', name, 'prisma.config.ts'),
+    ],
+    {
+      cwd: root,
+      env: { ...process.env, DATABASE_FILE: file, CHECKPOINT_DISABLE: '1', PRISMA_HIDE_UPDATE_MESSAGE: '1' },
+    },
+  );
+}
+
+function settle(): { config: Config; env: NodeJS.ProcessEnv } | string {
+  const envFile = path.resolve('.env');
+  const env = { ...readEnvFile(envFile), ...process.env };
+  const dataRoot = path.resolve(readSettings(env).DATA_DIR);
+  const installed =
+    fs.existsSync(path.join(dataRoot, 'bot.db')) || fs.existsSync(path.join(dataRoot, 'recorder.db'));
+  const mode = decideMode(env, installed);
+  if (mode.mode === 'refused') return mode.sentence;
+  const demo = mode.mode === 'demo';
+  // The demo keeps its keys in its own folder: it touches nothing of a real installation.
+  const keys = ensureKeys(demo ? path.join(dataRoot, 'demo', '.env') : envFile, demo ? {} : env);
+  const all = { ...env, ...keys, MAT_THAN_DEMO: demo ? '1' : '0' };
+  return { config: makeConfig(all, demo), env: all };
+}
+
+async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<void> {
+  say(config.demo ? 'Mắt Thần · bản dùng thử (demo)' : 'Mắt Thần');
+  await Promise.all([
+    migrate('recorder', path.join(config.dataDir, 'recorder.db')),
+    migrate('bot', path.join(config.dataDir, 'bot.db')),
+  ]);
+  const service = (name: string, script: string) =>
+    supervise({ name, script: path.join(built, ...script.split('/')), env, log, say });
+  const recorder = service('recorder', 'media/main.js');
+  const bot = service('bot', 'src/bot.js');
+
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    say('Đang dừng…');
+    await bot.stop();
+    await recorder.stop();
+    log.info('stopped');
+    log.flush();
+    say('Đã dừng. Chạy lại bằng: npm start');
+    process.exit(0);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
+
+  await recorder.ready;
+  const port = await bot.ready;
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  say('');
+  if (config.console) {
+    say(`  Mở trình duyệt · open:  http://${host}:${port}/console`);
+    if (config.demo) say('  Hoặc gõ · or type:      npm run say -- --as canbo "ảnh 1"');
+  }
+  if (config.telegram.token !== null) say('  Telegram: nhắn cho bot của bạn · write to your bot');
+  if (config.telegram.token === null && !config.demo)
+    say('  Chưa có TELEGRAM_BOT_TOKEN trong .env: camera vẫn được ghi, chưa có kênh chat.');
+  say(`  Dữ liệu · data:         ${config.dataDir}`);
+  say(`  Nhật ký · logs:         ${config.logDir}`);
+  say('  Dừng · stop:            Ctrl-C');
+  say('');
+}
+
+try {
+  const settled = settle();
+  if (typeof settled === 'string') {
+    say(settled);
+    process.exit(1);
+  }
+  const { config, env } = settled;
+  fs.mkdirSync(config.dataDir, { recursive: true });
+  const holder = takeFolder(config.dataDir);
+  if (holder !== null) {
+    say(
+      `Mắt Thần đang chạy trên thư mục này rồi (tiến trình ${holder}). Dừng nó trước, hoặc đặt DATA_DIR khác.`,
+    );
+    process.exit(1);
+  }
+  const log = makeLog({ name: 'parent', level: config.logLevel, dir: config.logDir });
+  await run(config, env, log);
+} catch (error) {
+  const text = error instanceof Error ? error.message : String(error);
+  say(
+    error instanceof ConfigError
+      ? `Cài đặt chưa đúng, hãy sửa trong .env:\n${text}`
+      : `Không khởi động được: ${text}`,
+  );
+  process.exit(1);
+}
