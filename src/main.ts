@@ -99,7 +99,7 @@ try {
   }
   const { config, env } = settled;
   fs.mkdirSync(config.dataDir, { recursive: true });
-  const holder = takeFolder(config.dataDir);
+  const holder = await takeFolder(config.dataDir);
   if (holder !== null) {
     say(
       `Mắt Thần đang chạy trên thư mục này rồi (tiến trình ${holder}). Dừng nó trước, hoặc đặt DATA_DIR khác.`,

@@ -1,34 +1,53 @@
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 
-const isAlive = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-};
+/** A local socket named after the folder: the kernel frees it with the process, whatever way that ends. */
+function socketOf(folder: string): string {
+  const name = `mat-than-${createHash('sha256').update(fs.realpathSync(folder)).digest('hex').slice(0, 24)}`;
+  return process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : path.join(os.tmpdir(), `${name}.sock`);
+}
+
+/** Asks the holder for its process number; null when nobody answers. */
+function askHolder(socket: string): Promise<number | null> {
+  return new Promise((resolve) => {
+    const connection = net.connect(socket);
+    connection.setTimeout(2000, () => connection.destroy());
+    let answer = '';
+    connection.on('data', (chunk) => {
+      answer += chunk.toString();
+    });
+    connection.on('error', () => resolve(null));
+    connection.on('close', () => resolve(answer === '' ? null : Number(answer)));
+  });
+}
 
 /**
  * Takes a data folder for this process until it ends, so that two installations never write the same recordings.
- * A lock whose process is gone is taken over.
- * @returns null when taken, else the process that holds it
+ * @returns null when taken, else the number of the process that holds it
  */
-export function takeFolder(folder: string): number | null {
-  const file = path.join(folder, 'running.pid');
+export async function takeFolder(folder: string): Promise<number | null> {
+  const socket = socketOf(folder);
+  const server = net.createServer((connection) => {
+    connection.on('error', () => {});
+    connection.end(String(process.pid));
+  });
+  server.unref();
+  const listen = () =>
+    new Promise<boolean>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) =>
+        error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
+      );
+      server.listen(socket, () => resolve(true));
+    });
   for (let tries = 0; tries < 3; tries += 1) {
-    try {
-      fs.writeFileSync(file, String(process.pid), { flag: 'wx' });
-      process.on('exit', () => fs.rmSync(file, { force: true }));
-      return null;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const holder = Number(fs.readFileSync(file, 'utf8'));
-    if (Number.isInteger(holder) && holder > 0 && holder !== process.pid && isAlive(holder)) return holder;
-    fs.rmSync(file, { force: true });
+    if (await listen()) return null;
+    const holder = await askHolder(socket);
+    if (holder !== null) return holder;
+    fs.rmSync(socket, { force: true });
   }
-  throw new Error(`cannot take ${file}`);
+  throw new Error(`cannot take ${folder}`);
 }
