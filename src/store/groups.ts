@@ -1,0 +1,71 @@
+import type { GroupPurpose } from '../base/roles.js';
+import type { Database, Transaction } from './database.js';
+
+type Store = Database | Transaction;
+
+/** A group chat the bot is in. */
+export interface Group {
+  id: number;
+  channel: string;
+  chatId: string;
+  title: string;
+  /** null while not bound */
+  purpose: GroupPurpose | null;
+  hamletId: number | null;
+  hamletName: string | null;
+}
+
+/** Groups the bot is still in, bound ones first. */
+export async function listGroups(db: Store): Promise<Group[]> {
+  const rows = await db.group.findMany({
+    where: { leftMs: null },
+    include: { hamlet: { select: { name: true } } },
+    orderBy: { id: 'asc' },
+  });
+  return rows
+    .map((row) => ({
+      id: row.id,
+      channel: row.channel,
+      chatId: row.chatId,
+      title: row.title,
+      purpose: row.purpose as GroupPurpose | null,
+      hamletId: row.hamletId,
+      hamletName: row.hamlet?.name ?? null,
+    }))
+    .sort((a, b) => Number(a.purpose === null) - Number(b.purpose === null));
+}
+
+export async function groupsFor(db: Store, purpose: GroupPurpose): Promise<Group[]> {
+  return (await listGroups(db)).filter((group) => group.purpose === purpose);
+}
+
+/** Binds a group to a purpose; null unbinds it. */
+export async function bindGroup(
+  db: Store,
+  id: number,
+  to: { purpose: GroupPurpose; hamletId: number | null } | null,
+  by: { personId: number; nowMs: number },
+): Promise<void> {
+  await db.group.update({
+    where: { id },
+    data:
+      to === null
+        ? { purpose: null, hamletId: null, boundMs: null, boundById: null }
+        : { ...to, boundMs: BigInt(by.nowMs), boundById: by.personId },
+  });
+}
+
+/** A bound group, found again by its chat, then left as it is. */
+export async function ensureGroup(
+  db: Store,
+  group: { channel: string; chatId: string; title: string; purpose: GroupPurpose; hamletId: number | null },
+  nowMs: number,
+): Promise<number> {
+  const key = { channel: group.channel, chatId: group.chatId };
+  const row = await db.group.upsert({
+    where: { channel_chatId: key },
+    create: { ...group, boundMs: BigInt(nowMs) },
+    update: {},
+  });
+  return row.id;
+}
