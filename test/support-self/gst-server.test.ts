@@ -1,0 +1,105 @@
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { gst } from '../support/debian.js';
+import {
+  type PreparedStream,
+  prepareStream,
+  TINY,
+  TINY_HEVC,
+  trueFrame,
+  watchFrames,
+} from '../support/frame-clock.js';
+import { type GstServer, startGstServer } from '../support/gst/gst-server.js';
+import { arriving, inOrder, receive } from './receive.js';
+
+describe.skipIf(!gst.available)('gst-rtsp-server', () => {
+  let server: GstServer;
+  let tiny: PreparedStream;
+  beforeAll(async () => {
+    tiny = await prepareStream(TINY);
+    const hevc = await prepareStream(TINY_HEVC);
+    const h264 = { file: tiny.file, codec: tiny.codec, fps: tiny.fps };
+    server = await startGstServer({
+      mounts: [
+        { path: '/open', ...h264 },
+        { path: '/hevc', file: hevc.file, codec: hevc.codec, fps: hevc.fps },
+        { path: '/locked', ...h264, user: 'admin', password: 'p@ss:w/ord' },
+        ...Array.from({ length: 30 }, (_, i) => ({ path: `/many${i}`, ...h264 })),
+      ],
+    });
+  });
+  afterAll(() => server.stop());
+
+  for (const path of ['/open', '/hevc']) {
+    for (const transport of ['tcp', 'udp'] as const) {
+      it(`delivers ${path} over ${transport} to ffmpeg, every frame in order`, async () => {
+        const { code, numbers } = await receive(server.url(path), 2, { transport });
+        expect(code).toBe(0);
+        expect(numbers.length).toBeGreaterThanOrEqual(10);
+        expect(inOrder(numbers, tiny.frames)).toBe(true);
+      });
+    }
+  }
+
+  it('knows when each frame was sent', async () => {
+    const ages: number[] = [];
+    for await (const { number, atMs } of watchFrames(server.url('/open'))) {
+      const frame = trueFrame(number!, tiny.frames, server.frameAt('/open', atMs));
+      ages.push(atMs - server.sentMs('/open', frame));
+      if (ages.length === 25) break;
+    }
+    expect(Math.min(...ages)).toBeGreaterThanOrEqual(0);
+    // The first ones waited for ffmpeg to make up its mind; then it is one frame's time and a little.
+    expect(Math.max(...ages.slice(-8))).toBeLessThan(400);
+  });
+
+  it('lets the right password in by digest, and nobody else', async () => {
+    const good = await receive(server.url('/locked'), 1);
+    expect(good.numbers.length).toBeGreaterThan(5);
+    const wrong = await receive(server.url('/locked', { password: 'wrong' }), 1);
+    expect(wrong.stderr).toContain('401');
+    const nobody = await receive(server.url('/locked', { credentials: false }), 1);
+    expect(nobody.stderr).toContain('401');
+  });
+
+  it('says 404 for a stream that is not there', async () => {
+    const run = await receive(server.url('/open').replace('/open', '/nowhere'), 1);
+    expect(run.stderr).toContain('404');
+  });
+
+  it('goes silent when paused and live again when resumed', async () => {
+    const other = await startGstServer({
+      mounts: [{ path: '/a', file: tiny.file, codec: 'h264', fps: tiny.fps }],
+    });
+    const stream = arriving(other.url('/a'));
+    await stream.next();
+    other.pause();
+    // What was on its way arrives; then a second without a byte.
+    let next = stream.next();
+    const quiet = async () =>
+      Promise.race([next.then(() => false), new Promise<true>((go) => setTimeout(() => go(true), 1000))]);
+    let silent = await quiet();
+    for (let i = 0; !silent && i < 50; i++) {
+      next = stream.next();
+      silent = await quiet();
+    }
+    expect(silent).toBe(true);
+    other.resume();
+    expect((await next).done).toBe(false);
+    await stream.return(undefined);
+    await other.stop();
+  });
+
+  it('ends its clients when killed, and leaves nothing behind', async () => {
+    const other = await startGstServer({
+      mounts: [{ path: '/a', file: tiny.file, codec: 'h264', fps: tiny.fps }],
+    });
+    const stream = arriving(other.url('/a'));
+    await stream.next();
+    await other.kill();
+    let end = await stream.next();
+    while (!end.done) end = await stream.next();
+    expect(end.done).toBe(true);
+    expect(existsSync(`/proc/${other.pid}`)).toBe(false);
+  });
+});

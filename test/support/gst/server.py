@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""A real RTSP server (gst-rtsp-server) for the tests.
+
+Usage: server.py CONFIG.json
+  {"host": "127.0.0.1", "port": 0, "mounts": [{"path", "file", "codec", "fps", "user"?, "password"?, "scheme"?}]}
+`file` is an Annex-B elementary stream with access unit delimiters and no B-frames. All mounts share one clock:
+frame n of a mount is due at frame0Ms + n * 1000 / fps and shows picture n % frames. Prints one JSON line
+  {"port": 34567, "mounts": {"/cam": {"frame0Ms": 1700000000000.0, "frames": 100}}}
+and ends when its stdin closes.
+"""
+import heapq
+import json
+import os
+import sys
+import threading
+import time
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+
+START = b"\x00\x00\x00\x01"
+CODECS = {
+    # caps, payloader, parameter set types, delimiter type, type of a NAL unit's first byte, is it a keyframe?
+    "h264": ("video/x-h264", "rtph264pay", (7, 8), 9, lambda b: b & 0x1F, lambda t: t == 5),
+    "hevc": ("video/x-h265", "rtph265pay", (32, 33, 34), 35, lambda b: (b >> 1) & 0x3F, lambda t: 16 <= t <= 21),
+}
+
+
+def split_nals(data):
+    nals = []
+    start = data.find(b"\x00\x00\x01")
+    while start >= 0:
+        following = data.find(b"\x00\x00\x01", start + 3)
+        end = len(data) if following < 0 else following
+        nal = data[start + 3 : end].rstrip(b"\x00")
+        if nal:
+            nals.append(nal)
+        start = following
+    return nals
+
+
+class Film:
+    """One elementary stream, taken apart once, shared by every mount that shows it."""
+
+    def __init__(self, file, codec):
+        _, _, parameter_types, delimiter, type_of, is_key = CODECS[codec]
+        with open(file, "rb") as opened:
+            nals = split_nals(opened.read())
+        units = []
+        parameters = {}
+        for nal in nals:
+            kind = type_of(nal[0])
+            if kind == delimiter:
+                units.append([])
+                continue
+            if not units:
+                raise SystemExit(f"{file}: no access unit delimiters")
+            units[-1].append(nal)
+            if kind in parameter_types:
+                parameters.setdefault(kind, nal)
+        self.keys = [any(is_key(type_of(nal[0])) for nal in unit) for unit in units]
+        whole = [START + START.join(unit) for unit in units]
+        self.buffers = [Gst.Buffer.new_wrapped(unit) for unit in whole]
+        head = START + START.join(parameters[kind] for kind in parameter_types)
+        # A stream joined between keyframes begins with the parameter sets, as a camera's SDP carries them.
+        self.joining = [Gst.Buffer.new_wrapped(unit if key else head + unit) for unit, key in zip(whole, self.keys)]
+
+
+class Mount:
+    def __init__(self, film, fps, frame0):
+        self.film = film
+        self.fps = fps
+        self.frame0 = frame0
+        self.next = 0
+        self.first = None
+        self.base = 0
+        self.source = None
+        self.generation = 0
+
+    def due(self):
+        return self.frame0 + self.next / self.fps
+
+    def join(self, source):
+        """Starts feeding `source` with the frame that is due next."""
+        self.source = source
+        self.generation += 1
+        self.first = None
+        self.next = max(0, int((time.time() - self.frame0) * self.fps) + 1)
+        return self.generation
+
+    def push(self):
+        """Sends every frame that is due; after a pause of over a second goes on with the next live keyframe."""
+        now = time.time()
+        count = len(self.film.buffers)
+        if now - self.due() > 1:
+            self.next = int((now - self.frame0) * self.fps)
+            while not self.film.keys[self.next % count]:
+                self.next += 1
+        while self.source is not None and self.due() <= now:
+            frame = self.next
+            if self.first is None:
+                self.first = frame
+                clock = self.source.get_clock()
+                self.base = max(0, clock.get_time() - self.source.get_base_time()) if clock else 0
+                buffer = self.film.joining[frame % count].copy()
+            else:
+                buffer = self.film.buffers[frame % count].copy()
+            buffer.pts = self.base + int((frame - self.first) * Gst.SECOND / self.fps)
+            buffer.dts = buffer.pts
+            buffer.duration = int(Gst.SECOND / self.fps)
+            self.next += 1
+            if self.source.emit("push-buffer", buffer) not in (Gst.FlowReturn.OK, Gst.FlowReturn.FLUSHING):
+                self.source = None
+
+
+class Feeder(threading.Thread):
+    """One thread feeds all mounts that are being watched, each frame at its time."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.changed = threading.Condition()
+        self.queue = []
+
+    def watch(self, mount, source):
+        with self.changed:
+            generation = mount.join(source)
+            heapq.heappush(self.queue, (mount.due(), id(mount), generation, mount))
+            self.changed.notify()
+
+    def leave(self, mount, source):
+        with self.changed:
+            if mount.source is source:
+                mount.source = None
+
+    def run(self):
+        with self.changed:
+            while True:
+                if not self.queue:
+                    self.changed.wait()
+                    continue
+                wait = self.queue[0][0] - time.time()
+                if wait > 0:
+                    self.changed.wait(wait)
+                    continue
+                _, _, generation, mount = heapq.heappop(self.queue)
+                if mount.source is None or mount.generation != generation:
+                    continue
+                mount.push()
+                heapq.heappush(self.queue, (mount.due(), id(mount), generation, mount))
+
+
+def main():
+    with open(sys.argv[1]) as opened:
+        config = json.load(opened)
+    Gst.init(None)
+    loop = GLib.MainLoop()
+    server = GstRtspServer.RTSPServer()
+    server.set_address(config.get("host", "127.0.0.1"))
+    server.set_service(str(config.get("port", 0)))
+    guarded = [m for m in config["mounts"] if m.get("user")]
+    # Role names must be plain words.
+    logins = sorted({(m["user"], m["password"]) for m in guarded})
+    roles = {login: f"viewer{i}" for i, login in enumerate(logins)}
+    if guarded:
+        auth = GstRtspServer.RTSPAuth()
+        auth.set_realm("IP Camera")
+        schemes = {m.get("scheme", "digest") for m in guarded}
+        methods = {"digest": GstRtsp.RTSPAuthMethod.DIGEST, "basic": GstRtsp.RTSPAuthMethod.BASIC}
+        if len(schemes) > 1:
+            raise SystemExit("one server speaks either basic or digest")
+        scheme = schemes.pop()
+        auth.set_supported_methods(methods[scheme])
+        for (user, password), role in roles.items():
+            token = GstRtspServer.RTSPToken()
+            token.set_string("media.factory.role", role)
+            if scheme == "digest":
+                auth.add_digest(user, password, token)
+            else:
+                auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+        if len(guarded) < len(config["mounts"]):
+            anybody = GstRtspServer.RTSPToken()
+            anybody.set_string("media.factory.role", "anybody")
+            auth.set_default_token(anybody)
+        server.set_auth(auth)
+
+    feeder = Feeder()
+    films = {}
+    told = {}
+    started = time.time()
+    for index, entry in enumerate(config["mounts"]):
+        codec = entry["codec"]
+        key = (entry["file"], codec)
+        film = films.get(key) or films.setdefault(key, Film(*key))
+        caps, payloader = CODECS[codec][:2]
+        fps = entry["fps"]
+        # Cameras don't tick together: the mounts are spread over one frame's time.
+        mount = Mount(film, fps, started + (index * 0.61803 % 1) / fps)
+        factory = GstRtspServer.RTSPMediaFactory()
+        factory.set_launch(
+            f"( appsrc name=film is-live=true format=time block=false max-bytes=0"
+            f" caps={caps},stream-format=byte-stream,alignment=au,framerate={round(fps * 1000)}/1000"
+            f" ! {payloader} name=pay0 pt=96 config-interval=-1 )"
+        )
+        factory.set_shared(True)
+        # A short way for short pictures: the default holds data back for players without a clock.
+        factory.set_latency(0)
+        if guarded:
+            permissions = GstRtspServer.RTSPPermissions()
+            role = roles[entry["user"], entry["password"]] if entry.get("user") else None
+            for name in [*roles.values(), "anybody"]:
+                allowed = role in (None, name)
+                permissions.add_permission_for_role(name, "media.factory.access", True)
+                permissions.add_permission_for_role(name, "media.factory.construct", allowed)
+            factory.set_permissions(permissions)
+
+        def configure(_factory, media, mount=mount):
+            source = media.get_element().get_by_name_recurse_up("film") or media.get_element().get_by_name("film")
+            media.connect("unprepared", lambda _media: feeder.leave(mount, source))
+            feeder.watch(mount, source)
+
+        factory.connect("media-configure", configure)
+        server.get_mount_points().add_factory(entry["path"], factory)
+        told[entry["path"]] = {"frame0Ms": mount.frame0 * 1000, "frames": len(film.buffers)}
+
+    if server.attach(None) == 0:
+        raise SystemExit("could not bind")
+    pool = server.get_session_pool()
+
+    def expire():
+        pool.cleanup()
+        return True
+
+    GLib.timeout_add_seconds(2, expire)
+    feeder.start()
+
+    def watch_stdin():
+        while os.read(0, 4096):
+            pass
+        os._exit(0)
+
+    threading.Thread(target=watch_stdin, daemon=True).start()
+    print(json.dumps({"port": server.get_bound_port(), "mounts": told}), flush=True)
+    loop.run()
+
+
+main()
