@@ -27,8 +27,12 @@ export interface Tokens {
   revoke(hash: string): Promise<void>;
   /** Ends every token of a person, of one kind or of all. */
   revokeOf(personId: number, kind?: TokenKind): Promise<void>;
-  /** Deletes tokens that can never be used again, and returns them, so that what they opened can go too. */
-  sweep(kind: TokenKind): Promise<TokenFacts[]>;
+  /** Tokens that can never be used again: used, revoked or expired. */
+  over(kind: TokenKind): Promise<TokenFacts[]>;
+  /** Tokens that are still good. */
+  live(kind: TokenKind): Promise<TokenFacts[]>;
+  /** Deletes tokens, once what they opened is gone. */
+  forget(hashes: string[]): Promise<void>;
 }
 
 interface Row {
@@ -98,7 +102,7 @@ export function makeTokens(database: Database, clock: Clock): Tokens {
         data: { revokedMs: BigInt(clock.now()) },
       });
     },
-    async sweep(kind) {
+    async over(kind) {
       const rows = await database.token.findMany({
         where: {
           kind,
@@ -109,8 +113,17 @@ export function makeTokens(database: Database, clock: Clock): Tokens {
           ],
         },
       });
-      await database.token.deleteMany({ where: { hash: { in: rows.map((row) => row.hash) } } });
       return rows.map(facts);
+    },
+    async live(kind) {
+      const rows = await database.token.findMany({
+        where: { kind, usedMs: null, revokedMs: null, expiresMs: { gt: BigInt(clock.now()) } },
+      });
+      return rows.map(facts);
+    },
+    async forget(hashes) {
+      for (let at = 0; at < hashes.length; at += 500)
+        await database.token.deleteMany({ where: { hash: { in: hashes.slice(at, at + 500) } } });
     },
   };
 }
