@@ -68,7 +68,6 @@ async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<vo
     await bot.stop();
     await recorder.stop();
     log.info('stopped');
-    log.flush();
     say('Đã dừng. Chạy lại bằng: npm start');
     process.exit(0);
   };

@@ -63,7 +63,33 @@ export function makeLog({ name, level, dir }: LogOptions): Log {
       },
     },
   };
-  if (dir === null) return pino(options);
-  fs.mkdirSync(dir, { recursive: true });
-  return pino(options, pino.destination({ dest: path.join(dir, `${name}.log`), sync: false, mkdir: true }));
+  return dir === null ? pino(options) : pino(options, rollingFile(path.join(dir, `${name}.log`)));
+}
+
+const FILE_BYTES = 10_000_000;
+const OLD_FILES = 5;
+
+/** A file written line by line, at once; when it is full it becomes `.1`, and the oldest goes. */
+function rollingFile(file: string, fileBytes = FILE_BYTES): pino.DestinationStream {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  let handle = fs.openSync(file, 'a');
+  let size = fs.fstatSync(handle).size;
+  const roll = () => {
+    fs.closeSync(handle);
+    for (let old = OLD_FILES - 1; old >= 1; old -= 1)
+      if (fs.existsSync(`${file}.${old}`)) fs.renameSync(`${file}.${old}`, `${file}.${old + 1}`);
+    fs.renameSync(file, `${file}.1`);
+    handle = fs.openSync(file, 'a');
+    size = 0;
+  };
+  return {
+    write(line) {
+      try {
+        if (size + line.length > fileBytes) roll();
+        size += fs.writeSync(handle, line);
+      } catch {
+        // a full disk must not end a service; the line is lost, the alarm about the disk goes another way
+      }
+    },
+  };
 }

@@ -39,7 +39,6 @@ export async function runService(
     } catch (error) {
       log.error({ err: error }, 'stopping failed');
     }
-    log.flush();
     process.exit(code);
   };
   const fail = (error: unknown) => {
