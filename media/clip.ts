@@ -1,7 +1,18 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { WorldError } from '../src/base/errors.js';
 import type { Ffmpeg } from './ffmpeg.js';
 import type { StreamInit } from './fragment.js';
-import type { FileFragment } from './mp4/scan.js';
+import { buildMp4 } from './mp4/build.js';
+import { fileCodec, isPlainH264 } from './mp4/codec.js';
+import { Mp4Error } from './mp4/error.js';
+import { movieOf } from './mp4/movie.js';
+import { type ClipPlan, type LoadedSegment, type PlannedPart, planClip } from './mp4/plan.js';
+import { type FileFragment, scanFile } from './mp4/scan.js';
+import { secondsThatFit, transcode } from './transcode.js';
 import type { ClipFormat, ClipPart, Range } from './types.js';
+
+export { type ClipPlan, type LoadedSegment, planClip };
 
 /** A segment file to cut from. Frames are dated `startMs` + their media time since the file's first frame. */
 export interface SegmentInfo extends Range {
@@ -15,14 +26,14 @@ export interface ClipOrder extends Range {
   segments: SegmentInfo[];
   format: ClipFormat;
   /** largest file wanted; default no limit */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
   /** existing folder of this clip's own */
   outDir: string;
   /** only used for transcoding; null: a chat clip of H.265 fails with WorldError('invalid') */
   ffmpeg: Ffmpeg | null;
   /** 0–1 */
   onProgress?: (progress: number) => void;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface MadePart extends ClipPart {
@@ -39,6 +50,151 @@ export interface MadeClip {
  * Makes the MP4 files of a clip in `outDir` (`part-0.mp4`, …).
  * WorldError: no-footage, too-big (one GOP alone is over maxBytes), cancelled, disk-full, invalid, timeout.
  */
-export function makeClip(_order: ClipOrder): Promise<MadeClip> {
-  throw new Error('being built');
+export async function makeClip(order: ClipOrder): Promise<MadeClip> {
+  const { maxBytes, signal, startMs, endMs } = order;
+  if (!(endMs > startMs)) throw new WorldError('invalid', 'a clip must end after it starts');
+  const segments = await loadSegments(order.segments, signal);
+  const plan = planParts(segments, order);
+  if (plan.parts.length === 0) throw new WorldError('no-footage', 'nothing is recorded in that range');
+  const total = plan.parts.reduce((sum, part) => sum + part.mostBytes, 0);
+  let before = 0;
+  const parts: MadePart[] = [];
+  for (const [index, part] of plan.parts.entries()) {
+    const path = join(order.outDir, `part-${index}.mp4`);
+    const share = part.mostBytes / total;
+    const made = await makePart(part, path, {
+      ...order,
+      maxBytes,
+      onProgress: (progress) => order.onProgress?.(Math.min(1, before + progress * share)),
+    });
+    before += share;
+    parts.push({ index, startMs: part.startMs, endMs: part.endMs, ...made, path });
+  }
+  order.onProgress?.(1);
+  return { parts, gaps: plan.gaps };
+}
+
+/** The fragments of each segment; one that has gone or is no recording is left out (a gap). */
+export async function loadSegments(
+  segments: SegmentInfo[],
+  signal?: AbortSignal | undefined,
+): Promise<LoadedSegment[]> {
+  const load = async ({ path, startMs, known }: SegmentInfo): Promise<LoadedSegment | null> => {
+    if (signal?.aborted) throw new WorldError('cancelled', 'the clip was cancelled');
+    if (known) return { path, startMs, ...known };
+    try {
+      const scanned = await scanFile(path);
+      return scanned && { path, startMs, init: scanned.init, fragments: scanned.fragments };
+    } catch (error) {
+      if (error instanceof Mp4Error || (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw error;
+    }
+  };
+  const loaded: LoadedSegment[] = [];
+  // a few at a time: enough to keep a disk busy, not enough to starve the recording
+  for (let from = 0; from < segments.length; from += 4)
+    for (const segment of await Promise.all(segments.slice(from, from + 4).map(load)))
+      if (segment) loaded.push(segment);
+  return loaded;
+}
+
+const mustTranscode = (init: StreamInit, format: ClipFormat) => format === 'chat' && !isPlainH264(init.codec);
+
+/** Parts as they will be delivered: footage that is transcoded is cut by time, not by its recorded size. */
+function planParts(segments: LoadedSegment[], order: ClipOrder): ClipPlan {
+  const { startMs, endMs, maxBytes } = order;
+  const whole = planClip(segments, { startMs, endMs });
+  if (maxBytes === undefined) return whole;
+  const split = planClip(segments, { startMs, endMs, maxBytes });
+  if (!whole.parts.some((part) => mustTranscode(part.pieces[0]!.init, order.format))) return split;
+  const mostMs = secondsThatFit(maxBytes) * 1000;
+  const parts = whole.parts.flatMap((part) =>
+    mustTranscode(part.pieces[0]!.init, order.format)
+      ? cutByTime(part, mostMs)
+      : split.parts.filter((one) => one.startMs >= part.startMs && one.endMs <= part.endMs),
+  );
+  return { parts, gaps: whole.gaps };
+}
+
+/** Cuts a part at keyframes into equally long ones of at most `mostMs` (longer only when a GOP is). */
+export function cutByTime(part: PlannedPart, mostMs: number): PlannedPart[] {
+  const lengthMs = part.pieces.reduce((sum, piece) => sum + piece.endMs - piece.startMs, 0);
+  const aimMs = lengthMs / Math.ceil(lengthMs / mostMs);
+  const parts: PlannedPart[] = [];
+  let usedMs = Number.POSITIVE_INFINITY;
+  for (const [i, piece] of part.pieces.entries()) {
+    let current = parts.at(-1);
+    const gopEnd = part.pieces.findIndex((one, at) => at > i && one.fragment.key);
+    const gop = part.pieces.slice(i, gopEnd < 0 ? undefined : gopEnd);
+    const gopMs = gop.reduce((sum, one) => sum + one.endMs - one.startMs, 0);
+    if (!current || (piece.fragment.key && usedMs + gopMs > Math.min(mostMs, aimMs + gopMs / 2))) {
+      current = { ...part, startMs: piece.startMs, pieces: [], gaps: [], mostBytes: 0, oversize: false };
+      parts.push(current);
+      usedMs = 0;
+    }
+    usedMs += piece.endMs - piece.startMs;
+    current.pieces.push(piece);
+    current.endMs = piece.endMs;
+    current.mostBytes += (part.mostBytes * (piece.endMs - piece.startMs)) / lengthMs;
+  }
+  for (const one of parts)
+    one.gaps = part.gaps.filter((gap) => gap.startMs >= one.startMs && gap.endMs <= one.endMs);
+  return parts;
+}
+
+type Made = Pick<ClipPart, 'durationMs' | 'sizeBytes' | 'width' | 'height' | 'codec'>;
+
+async function makePart(part: PlannedPart, path: string, order: ClipOrder): Promise<Made> {
+  const { signal, maxBytes, onProgress } = order;
+  const { init } = part.pieces[0]!;
+  const recoded = mustTranscode(init, order.format) || (part.oversize && order.format === 'chat');
+  if (part.oversize && !recoded)
+    throw new WorldError('too-big', 'one group of pictures alone is over the limit');
+  const build = (to: string, share: number) => {
+    let written = 0;
+    return buildMp4(part.pieces, to, {
+      startMs: part.startMs,
+      signal,
+      onBytes: (bytes) => {
+        written += bytes;
+        onProgress?.(Math.min(1, written / part.mostBytes) * share);
+      },
+    });
+  };
+  if (!recoded) {
+    const built = await build(path, 1);
+    const { width, height } = init;
+    return {
+      durationMs: built.durationMs,
+      sizeBytes: built.sizeBytes,
+      width,
+      height,
+      codec: fileCodec(movieOf(init).video.entry),
+    };
+  }
+  if (!order.ffmpeg) throw new WorldError('invalid', `${init.codec} needs ffmpeg to be made fit for chat`);
+  const original = `${path}.original`;
+  try {
+    const { durationMs } = await build(original, 0.05);
+    const { sizeBytes } = await transcode(order.ffmpeg, original, path, {
+      durationMs,
+      maxBytes,
+      signal,
+      onProgress: (progress) => onProgress?.(0.05 + progress * 0.95),
+    });
+    return { durationMs, sizeBytes, ...(await told(path)) };
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await rm(original, { force: true });
+  }
+}
+
+/** Size and codec of a file made by ffmpeg. */
+async function told(path: string): Promise<Pick<ClipPart, 'width' | 'height' | 'codec'>> {
+  const scanned = await scanFile(path);
+  if (!scanned) throw new Error('a transcoded clip without a head');
+  const { width, height, codec } = scanned.init;
+  return { width, height, codec };
 }

@@ -1,13 +1,21 @@
-import type { SegmentInfo } from './clip.js';
-import type { Ffmpeg } from './ffmpeg.js';
+import { open } from 'node:fs/promises';
+import PQueue from 'p-queue';
+import { WorldError } from '../src/base/errors.js';
+import { loadSegments, type SegmentInfo } from './clip.js';
+import { type Ffmpeg, type RunResult, runFfmpeg } from './ffmpeg.js';
 import type { Fragment, StreamInit } from './fragment.js';
+import { readBoxHeader } from './mp4/box.js';
+import { readMoof } from './mp4/moof.js';
+import { movieOf } from './mp4/movie.js';
+import { placed } from './mp4/plan.js';
+import { readFully } from './mp4/scan.js';
 
 export interface PictureOptions {
   /** scaled down to this width, never up */
-  width?: number;
+  width?: number | undefined;
   /** from the call, waiting for a free decoder included; default 5000 */
-  timeoutMs?: number;
-  signal?: AbortSignal;
+  timeoutMs?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 export interface Picture {
@@ -18,26 +26,202 @@ export interface Picture {
   offsetMs: number;
 }
 
+/** Two at once keep both cores of a small machine busy; more only make everyone wait. */
+const queue = new PQueue({ concurrency: 2 });
+const TIMEOUT_MS = 5000;
+const LARGEST_JPEG = 32 * 1024 * 1024;
+
 /**
  * The newest frame of a GOP held in memory, as JPEG. `gop` is every fragment since (and with) the last key one.
  * Falls back to the last frame that decodes cleanly, then to the keyframe; never a grey or smeared picture.
  * WorldError: no-footage (nothing decodable), timeout, cancelled.
  */
 export function newestFrame(
-  _ffmpeg: Ffmpeg,
-  _init: StreamInit,
-  _gop: Pick<Fragment, 'bytes' | 'startTicks'>[],
-  _options: PictureOptions = {},
+  ffmpeg: Ffmpeg,
+  init: StreamInit,
+  gop: Pick<Fragment, 'bytes' | 'startTicks'>[],
+  options: PictureOptions = {},
 ): Promise<Picture> {
-  throw new Error('being built');
+  return picture(ffmpeg, init, gop, Number.POSITIVE_INFINITY, options);
 }
 
 /** The recorded frame shown at `atMs`, with its true wall clock. WorldError as newestFrame. */
-export function pictureAt(
-  _ffmpeg: Ffmpeg,
-  _segments: SegmentInfo[],
-  _atMs: number,
-  _options: PictureOptions = {},
+export async function pictureAt(
+  ffmpeg: Ffmpeg,
+  segments: SegmentInfo[],
+  atMs: number,
+  options: PictureOptions = {},
 ): Promise<Omit<Picture, 'offsetMs'> & { frameMs: number }> {
-  throw new Error('being built');
+  const pieces = placed(await loadSegments(segments, options.signal)).filter(
+    (piece) => piece.startMs <= atMs,
+  );
+  const last = pieces.at(-1);
+  const from = pieces.findLastIndex((piece) => piece.fragment.key);
+  const gop = pieces.slice(from).filter((piece) => piece.path === last?.path);
+  const first = gop[0];
+  if (from < 0 || !first?.fragment.key || !gop.some((piece) => piece.endMs > atMs))
+    throw new WorldError('no-footage', 'nothing is recorded at that moment');
+  const handle = await open(first.path, 'r');
+  try {
+    const fragments: Pick<Fragment, 'bytes' | 'startTicks'>[] = [];
+    for (const { fragment } of gop) {
+      const bytes = Buffer.allocUnsafe(fragment.size);
+      if ((await readFully(handle, bytes, fragment.offset)) < bytes.length)
+        throw new WorldError('no-footage', 'a segment is shorter than it was');
+      fragments.push({ bytes, startTicks: fragment.startTicks });
+    }
+    const { offsetMs, ...shown } = await picture(
+      ffmpeg,
+      first.init,
+      fragments,
+      atMs - first.startMs,
+      options,
+    );
+    return { ...shown, frameMs: first.startMs + offsetMs };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The last frame of `gop` shown at or before `untilMs` after its start. */
+async function picture(
+  ffmpeg: Ffmpeg,
+  init: StreamInit,
+  gop: Pick<Fragment, 'bytes' | 'startTicks'>[],
+  untilMs: number,
+  options: PictureOptions,
+): Promise<Picture> {
+  const { timeoutMs = TIMEOUT_MS, signal } = options;
+  const times = shownTimes(init, gop);
+  const shown = Math.max(1, times.filter((time) => time <= untilMs).length);
+  if (times.length === 0) throw new WorldError('no-footage', 'no picture to show yet');
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const stop = signal ? AbortSignal.any([signal, deadline]) : deadline;
+  try {
+    return (await queue.add(() => decode(ffmpeg, init, gop, times, shown, { ...options, signal: stop }), {
+      signal: stop,
+    })) as Picture;
+  } catch (error) {
+    if (signal?.aborted) throw new WorldError('cancelled', 'the picture was cancelled', { cause: error });
+    if (deadline.aborted)
+      throw new WorldError('timeout', `no picture within ${timeoutMs} ms`, { cause: error });
+    throw error;
+  }
+}
+
+/** Presentation times of all samples in the order they are shown, ms after the first fragment's decode time. */
+function shownTimes(init: StreamInit, gop: Pick<Fragment, 'bytes' | 'startTicks'>[]): number[] {
+  const first = gop[0]?.startTicks ?? 0n;
+  const times: number[] = [];
+  for (const { bytes } of gop) {
+    const run = readMoof(bytes.subarray(0, readBoxHeader(bytes)?.size ?? 0), movieOf(init)).find(
+      (one) => one.trackId === init.videoTrackId,
+    );
+    if (!run) continue;
+    let ticks = Number(run.startTicks - first);
+    for (const [i, duration] of run.durations.entries()) {
+      times.push(((ticks + (run.offsets?.[i] ?? 0)) * 1000) / init.timescale);
+      ticks += duration;
+    }
+  }
+  return times.sort((a, b) => a - b);
+}
+
+/** How many of the newest frames the second try keeps, should the newest itself not come out. */
+const SECOND_TRY_FRAMES = 8;
+
+async function decode(
+  ffmpeg: Ffmpeg,
+  init: StreamInit,
+  gop: Pick<Fragment, 'bytes'>[],
+  times: number[],
+  shown: number,
+  options: PictureOptions,
+): Promise<Picture> {
+  const input = [init.bytes, ...gop.map((fragment) => fragment.bytes)];
+  const run = async (select: Select) => {
+    const result = await runFfmpeg(ffmpeg, pictureArgs(select, options.width), {
+      input,
+      maxOutputBytes: LARGEST_JPEG,
+      signal: options.signal,
+    });
+    options.signal?.throwIfAborted();
+    return result;
+  };
+  const last = shown - 1;
+  const newest = await run({ from: last, to: last });
+  if (isClean(newest)) return asPicture(newest.stdout, times[last]!);
+  if (!isBroken(newest)) {
+    // cleanly decoded, but fewer frames than samples: take the last of those that did come out
+    const from = Math.max(0, last - SECOND_TRY_FRAMES);
+    const late = await run({ from, to: last });
+    const jpegs = splitJpegs(late.stdout);
+    if (jpegs.length > 0 && !isBroken(late)) return asPicture(jpegs.at(-1)!, times[from + jpegs.length - 1]!);
+  }
+  const keyframe = await run('keyframe');
+  if (isClean(keyframe)) return asPicture(keyframe.stdout, times[0]!);
+  throw new WorldError('no-footage', `no frame can be decoded: ${lastLine(newest)}`);
+}
+
+type Select = { from: number; to: number } | 'keyframe';
+
+/** Arguments that turn an fMP4 on stdin into JPEGs on stdout. */
+export function pictureArgs(select: Select, width: number | undefined): string[] {
+  const keyframe = select === 'keyframe';
+  const filters = keyframe ? [] : [`select='between(n,${select.from},${select.to})'`];
+  if (width !== undefined) filters.push(`scale='min(${Math.floor(width)},iw)':-2`);
+  return [
+    ...['-v', 'error', '-nostdin', '-probesize', '32768', '-analyzeduration', '0', '-fflags', 'nobuffer'],
+    ...[
+      '-protocol_whitelist',
+      'pipe',
+      ...(keyframe ? ['-skip_frame', 'nokey'] : []),
+      '-f',
+      'mp4',
+      '-i',
+      'pipe:0',
+    ],
+    ...['-map', '0:v:0', ...(filters.length ? ['-vf', filters.join(',')] : []), '-vsync', '0'],
+    ...['-frames:v', keyframe ? '1' : String(select.to - select.from + 1)],
+    ...['-c:v', 'mjpeg', '-q:v', '3', '-f', 'image2pipe', 'pipe:1'],
+  ];
+}
+
+const isClean = (result: RunResult) =>
+  result.ended === 'exit' && result.code === 0 && result.stdout.length > 0 && !isBroken(result);
+
+/** ffmpeg conceals what is missing by grey or smeared pictures, and says so only in its log. */
+const isBroken = (result: RunResult) =>
+  /concealing|error while decoding|missing (reference )?picture|reference picture missing|Could not find ref|no frame!|Error constructing|corrupt|decode_slice_header error|Invalid NAL|bytestream|cabac decode|non-existing|Frame num gap|Invalid data/i.test(
+    result.stderr,
+  );
+
+const lastLine = (result: RunResult) => result.stderr.trim().split('\n').at(-1) ?? '';
+
+/** JPEGs written one behind the other. */
+function splitJpegs(bytes: Buffer): Buffer[] {
+  const start = Buffer.from([0xff, 0xd8, 0xff]);
+  const jpegs: Buffer[] = [];
+  for (let at = bytes.indexOf(start); at >= 0; ) {
+    const next = bytes.indexOf(start, at + 3);
+    jpegs.push(bytes.subarray(at, next < 0 ? bytes.length : next));
+    at = next;
+  }
+  return jpegs;
+}
+
+function asPicture(jpeg: Buffer, offsetMs: number): Picture {
+  return { jpeg, ...jpegSize(jpeg), offsetMs };
+}
+
+/** Width and height from the frame header of a JPEG. */
+export function jpegSize(jpeg: Buffer): { width: number; height: number } {
+  for (let at = 2; at + 9 <= jpeg.length; ) {
+    if (jpeg[at] !== 0xff) break;
+    const marker = jpeg[at + 1]!;
+    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker))
+      return { width: jpeg.readUInt16BE(at + 7), height: jpeg.readUInt16BE(at + 5) };
+    at += 2 + jpeg.readUInt16BE(at + 2);
+  }
+  throw new WorldError('no-footage', 'ffmpeg gave something else than a JPEG');
 }

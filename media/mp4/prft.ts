@@ -1,4 +1,5 @@
 import type { Fragment, StreamInit } from '../fragment.js';
+import { fullBox, u32 } from './box.js';
 
 /**
  * How much later than the truth the least (arrival − end of fragment) dates a frame, ms: what an ffmpeg child adds
@@ -6,26 +7,61 @@ import type { Fragment, StreamInit } from '../fragment.js';
  */
 export const ARRIVAL_LAG_MS = 67;
 
+/** "written to file": the flag under which a time of arrival is closest to what the standard says. */
+const WRITTEN_TO_FILE = 4;
+/** Seconds from 1900 (NTP) to 1970. */
+const NTP_TO_UNIX_S = 2_208_988_800;
+const ERA_S = 2 ** 32;
+
 /**
  * The box written before each fragment of a segment file: ISO/IEC 14496-12 producer reference time, version 1,
  * flags 4 ("written to file"): NTP time at which the fragment's last byte arrived, media_time = its start ticks.
  */
-export function prftFor(_fragment: Fragment, _init: StreamInit): Buffer {
-  throw new Error('being built');
+export function prftFor(
+  fragment: Pick<Fragment, 'arrivedMs' | 'startTicks'>,
+  init: Pick<StreamInit, 'videoTrackId'>,
+): Buffer {
+  const seconds = Math.floor(fragment.arrivedMs / 1000);
+  const ntp = (seconds + NTP_TO_UNIX_S) % ERA_S;
+  const fraction = Math.round(((fragment.arrivedMs - seconds * 1000) / 1000) * ERA_S) % ERA_S;
+  const mediaTime = Buffer.alloc(8);
+  mediaTime.writeBigUInt64BE(fragment.startTicks);
+  return fullBox('prft', 1, WRITTEN_TO_FILE, u32(init.videoTrackId, ntp, fraction), mediaTime);
+}
+
+/** Arrival (epoch ms) told by the body of a `prft` box; null when it is too short to tell. */
+export function readPrft(body: Buffer): number | null {
+  if (body.length < 16) return null;
+  const ntp = body.readUInt32BE(8);
+  // NTP's second era begins in February 2036; no recording is older than 1968
+  const seconds = (ntp < ERA_S / 2 ? ntp + ERA_S : ntp) - NTP_TO_UNIX_S;
+  return seconds * 1000 + Math.round((body.readUInt32BE(12) * 1000) / ERA_S);
+}
+
+export interface DatedFragment {
+  startTicks: bigint;
+  durationTicks: number;
+  samples: number;
+  arrivedMs: number | null;
 }
 
 /**
  * What to add to media time (ms) to get wall-clock time: the least (arrival − end of fragment) less ARRIVAL_LAG_MS.
  * Fragments must come from one connection. Null when none of them tells an arrival.
  */
-export function wallClockOf(
-  _fragments: Iterable<{
-    startTicks: bigint;
-    durationTicks: number;
-    samples: number;
-    arrivedMs: number | null;
-  }>,
-  _timescale: number,
-): number | null {
-  throw new Error('being built');
+export function wallClockOf(fragments: Iterable<DatedFragment>, timescale: number): number | null {
+  let least: number | null = null;
+  for (const fragment of fragments) {
+    if (fragment.arrivedMs === null || fragment.samples === 0) continue;
+    const offset =
+      fragment.arrivedMs - mediaMs(fragment.startTicks + BigInt(fragment.durationTicks), timescale);
+    if (least === null || offset < least) least = offset;
+  }
+  return least === null ? null : least - ARRIVAL_LAG_MS;
+}
+
+/** Media time in ms, exact beyond 2^53 ticks. */
+export function mediaMs(ticks: bigint, timescale: number): number {
+  const scale = BigInt(timescale);
+  return Number(ticks / scale) * 1000 + (Number(ticks % scale) * 1000) / timescale;
 }

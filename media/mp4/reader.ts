@@ -1,4 +1,8 @@
-import type { FragmentSink } from '../fragment.js';
+import type { Fragment, FragmentSink, StreamInit } from '../fragment.js';
+import { type BoxHeader, readBoxHeader } from './box.js';
+import { Mp4Error } from './error.js';
+import { readMoof, type TrackRun } from './moof.js';
+import { movieOf, readInit } from './movie.js';
 
 export interface ReaderLimits {
   /** largest `moof` + `mdat` taken; default 64 MiB */
@@ -16,13 +20,176 @@ export interface ReaderLimits {
  * Throws Mp4Error when the bytes are no such stream; a reader that has thrown takes nothing more.
  */
 export class FragmentReader {
+  private queue: Buffer[] = [];
+  private queued = 0;
+  /** bytes of the box under way that are of no use and still to come */
+  private skipping = 0;
+  private ftyp: Buffer | null = null;
+  private init: StreamInit | null = null;
+  /** the boxes of the fragment under way, from its `moof` on */
+  private held: Buffer[] = [];
+  private heldBytes = 0;
+  private moof: Buffer | null = null;
+  private failed: Mp4Error | null = null;
+  private readonly fragmentBytes: number;
+  private readonly initBytes: number;
+  private readonly now: () => number;
+
   constructor(
-    readonly sink: FragmentSink,
-    readonly limits: ReaderLimits = {},
-  ) {}
+    private readonly sink: FragmentSink,
+    limits: ReaderLimits = {},
+  ) {
+    this.fragmentBytes = limits.fragmentBytes ?? 64 * 1024 * 1024;
+    this.initBytes = limits.initBytes ?? 4 * 1024 * 1024;
+    this.now = limits.now ?? Date.now;
+  }
 
   /** Keeps references into `chunk`: the caller must not write to it again. */
-  push(_chunk: Buffer): void {
-    throw new Error('being built');
+  push(chunk: Buffer): void {
+    if (this.failed) throw this.failed;
+    if (chunk.length === 0) return;
+    this.queue.push(chunk);
+    this.queued += chunk.length;
+    try {
+      while (this.step());
+    } catch (error) {
+      this.queue = [];
+      this.held = [];
+      if (error instanceof Mp4Error) this.failed = error;
+      throw error;
+    }
   }
+
+  /** Takes one box if it is whole; false when more bytes are needed. */
+  private step(): boolean {
+    if (this.skipping > 0) {
+      const bytes = Math.min(this.skipping, this.queued);
+      this.drop(bytes);
+      this.skipping -= bytes;
+      return this.queued > 0;
+    }
+    const header = this.header();
+    if (!header) return false;
+    const { type, size } = header;
+    const wanted = type === 'ftyp' || type === 'moov' || type === 'moof' || this.moof !== null;
+    if (!wanted) {
+      if (size === 0) throw new Mp4Error('unsupported', `box ${type} without a size in a stream`);
+      this.skipping = size;
+      return true;
+    }
+    const limit = this.moof || type === 'moof' ? this.fragmentBytes - this.heldBytes : this.initBytes;
+    if (size === 0) throw new Mp4Error('unsupported', `box ${type} without a size in a stream`);
+    if (size > limit) throw new Mp4Error('too-big', `box ${type} of ${size} bytes`);
+    if (this.queued < size) return false;
+    if (type === 'mdat' && this.moof) this.finish(size);
+    else this.take(type, this.shift(size));
+    return true;
+  }
+
+  private take(type: string, bytes: Buffer): void {
+    if (type === 'ftyp') {
+      this.ftyp = bytes;
+    } else if (type === 'moov') {
+      this.init = readInit(Buffer.concat([this.ftyp ?? Buffer.alloc(0), bytes]));
+      this.sink.init(this.init);
+    } else if (type === 'moof') {
+      if (!this.init) throw new Mp4Error('bad-box', 'a moof before any moov');
+      this.moof = bytes;
+      this.held = [bytes];
+      this.heldBytes = bytes.length;
+    } else {
+      this.held.push(bytes);
+      this.heldBytes += bytes.length;
+    }
+  }
+
+  /** The `mdat` of `size` bytes is in: one copy into a buffer of the fragment's own. */
+  private finish(size: number): void {
+    const runs = readMoof(this.moof!, movieOf(this.init!));
+    const bytes = Buffer.allocUnsafeSlow(this.heldBytes + size);
+    let filled = 0;
+    for (const piece of this.held) filled += piece.copy(bytes, filled);
+    while (filled < bytes.length) filled += this.move(bytes, filled);
+    checkStretches(runs, bytes.length);
+    this.moof = null;
+    this.held = [];
+    this.heldBytes = 0;
+    this.sink.fragment({ bytes, ...summary(runs, this.init!), arrivedMs: this.now() });
+  }
+
+  private header(): BoxHeader | null {
+    let first = this.queue[0];
+    if (!first) return null;
+    if (first.length < 16 && this.queue.length > 1) {
+      first = Buffer.concat(this.queue);
+      this.queue = [first];
+    }
+    return readBoxHeader(first);
+  }
+
+  private shift(size: number): Buffer {
+    const first = this.queue[0]!;
+    if (first.length === size) {
+      this.queue.shift();
+      this.queued -= size;
+      return first;
+    }
+    if (first.length > size) {
+      this.queue[0] = first.subarray(size);
+      this.queued -= size;
+      return first.subarray(0, size);
+    }
+    const taken = Buffer.allocUnsafeSlow(size);
+    let filled = 0;
+    while (filled < size) filled += this.move(taken, filled);
+    return taken;
+  }
+
+  private move(into: Buffer, at: number): number {
+    const first = this.queue[0]!;
+    const bytes = first.copy(into, at, 0, into.length - at);
+    this.drop(bytes);
+    return bytes;
+  }
+
+  private drop(bytes: number): void {
+    this.queued -= bytes;
+    let left = bytes;
+    while (left > 0) {
+      const first = this.queue[0]!;
+      if (first.length > left) {
+        this.queue[0] = first.subarray(left);
+        return;
+      }
+      left -= first.length;
+      this.queue.shift();
+    }
+  }
+}
+
+/** What a Fragment tells about its pictures. */
+export function summary(
+  runs: TrackRun[],
+  init: StreamInit,
+): Pick<Fragment, 'key' | 'startTicks' | 'durationTicks' | 'samples'> {
+  const video = runs.find((run) => run.trackId === init.videoTrackId);
+  if (video)
+    return {
+      key: video.keys[0]!,
+      startTicks: video.startTicks,
+      durationTicks: video.durationTicks,
+      samples: video.sizes.length,
+    };
+  const sound = runs.find((run) => run.trackId === init.audio?.trackId);
+  const startTicks =
+    sound && init.audio ? (sound.startTicks * BigInt(init.timescale)) / BigInt(init.audio.timescale) : 0n;
+  return { key: false, startTicks, durationTicks: 0, samples: 0 };
+}
+
+/** Throws when samples lie outside their fragment. */
+export function checkStretches(runs: TrackRun[], size: number): void {
+  for (const run of runs)
+    for (const stretch of run.stretches)
+      if (stretch.at < 0 || stretch.at + stretch.size > size)
+        throw new Mp4Error('bad-box', 'samples outside their fragment');
 }
