@@ -57,6 +57,7 @@ CREATE TABLE "Deletion" (
     "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     "atMs" BIGINT NOT NULL,
     "cameraId" TEXT NOT NULL,
+    "stream" TEXT NOT NULL,
     "startMs" BIGINT NOT NULL,
     "endMs" BIGINT NOT NULL,
     "sizeBytes" BIGINT NOT NULL,
@@ -79,5 +80,5 @@ CREATE INDEX "Gap_cameraId_stream_startMs_idx" ON "Gap"("cameraId", "stream", "s
 CREATE INDEX "Event_atMs_idx" ON "Event"("atMs");
 
 -- CreateIndex
-CREATE INDEX "Deletion_cameraId_startMs_idx" ON "Deletion"("cameraId", "startMs");
+CREATE INDEX "Deletion_cameraId_stream_startMs_idx" ON "Deletion"("cameraId", "stream", "startMs");
 
