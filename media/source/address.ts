@@ -1,0 +1,88 @@
+import { redact } from '../../src/base/log.js';
+
+export type Address =
+  | { kind: 'rtsp'; url: string; secrets: string[]; shown: string }
+  | { kind: 'test'; scene: string; shown: string };
+
+export const SCENES = ['street', 'pattern', 'fractal', 'life'] as const;
+
+/** Thrown for an address that can't be one; the message never repeats it. */
+export class AddressError extends Error {
+  override name = 'AddressError';
+}
+
+const plain = (text: string) => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
+/**
+ * Reads `rtsp://`, `rtsps://` or `test:<scene>`. A password with raw `@ # / ?` in it is taken as it was typed and
+ * encoded. `shown` has neither user nor password; `secrets` are what must never be printed.
+ */
+export function parseAddress(given: string): Address {
+  const text = given.trim();
+  const test = /^test:([a-z]+)$/.exec(text);
+  if (test) {
+    const scene = test[1]!;
+    if (!(SCENES as readonly string[]).includes(scene))
+      throw new AddressError(`test: has no such picture; there are ${SCENES.join(', ')}`);
+    return { kind: 'test', scene, shown: text };
+  }
+  const match =
+    /^(rtsps?):\/\/(?:(.*)@)?((?:[^\s:/?#@[\]]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?)([/?]\S*)?$/i.exec(text);
+  if (!match) throw new AddressError('an address begins with rtsp://, rtsps:// or test: and names a host');
+  const [, scheme, login, host, port, path = '/'] = match;
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65535))
+    throw new AddressError('a port is between 1 and 65535');
+  if (hasControl(text)) throw new AddressError('an address has no control characters');
+  const secrets: string[] = [];
+  let encoded = '';
+  if (login !== undefined) {
+    const colon = login.indexOf(':');
+    const user = colon < 0 ? login : login.slice(0, colon);
+    const password = colon < 0 ? null : login.slice(colon + 1);
+    encoded = encodeURIComponent(plain(user));
+    if (password !== null) {
+      const safe = encodeURIComponent(plain(password));
+      encoded += `:${safe}`;
+      secrets.push(password, plain(password), safe);
+    }
+    encoded += '@';
+  }
+  const query = /((?:pass(?:word|wd)?|pwd|token)=)([^&_/\s]*)/gi;
+  for (const found of path.matchAll(query)) secrets.push(found[2]!, plain(found[2]!));
+  const shownPath = path.replace(/((?:user(?:name)?|pass(?:word|wd)?|pwd|token)=)[^&_/\s]*/gi, '$1…');
+  const base = scheme!.toLowerCase();
+  return {
+    kind: 'rtsp',
+    url: `${base}://${encoded}${host}${path}`,
+    secrets: [...new Set(secrets)].filter((secret) => secret.length > 0),
+    shown: `${base}://${host}${shownPath}`,
+  };
+}
+
+const hasControl = (text: string) => [...text].some((char) => char < ' ' || char === '\u007f');
+
+/** The address without user and password; of a text that is no address nothing. */
+export function shownAddress(url: string): string {
+  try {
+    return parseAddress(url).shown;
+  } catch {
+    return '';
+  }
+}
+
+/** Text of ffmpeg without this address's secrets. */
+export function withoutSecrets(text: string, address: Address): string {
+  let safe = text;
+  if (address.kind === 'rtsp') {
+    safe = safe.replaceAll(address.url, address.shown);
+    // A very short password would take letters out of ordinary words: then only addresses are cleaned.
+    for (const secret of address.secrets) if (secret.length >= 4) safe = safe.replaceAll(secret, '…');
+  }
+  return redact(safe);
+}

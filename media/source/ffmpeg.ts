@@ -1,0 +1,167 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
+import type { Ffmpeg } from '../ffmpeg.js';
+import type { FragmentSink, FragmentSource, SourceEnd } from '../fragment.js';
+import { FragmentReader } from '../mp4/reader.js';
+import { type Address, withoutSecrets } from './address.js';
+import { type SourceOptions, sourceArguments } from './arguments.js';
+import { causeOf } from './verdict.js';
+
+export interface SourceLimits {
+  /** nothing at all after this: given up, ms */
+  connectMs: number;
+  /** connected, but no fragment yet: a camera may take long to its first keyframe, ms */
+  firstFragmentMs: number;
+  /** streaming, then no fragment for this long, ms */
+  stallMs: number;
+  /** between asking (`q`), SIGTERM and SIGKILL, ms */
+  patienceMs: number;
+}
+
+export const SOURCE_LIMITS: SourceLimits = {
+  connectMs: 15_000,
+  firstFragmentMs: 30_000,
+  stallMs: 3_000,
+  patienceMs: 1_000,
+};
+
+export interface FfmpegSourceOptions extends Omit<SourceOptions, 'nowMs'> {
+  ffmpeg: Pick<Ffmpeg, 'path' | 'major'>;
+  limits?: Partial<SourceLimits>;
+  /** called with the child's process id, then with null when it has ended */
+  onChild?: (pid: number | null) => void;
+}
+
+/** Lines of stderr that say why; the last 4 KiB. */
+const STDERR_BYTES = 4096;
+
+/** One ffmpeg child per connection, fragmented MP4 on its standard output. */
+export class FfmpegSource implements FragmentSource {
+  constructor(private readonly options: FfmpegSourceOptions) {}
+
+  run(sink: FragmentSink, signal: AbortSignal): Promise<SourceEnd> {
+    const { ffmpeg, address } = this.options;
+    const limits = { ...SOURCE_LIMITS, ...this.options.limits };
+    const command = sourceArguments(ffmpeg.major, { ...this.options, nowMs: Date.now() });
+    return new Promise((resolve) => {
+      let child: ChildProcess;
+      try {
+        child = spawn(ffmpeg.path, command.args, {
+          stdio: ['pipe', 'pipe', 'pipe', ...(command.script === null ? [] : (['pipe'] as const))],
+          windowsHide: true,
+        });
+      } catch (error) {
+        resolve({ cause: 'broken', detail: `ffmpeg did not start: ${String(error)}` });
+        return;
+      }
+      const run = new Run(child, address, limits, sink, signal, resolve, this.options.onChild);
+      run.begin(command.script);
+    });
+  }
+}
+
+/** The life of one child. */
+class Run {
+  stderr = '';
+  streamed = false;
+  stalled = false;
+  private fault: string | null = null;
+  private ending = false;
+  private watchdog: NodeJS.Timeout | undefined;
+  private killers: NodeJS.Timeout[] = [];
+  private readonly reader: FragmentReader;
+
+  constructor(
+    private readonly child: ChildProcess,
+    private readonly address: Address,
+    private readonly limits: SourceLimits,
+    sink: FragmentSink,
+    private readonly signal: AbortSignal,
+    private readonly resolve: (end: SourceEnd) => void,
+    private readonly onChild: ((pid: number | null) => void) | undefined,
+  ) {
+    this.reader = new FragmentReader({
+      init: (init) => {
+        this.watch(limits.firstFragmentMs);
+        sink.init(init);
+      },
+      fragment: (fragment) => {
+        this.streamed = true;
+        this.watch(limits.stallMs);
+        sink.fragment(fragment);
+      },
+    });
+  }
+
+  begin(script: string | null): void {
+    const { child } = this;
+    for (const stream of child.stdio) stream?.on('error', () => {});
+    child.on('error', (error) => {
+      this.fault = `ffmpeg did not start: ${error.message}`;
+      if (child.pid === undefined) this.end();
+    });
+    child.on('close', () => this.end());
+    if (child.pid !== undefined) this.onChild?.(child.pid);
+    if (script !== null) (child.stdio[3] as Writable | null)?.end(script);
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr = (this.stderr + text).slice(-STDERR_BYTES);
+    });
+    child.stdout!.on('data', (chunk: Buffer) => this.take(chunk));
+    this.watch(this.limits.connectMs);
+    if (this.signal.aborted) this.askToEnd();
+    else this.signal.addEventListener('abort', this.askToEnd, { once: true });
+  }
+
+  private take(chunk: Buffer): void {
+    if (this.fault !== null) return;
+    try {
+      this.reader.push(chunk);
+    } catch (error) {
+      this.fault = error instanceof Error ? error.message : String(error);
+      this.askToEnd();
+    }
+  }
+
+  private watch(ms: number): void {
+    clearTimeout(this.watchdog);
+    if (this.ending) return;
+    this.watchdog = setTimeout(() => {
+      this.stalled = true;
+      this.askToEnd();
+    }, ms);
+  }
+
+  /** `q`, then SIGTERM, then SIGKILL: a stopped or hung child ends too. */
+  private readonly askToEnd = (): void => {
+    if (this.ending) return;
+    this.ending = true;
+    clearTimeout(this.watchdog);
+    const { child } = this;
+    const { patienceMs } = this.limits;
+    child.stdin?.write('q');
+    // A child that has fallen silent sits in a read and hears no key.
+    const first = this.stalled ? patienceMs / 4 : patienceMs;
+    this.killers = [
+      setTimeout(() => child.kill('SIGTERM'), first),
+      setTimeout(() => child.kill('SIGKILL'), first + patienceMs / 2),
+    ];
+  };
+
+  private end(): void {
+    clearTimeout(this.watchdog);
+    for (const killer of this.killers) clearTimeout(killer);
+    this.signal.removeEventListener('abort', this.askToEnd);
+    this.onChild?.(null);
+    const cause = this.fault !== null && !this.streamed && this.stderr === '' ? 'not-video' : causeOf(this);
+    const said =
+      this.fault ?? (lastLines(this.stderr) || (this.stalled ? 'no pictures arrived' : 'the stream ended'));
+    this.resolve({ cause, detail: withoutSecrets(said, this.address) });
+  }
+}
+
+/** The last three lines that are not mere repetition, on one. */
+const lastLines = (text: string) =>
+  [...new Set(text.split(/\r?\n/).map((line) => line.replace(/^\[[^\]]*\] /, '').trim()))]
+    .filter((line) => line !== '')
+    .slice(-3)
+    .join(' | ');

@@ -1,0 +1,31 @@
+import type { Cause } from '../types.js';
+
+export interface ChildEnd {
+  /** what ffmpeg said */
+  stderr: string;
+  /** fragments had arrived */
+  streamed: boolean;
+  /** we killed it because nothing came */
+  stalled: boolean;
+}
+
+/** First match counts; ffmpeg's words from 4 to 8. */
+const BEFORE_PICTURES: [RegExp, Cause][] = [
+  [/\b401\b|\b403\b|unauthori[sz]ed|forbidden|authorization failed/i, 'refused'],
+  [/\b404\b|\b454\b|stream not found|session not found|server returned 4\d\d/i, 'not-found'],
+  [
+    /connection refused|timed out|no route to host|network is unreachable|host is (down|unreachable)|resolve host|name or service not known|temporary failure in name|connection reset|input\/output error|end of file|error number -1\d\d/i,
+    'unreachable',
+  ],
+  [
+    /invalid data|matches no streams|does not contain any stream|could not find (codec|tag)|unspecified size|dimensions not set|not currently supported in container|output file .*no stream|unknown (codec|format)|not a video/i,
+    'not-video',
+  ],
+];
+
+/** Why a child ended. Words count before pictures came; after that it either fell silent or broke off. */
+export function causeOf({ stderr, streamed, stalled }: ChildEnd): Cause {
+  if (streamed) return stalled ? 'silent' : 'broken';
+  for (const [words, cause] of BEFORE_PICTURES) if (words.test(stderr)) return cause;
+  return stalled ? 'silent' : 'broken';
+}
