@@ -10,7 +10,7 @@ import {
   watchFrames,
 } from '../support/frame-clock.js';
 import { type GstServer, startGstServer } from '../support/gst/gst-server.js';
-import { arriving, inOrder, receive } from './receive.js';
+import { arriving, inOrder, receive, untilSilent } from './receive.js';
 
 describe.skipIf(!gst.available)('gst-rtsp-server', () => {
   let server: GstServer;
@@ -54,8 +54,8 @@ describe.skipIf(!gst.available)('gst-rtsp-server', () => {
   });
 
   it('lets the right password in by digest, and nobody else', async () => {
-    const good = await receive(server.url('/locked'), 1);
-    expect(good.numbers.length).toBeGreaterThan(5);
+    const good = await receive(server.url('/locked'), 2);
+    expect(good.numbers.filter((number) => number !== null).length).toBeGreaterThan(0);
     const wrong = await receive(server.url('/locked', { password: 'wrong' }), 1);
     expect(wrong.stderr).toContain('401');
     const nobody = await receive(server.url('/locked', { credentials: false }), 1);
@@ -74,18 +74,10 @@ describe.skipIf(!gst.available)('gst-rtsp-server', () => {
     const stream = arriving(other.url('/a'));
     await stream.next();
     other.pause();
-    // What was on its way arrives; then a second without a byte.
-    let next = stream.next();
-    const quiet = async () =>
-      Promise.race([next.then(() => false), new Promise<true>((go) => setTimeout(() => go(true), 1000))]);
-    let silent = await quiet();
-    for (let i = 0; !silent && i < 50; i++) {
-      next = stream.next();
-      silent = await quiet();
-    }
-    expect(silent).toBe(true);
+    const silence = await untilSilent(stream);
+    expect(silence.ended).toBe(false);
     other.resume();
-    expect((await next).done).toBe(false);
+    expect((await silence.next).done).toBe(false);
     await stream.return(undefined);
     await other.stop();
   });

@@ -153,9 +153,15 @@ function stripsOf(input: string): string[] {
   );
 }
 
-/** Frame numbers of a whole video in the order shown, null for each frame that can't be read. */
-export async function readFrameNumbers(file: string): Promise<(number | null)[]> {
-  const grey = await runFfmpeg(stripsOf(file));
+/**
+ * Frame numbers of a whole video in the order shown, null for each frame that can't be read. `inputOptions` are
+ * put before ffmpeg's `-i`.
+ */
+export async function readFrameNumbers(
+  file: string,
+  inputOptions: string[] = [],
+): Promise<(number | null)[]> {
+  const grey = await runFfmpeg([...inputOptions, ...stripsOf(file)]);
   return Array.from({ length: Math.floor(grey.length / READ_BYTES) }, (_, i) =>
     decode(grey.subarray(i * READ_BYTES, (i + 1) * READ_BYTES)),
   );
@@ -167,7 +173,16 @@ export async function readFrameNumbers(file: string): Promise<(number | null)[]>
  */
 export async function* watchFrames(url: string): AsyncGenerator<{ number: number | null; atMs: number }> {
   const ffmpeg = testFfmpeg();
-  const impatient = ['-fflags', 'nobuffer', '-flags', 'low_delay', '-threads', '1'];
+  const impatient = [
+    '-fflags',
+    'nobuffer',
+    '-flags',
+    'low_delay',
+    '-threads',
+    '1',
+    '-analyzeduration',
+    '500000',
+  ];
   const child = spawn(
     ffmpeg.path,
     [
