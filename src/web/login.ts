@@ -1,8 +1,8 @@
-import { timingSafeEqual } from 'node:crypto';
 import express, { type Request, type Response, type Router } from 'express';
 import { rateLimit } from 'express-rate-limit';
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
+import { sameSecret } from '../base/same.js';
 import type { SessionFacts, Sessions } from '../store/sessions.js';
 import type { Tokens } from '../store/tokens.js';
 import { cookie } from './guards.js';
@@ -34,14 +34,6 @@ export interface Login {
   who(request: Request): Promise<SessionFacts | null>;
   /** Ends every session and unused link of a person. */
   end(personId: number): Promise<void>;
-}
-
-/** Compares two secrets without telling by time where they differ. */
-export function same(given: unknown, secret: string): boolean {
-  if (typeof given !== 'string') return false;
-  const left = Buffer.from(given);
-  const right = Buffer.from(secret);
-  return left.length === right.length && timingSafeEqual(left, right);
 }
 
 const isToken = (text: unknown): text is string =>
@@ -123,7 +115,7 @@ export function makeLogin(options: LoginOptions): Login {
     const session = await who(request);
     const body = (request.body ?? {}) as Record<string, unknown>;
     if (session !== null) {
-      if (!same(request.headers['x-csrf'] ?? body.csrf, session.csrf)) {
+      if (!sameSecret(request.headers['x-csrf'] ?? body.csrf, session.csrf)) {
         response.status(403).type('text').send('Yêu cầu này không đến từ trang của Mắt Thần.');
         return;
       }
