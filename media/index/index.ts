@@ -132,8 +132,27 @@ export class RecorderIndex {
     await this.database.segment.upsert({ where: { path: row.path }, create: data, update: data });
   }
 
-  async updateSegment(id: number, row: Omit<SegmentRow, 'id'>): Promise<void> {
-    await this.database.segment.updateMany({ where: { id }, data: rawSegment(row) });
+  /** Turns the open row into the closed one; without a row, or if the walk was faster, puts it by its path. */
+  async closeSegment(id: number | null, row: Omit<SegmentRow, 'id'>): Promise<void> {
+    if (id !== null) {
+      try {
+        const { count } = await this.database.segment.updateMany({ where: { id }, data: rawSegment(row) });
+        if (count > 0) return;
+      } catch {
+        await this.dropSegments([id]);
+      }
+    }
+    await this.putSegment(row);
+  }
+
+  /** Rows of files that were being written. */
+  async openSegments(): Promise<SegmentRow[]> {
+    return (await this.database.segment.findMany({ where: { open: true } })).map(segmentOf);
+  }
+
+  /** 0 when there is no row. */
+  async newestSegmentId(): Promise<number> {
+    return (await this.database.segment.aggregate({ _max: { id: true } }))._max.id ?? 0;
   }
 
   async dropSegments(ids: number[]): Promise<void> {

@@ -1,0 +1,266 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { Log } from '../../src/base/log.js';
+import type { SegmentInfo } from '../clip.js';
+import type { Fragment, FragmentSink, StreamInit } from '../fragment.js';
+import type { RecorderIndex } from '../index/index.js';
+import { mediaMs } from '../mp4/prft.js';
+import type { RecorderEventKind, StreamName } from '../types.js';
+import { MediaClock } from './media-clock.js';
+import { hourFolder, OPEN_SUFFIX, segmentName } from './names.js';
+import { SegmentFile, syncFolder } from './segment-file.js';
+
+export interface RecordingDoors {
+  /** absolute folder of all recordings */
+  root: string;
+  /** a new file begins at the first keyframe after each multiple of this, ms */
+  segmentMs: number;
+  index: RecorderIndex;
+  log: Log;
+  tell: (kind: RecorderEventKind, cameraId: string, data: Record<string, unknown>) => void;
+}
+
+/** The newest pictures, in memory. */
+export interface LivePictures {
+  init: StreamInit;
+  /** every fragment since and with the last key one */
+  gop: Fragment[];
+  /** wall clock of the decode time of the first of them */
+  startMs: number;
+}
+
+/** A GOP larger than this is not kept in memory. */
+const GOP_BYTES = 48 * 1024 * 1024;
+
+interface OpenSegment {
+  file: SegmentFile;
+  startTicks: bigint;
+  /** ticks */
+  end: bigint;
+  slot: number;
+  /** set when the clock jumped after it: dates by what was known before */
+  offset: number | null;
+  row: Promise<number | null>;
+  /** the file's present name, absolute */
+  path: string;
+}
+
+/** What is done with the fragments of one connection: dated, cut into files, the newest GOP remembered. */
+export class Connection implements FragmentSink {
+  /** aborts when the disk fails: the source must end */
+  readonly diskFault = new AbortController();
+  diskError: unknown = null;
+  firstMs: number | null = null;
+  private streamInit: StreamInit | null = null;
+  private clock: MediaClock | null = null;
+  private gop: Fragment[] = [];
+  private gopBytes = 0;
+  private current: OpenSegment | null = null;
+  /** finished, but their rows are not closed yet */
+  private readonly closing = new Map<OpenSegment, Promise<void>>();
+  private cutNext = false;
+  private lastOffset = 0;
+  private lastEndTicks: bigint | null = null;
+
+  constructor(
+    private readonly cameraId: string,
+    private readonly stream: StreamName,
+    private readonly doors: RecordingDoors,
+    /** the first picture is here; its wall clock */
+    private readonly onFirst: (startMs: number) => void,
+  ) {}
+
+  init(init: StreamInit): void {
+    this.closeCurrent();
+    this.streamInit = init;
+    this.clock = new MediaClock(init.timescale);
+    this.gop = [];
+    this.gopBytes = 0;
+  }
+
+  fragment(fragment: Fragment): void {
+    const { streamInit: init, clock } = this;
+    if (init === null || clock === null || this.diskError !== null) return;
+    if (clock.add(fragment)) {
+      if (this.current !== null) this.current.offset = this.lastOffset;
+      this.cutNext = true;
+      this.doors.log.warn({ camera: this.cameraId, stream: this.stream }, 'clock or media time jumped');
+    }
+    this.lastOffset = clock.offset ?? this.lastOffset;
+    if (fragment.samples > 0) {
+      const startMs = this.wallOf(fragment.startTicks);
+      this.remember(fragment);
+      const slot = Math.floor(startMs / this.doors.segmentMs);
+      if (fragment.key && (this.current === null || this.cutNext || slot !== this.current.slot)) {
+        this.closeCurrent();
+        this.open(init, fragment, startMs, slot);
+      }
+      if (this.current !== null) {
+        this.lastEndTicks = fragment.startTicks + BigInt(fragment.durationTicks);
+        this.current.end = this.lastEndTicks;
+        if (this.firstMs === null) {
+          this.firstMs = startMs;
+          this.onFirst(startMs);
+        }
+      }
+    }
+    this.current?.file.push(fragment);
+  }
+
+  private wallOf(ticks: bigint, offset: number | null = null): number {
+    return mediaMs(ticks, this.streamInit!.timescale) + (offset ?? this.lastOffset);
+  }
+
+  private remember(fragment: Fragment): void {
+    if (fragment.key) {
+      this.gop = [fragment];
+      this.gopBytes = fragment.bytes.length;
+    } else if (this.gop.length > 0) {
+      this.gop.push(fragment);
+      this.gopBytes += fragment.bytes.length;
+      if (this.gopBytes > GOP_BYTES) this.gop = [];
+    }
+  }
+
+  private open(init: StreamInit, fragment: Fragment, startMs: number, slot: number): void {
+    const { cameraId, stream, doors } = this;
+    const folder = hourFolder(cameraId, stream, startMs);
+    const relative = `${folder}/${segmentName(cameraId, stream, startMs)}${OPEN_SUFFIX}`;
+    const file = path.join(doors.root, relative);
+    const row = doors.index
+      .addSegment({
+        ...{ cameraId, stream, startMs, endMs: startMs, path: relative, sizeBytes: 0, open: true },
+        ...{ codec: init.codec, width: init.width, height: init.height },
+      })
+      .catch((error) => {
+        doors.log.error(
+          { err: error, camera: cameraId },
+          'the index took no row; the file will be found by its name',
+        );
+        return null;
+      });
+    this.current = {
+      file: new SegmentFile(file, init, (error) => this.fail(error)),
+      startTicks: fragment.startTicks,
+      end: fragment.startTicks,
+      slot,
+      offset: null,
+      row,
+      path: file,
+    };
+    this.cutNext = false;
+  }
+
+  private fail(error: unknown): void {
+    if (this.diskError !== null) return;
+    this.diskError = error;
+    this.doors.log.error({ err: error, camera: this.cameraId, stream: this.stream }, 'writing failed');
+    this.diskFault.abort();
+  }
+
+  private closeCurrent(): void {
+    const segment = this.current;
+    if (segment === null) return;
+    this.current = null;
+    segment.offset ??= this.lastOffset;
+    const done = this.close(segment)
+      .catch((error) => {
+        this.doors.log.error(
+          { err: error, camera: this.cameraId },
+          'a file could not be closed; recovery will',
+        );
+        this.fail(error);
+      })
+      .finally(() => this.closing.delete(segment));
+    this.closing.set(segment, done);
+  }
+
+  private async close(segment: OpenSegment): Promise<void> {
+    const { cameraId, stream, doors } = this;
+    const init = segment.file.init;
+    const kept = await segment.file.finish();
+    const row = await segment.row;
+    if (!kept) {
+      await fs.rm(segment.path, { force: true });
+      if (row !== null) await doors.index.dropSegments([row]);
+      return;
+    }
+    const last = segment.file.fragments.at(-1)!;
+    const startMs = Math.round(this.wallOf(segment.startTicks, segment.offset));
+    const endMs = Math.round(this.wallOf(last.startTicks + BigInt(last.durationTicks), segment.offset));
+    const folder = path.posix.dirname(path.relative(doors.root, segment.path).replaceAll('\\', '/'));
+    const finalPath = await freeName(doors.root, `${folder}/${segmentName(cameraId, stream, startMs)}`);
+    await fs.rename(segment.path, path.join(doors.root, finalPath));
+    segment.path = path.join(doors.root, finalPath);
+    await syncFolder(path.dirname(segment.path));
+    const sizeBytes = segment.file.writtenBytes;
+    const closed = {
+      ...{ cameraId, stream, startMs, endMs, path: finalPath, sizeBytes, open: false },
+      ...{ codec: init.codec, width: init.width, height: init.height },
+    };
+    await doors.index.closeSegment(row, closed);
+    doors.tell('segment-closed', cameraId, { stream, path: finalPath, startMs, endMs, sizeBytes });
+  }
+
+  /** Files that the index does not know as closed yet, with what is written of them. */
+  liveSegments(): SegmentInfo[] {
+    const open = [...this.closing.keys(), ...(this.current === null ? [] : [this.current])];
+    return open.flatMap((segment) => {
+      const fragments = segment.file.fragments.slice();
+      const last = fragments.at(-1);
+      if (last === undefined) return [];
+      return [
+        {
+          path: segment.path,
+          startMs: this.wallOf(segment.startTicks, segment.offset),
+          endMs: this.wallOf(last.startTicks + BigInt(last.durationTicks), segment.offset),
+          known: { init: segment.file.init, fragments },
+        },
+      ];
+    });
+  }
+
+  /** Absolute paths that recovery must leave alone. */
+  openPaths(): string[] {
+    return [...this.closing.keys(), ...(this.current === null ? [] : [this.current])].map(({ path }) => path);
+  }
+
+  /** The next time something is written to the open file; null when there is none. */
+  nextWrite(): Promise<void> | null {
+    return this.current?.file.nextWrite() ?? null;
+  }
+
+  /** Wall clock of the end of the newest picture; null before the first. */
+  get newestMs(): number | null {
+    return this.lastEndTicks === null ? null : this.wallOf(this.lastEndTicks);
+  }
+
+  /** The newest GOP; null while there is none. */
+  pictures(): LivePictures | null {
+    const first = this.gop[0];
+    if (this.streamInit === null || first === undefined) return null;
+    return { init: this.streamInit, gop: this.gop.slice(), startMs: this.wallOf(first.startTicks) };
+  }
+
+  get streamInfo(): Pick<StreamInit, 'codec' | 'width' | 'height'> | null {
+    return this.streamInit;
+  }
+
+  /** The connection has ended: closes its files. */
+  async finish(): Promise<void> {
+    this.closeCurrent();
+    await Promise.all(this.closing.values());
+  }
+}
+
+/** A relative path not taken yet: `base.mp4`, or `base-2.mp4` … when a clock set back has made that moment twice. */
+export async function freeName(root: string, base: string): Promise<string> {
+  for (let n = 1; ; n++) {
+    const name = `${base}${n === 1 ? '' : `-${n}`}.mp4`;
+    try {
+      await fs.access(path.join(root, name));
+    } catch {
+      return name;
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { SegmentInfo } from '../clip.js';
+import type { FragmentSource } from '../fragment.js';
+import type { CameraState, Cause, StreamName } from '../types.js';
+import { Connection, type LivePictures, type RecordingDoors } from './connection.js';
+import { HEALTHY_MS, restartWait } from './restart.js';
+
+export interface StreamStatus {
+  state: CameraState;
+  sinceMs: number;
+  cause: Cause | null;
+  /** English, for engineers, without secrets */
+  detail: string | null;
+}
+
+export interface StreamOptions {
+  cameraId: string;
+  stream: StreamName;
+  /** a new connection each time: host names are resolved again */
+  source: () => FragmentSource;
+  /** a gap that is open already, from before */
+  gap?: { id: number; cause: Cause } | null;
+  /** default restartWait */
+  wait?: typeof restartWait;
+  onDiskFault?: () => void;
+}
+
+/** Keeps one stream recording: connects, waits, connects again. Its faults stay its own. */
+export class StreamRecorder {
+  status: StreamStatus;
+  private connection: Connection | null = null;
+  private abort = new AbortController();
+  private running: Promise<void> | null = null;
+  private gap: { id: Promise<number | null>; cause: Cause } | null;
+  private gapWork: Promise<void> = Promise.resolve();
+  private attemptMs = 0;
+
+  constructor(
+    readonly options: StreamOptions,
+    private readonly doors: RecordingDoors,
+  ) {
+    this.status = { state: 'starting', sinceMs: Date.now(), cause: null, detail: null };
+    this.gap = options.gap ? { id: Promise.resolve(options.gap.id), cause: options.gap.cause } : null;
+  }
+
+  start(): void {
+    this.running ??= this.keepRecording(this.abort.signal);
+  }
+
+  /** Ends the connection and closes its file. A gap with this cause begins at the last picture. */
+  async stop(cause: 'switched-off' | null = null): Promise<void> {
+    const lastMs = this.connection?.newestMs ?? Date.now();
+    this.abort.abort();
+    await this.running;
+    if (cause !== null) this.openGap(cause, lastMs);
+    await this.gapWork;
+  }
+
+  private async keepRecording(signal: AbortSignal): Promise<void> {
+    const { cameraId, stream, source, wait = restartWait, onDiskFault } = this.options;
+    for (let tries = 0; !signal.aborted; ) {
+      this.attemptMs = Date.now();
+      const connection = new Connection(cameraId, stream, this.doors, (startMs) => this.wentUp(startMs));
+      this.connection = connection;
+      const either = AbortSignal.any([signal, connection.diskFault.signal]);
+      const end = await this.runSource(source, connection, either);
+      await connection.finish();
+      this.connection = null;
+      if (signal.aborted) return;
+      const streamedMs = connection.firstMs === null ? 0 : (connection.newestMs ?? 0) - connection.firstMs;
+      tries = streamedMs >= HEALTHY_MS ? 1 : tries + 1;
+      const full = connection.diskError !== null;
+      if (full) onDiskFault?.();
+      const cause = full ? 'disk' : end.cause;
+      const detail = full ? String((connection.diskError as Error).message) : end.detail;
+      this.wentDown(cause, detail, connection.newestMs ?? this.attemptMs);
+      const waitMs = wait({ cause, streamedMs }, tries, Math.random());
+      this.doors.log.info(
+        { camera: cameraId, stream, cause, detail, tries, waitMs: Math.round(waitMs) },
+        'stream ended',
+      );
+      await pause(waitMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  private async runSource(source: () => FragmentSource, connection: Connection, signal: AbortSignal) {
+    try {
+      return await source().run(connection, signal);
+    } catch (error) {
+      this.doors.log.error({ err: error, camera: this.options.cameraId }, 'a source failed');
+      return { cause: 'broken' as const, detail: 'the source failed' };
+    }
+  }
+
+  private wentUp(startMs: number): void {
+    const { state, sinceMs } = this.status;
+    this.closeGap(startMs);
+    this.status = { state: 'recording', sinceMs: startMs, cause: null, detail: null };
+    if (this.options.stream === 'main')
+      this.doors.tell('camera-recording', this.options.cameraId, {
+        sinceMs: Math.round(startMs),
+        downMs: state === 'down' ? Math.max(0, Math.round(startMs - sinceMs)) : 0,
+      });
+  }
+
+  private wentDown(cause: Cause, detail: string, atMs: number): void {
+    const before = this.status;
+    const wasDown = before.state === 'down';
+    this.openGap(cause, atMs);
+    const sinceMs = wasDown ? before.sinceMs : atMs;
+    this.status = { state: 'down', sinceMs, cause, detail };
+    // Told once an outage; and again when the password turns out to be wrong, since then waiting is of no use.
+    const news = !wasDown || (cause === 'refused' && before.cause !== 'refused');
+    if (news && this.options.stream === 'main')
+      this.doors.tell('camera-down', this.options.cameraId, { cause, sinceMs: Math.round(sinceMs), detail });
+  }
+
+  private openGap(cause: Cause, startMs: number): void {
+    if (this.gap?.cause === cause) return;
+    this.closeGap(startMs);
+    const { cameraId, stream } = this.options;
+    const id = this.doors.index.addGap({ cameraId, stream, startMs, endMs: null, cause }).catch((error) => {
+      this.doors.log.error({ err: error, camera: cameraId }, 'the index took no gap');
+      return null;
+    });
+    this.gap = { id, cause };
+    this.gapWork = this.gapWork.then(() => id).then(() => {});
+  }
+
+  private closeGap(endMs: number): void {
+    const { gap } = this;
+    if (gap === null) return;
+    this.gap = null;
+    this.gapWork = this.gapWork.then(async () => {
+      const id = await gap.id;
+      if (id !== null)
+        await this.doors.index
+          .endGap(id, endMs)
+          .catch((error) => this.doors.log.error({ err: error }, 'the index could not end a gap'));
+    });
+  }
+
+  /** The gap that lasts; for the next recorder of this stream. */
+  async openGapNow(): Promise<{ id: number; cause: Cause } | null> {
+    await this.gapWork;
+    const id = await this.gap?.id;
+    return this.gap && id != null ? { id, cause: this.gap.cause } : null;
+  }
+
+  liveSegments(): SegmentInfo[] {
+    return this.connection?.liveSegments() ?? [];
+  }
+
+  openPaths(): string[] {
+    return this.connection?.openPaths() ?? [];
+  }
+
+  /** Something was written, or `ms` have passed. */
+  async nextWrite(ms: number): Promise<void> {
+    const stop = new AbortController();
+    const tick = pause(ms, undefined, { signal: stop.signal }).catch(() => {});
+    await Promise.race([this.connection?.nextWrite() ?? tick, tick]);
+    stop.abort();
+  }
+
+  get newestMs(): number | null {
+    return this.connection?.newestMs ?? null;
+  }
+
+  pictures(): LivePictures | null {
+    return this.connection?.pictures() ?? null;
+  }
+
+  get streamInfo() {
+    return this.connection?.streamInfo ?? null;
+  }
+}
