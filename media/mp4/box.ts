@@ -26,6 +26,14 @@ export function readBoxHeader(bytes: Buffer, at = 0): BoxHeader | null {
   return { type, size, headerSize };
 }
 
+/** Boxes an MP4 stream or file can begin with; anything else is something else. */
+const OPENING = new Set(['ftyp', 'styp', 'moov', 'free', 'skip', 'wide', 'uuid', 'sidx', 'prft', 'pdin']);
+
+/** Throws unless `type` can stand first. */
+export function mustOpen(type: string): void {
+  if (!OPENING.has(type)) throw new Mp4Error('bad-box', 'this is no MP4');
+}
+
 /** A box inside another: its type and body. */
 export interface Box {
   type: string;

@@ -1,4 +1,5 @@
 import { type Box, boxesIn } from './box.js';
+import { Mp4Error } from './error.js';
 
 /** Bytes of a sample entry before its own boxes. */
 const VIDEO_ENTRY_FIELDS = 78;
@@ -8,7 +9,12 @@ const AUDIO_ENTRY_FIELDS = 28;
 export function entryBoxes(entry: Box, kind: 'video' | 'audio' | 'other'): Box[] {
   const fields = kind === 'video' ? VIDEO_ENTRY_FIELDS : AUDIO_ENTRY_FIELDS;
   if (kind === 'other' || entry.body.length < fields) return [];
-  return boxesIn(entry.body.subarray(fields));
+  try {
+    return boxesIn(entry.body.subarray(fields));
+  } catch (error) {
+    if (error instanceof Mp4Error) return [];
+    throw error;
+  }
 }
 
 /** RFC 6381 name: "avc1.64001f", "hvc1.1.6.L93.B0", "mp4a.40.2"; the bare four letters of what we don't know. */

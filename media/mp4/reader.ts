@@ -1,5 +1,5 @@
 import type { Fragment, FragmentSink, StreamInit } from '../fragment.js';
-import { type BoxHeader, readBoxHeader } from './box.js';
+import { type BoxHeader, mustOpen, readBoxHeader } from './box.js';
 import { Mp4Error } from './error.js';
 import { readMoof, type TrackRun } from './moof.js';
 import { movieOf, readInit } from './movie.js';
@@ -30,6 +30,7 @@ export class FragmentReader {
   private held: Buffer[] = [];
   private heldBytes = 0;
   private moof: Buffer | null = null;
+  private opened = false;
   private failed: Mp4Error | null = null;
   private readonly fragmentBytes: number;
   private readonly initBytes: number;
@@ -71,14 +72,16 @@ export class FragmentReader {
     const header = this.header();
     if (!header) return false;
     const { type, size } = header;
+    if (!this.opened) mustOpen(type);
+    this.opened = true;
+    if (size === 0) throw new Mp4Error('unsupported', `box ${type} without a size in a stream`);
     const wanted = type === 'ftyp' || type === 'moov' || type === 'moof' || this.moof !== null;
     if (!wanted) {
-      if (size === 0) throw new Mp4Error('unsupported', `box ${type} without a size in a stream`);
+      if (size > this.fragmentBytes) throw new Mp4Error('too-big', `box ${type} of ${size} bytes`);
       this.skipping = size;
       return true;
     }
     const limit = this.moof || type === 'moof' ? this.fragmentBytes - this.heldBytes : this.initBytes;
-    if (size === 0) throw new Mp4Error('unsupported', `box ${type} without a size in a stream`);
     if (size > limit) throw new Mp4Error('too-big', `box ${type} of ${size} bytes`);
     if (this.queued < size) return false;
     if (type === 'mdat' && this.moof) this.finish(size);

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Fragment, StreamInit } from '../fragment.js';
-import { type BoxHeader, readBoxHeader } from './box.js';
+import { type BoxHeader, mustOpen, readBoxHeader } from './box.js';
 import { Mp4Error } from './error.js';
 import { readMoof } from './moof.js';
 import { movieOf, readInit } from './movie.js';
@@ -75,6 +75,7 @@ async function scan(handle: FileHandle): Promise<ScannedFile | null> {
     let header: BoxHeader | null;
     try {
       header = readBoxHeader(await window.upTo(at, 16));
+      if (at === 0 && header) mustOpen(header.type);
     } catch (error) {
       if (init && error instanceof Mp4Error) break;
       throw error;
