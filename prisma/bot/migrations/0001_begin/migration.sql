@@ -249,6 +249,13 @@ CREATE TABLE "ConsoleMessage" (
     "inboxId" INTEGER
 );
 
+-- CreateTable
+CREATE TABLE "ButtonText" (
+    "key" TEXT NOT NULL PRIMARY KEY,
+    "says" TEXT NOT NULL,
+    "createdMs" BIGINT NOT NULL
+);
+
 -- CreateIndex
 CREATE UNIQUE INDEX "Hamlet_name_key" ON "Hamlet"("name");
 
