@@ -329,7 +329,7 @@ export function describeChannelContract(name: string, make: () => Promise<Channe
       fs.writeFileSync(file, Buffer.alloc(300_000, 7));
       await fixture.sends('document', file);
       const [message] = await inbox.messages(1);
-      const { sizeBytes: _claimed, ...lying } = message?.attachments[0] as Attachment;
+      const { sizeBytes: _claimed, ...lying } = (message as Message).attachments[0] as Attachment;
       const target = path.join(dir, 'fetched');
       await expect(fixture.channel.fetch(lying, target, 100_000)).rejects.toMatchObject({ kind: 'too-big' });
       expect(fs.existsSync(target)).toBe(false);
