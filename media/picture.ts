@@ -171,7 +171,7 @@ export function pictureArgs(select: Select, width: number | undefined): string[]
   const filters = keyframe ? [] : [`select='between(n,${select.from},${select.to})'`];
   if (width !== undefined) filters.push(`scale='min(${Math.floor(width)},iw)':-2`);
   return [
-    ...['-v', 'error', '-nostdin', '-probesize', '32768', '-analyzeduration', '0', '-fflags', 'nobuffer'],
+    ...['-v', 'error', '-nostdin', '-probesize', '32768', '-analyzeduration', '0'],
     ...[
       '-protocol_whitelist',
       'pipe',
