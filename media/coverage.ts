@@ -1,0 +1,112 @@
+import type { DeletionRow, GapRow } from './index/rows.js';
+import type { Coverage, Range } from './types.js';
+
+/** Shorter holes are the seams between files, not gaps. */
+const SEAM_MS = 500;
+/** What is left over beside a known cause, shorter than this, belongs to it: causes are dated less well than pictures. */
+const SLIVER_MS = 1500;
+
+type Gap = Coverage['gaps'][number];
+
+/** Merges overlapping and touching ranges. */
+export function mergeRanges(ranges: Range[]): Range[] {
+  const merged: Range[] = [];
+  for (const range of [...ranges].sort((a, b) => a.startMs - b.startMs)) {
+    const last = merged.at(-1);
+    if (last !== undefined && range.startMs - last.endMs <= SEAM_MS)
+      last.endMs = Math.max(last.endMs, range.endMs);
+    else merged.push({ startMs: range.startMs, endMs: range.endMs });
+  }
+  return merged;
+}
+
+/** What is missing between `asked.startMs` and `asked.endMs`. */
+function holesIn(recorded: Range[], asked: Range): Range[] {
+  const holes: Range[] = [];
+  let at = asked.startMs;
+  for (const range of [...recorded, { startMs: asked.endMs, endMs: asked.endMs }]) {
+    if (range.startMs - at > SEAM_MS) holes.push({ startMs: at, endMs: range.startMs });
+    at = Math.max(at, range.endMs);
+  }
+  return holes;
+}
+
+/** Splits a hole by why: what was deleted, then the gaps' causes, else unknown. */
+export function explain(hole: Range, gaps: GapRow[], deletions: DeletionRow[]): Gap[] {
+  const known: Gap[] = [
+    ...deletions.map(({ startMs, endMs }) => ({ startMs, endMs, cause: 'deleted' as const })),
+    ...gaps.map(({ startMs, endMs, cause }) => ({ startMs, endMs: endMs ?? hole.endMs, cause })),
+  ];
+  let open: Range[] = [hole];
+  const parts: Gap[] = [];
+  for (const one of known) {
+    const next: Range[] = [];
+    for (const range of open) {
+      const startMs = Math.max(range.startMs, one.startMs);
+      const endMs = Math.min(range.endMs, one.endMs);
+      if (endMs <= startMs) next.push(range);
+      else {
+        parts.push({ startMs, endMs, cause: one.cause });
+        if (startMs > range.startMs) next.push({ startMs: range.startMs, endMs: startMs });
+        if (endMs < range.endMs) next.push({ startMs: endMs, endMs: range.endMs });
+      }
+    }
+    open = next;
+  }
+  parts.push(...open.map((range) => ({ ...range, cause: 'unknown' as const })));
+  parts.sort((a, b) => a.startMs - b.startMs);
+  return joined(parts);
+}
+
+/** Gives slivers to their neighbour and joins neighbours of one cause. */
+function joined(parts: Gap[]): Gap[] {
+  const list = parts.map((part) => ({ ...part }));
+  for (let i = 0; list.length > 1 && i < list.length; i++) {
+    const part = list[i]!;
+    if (part.cause !== 'unknown' || part.endMs - part.startMs > SLIVER_MS) continue;
+    const neighbour = list[i + 1] ?? list[i - 1]!;
+    part.cause = neighbour.cause;
+  }
+  const result: Gap[] = [];
+  for (const part of list) {
+    const last = result.at(-1);
+    if (last !== undefined && last.cause === part.cause && part.startMs - last.endMs <= SEAM_MS)
+      last.endMs = Math.max(last.endMs, part.endMs);
+    else result.push(part);
+  }
+  return result;
+}
+
+export interface CoverageFacts {
+  cameraId: string;
+  stream: Coverage['stream'];
+  asked: Range;
+  segments: Range[];
+  gaps: GapRow[];
+  deletions: DeletionRow[];
+  /** up to here a missing picture is a gap; later ones are still to come */
+  untilMs: number;
+}
+
+/** What is recorded of a range, and each gap with its cause. Gaps end at `untilMs`. */
+export function coverageOf(facts: CoverageFacts): Coverage {
+  const { cameraId, stream, asked, segments, gaps, deletions, untilMs } = facts;
+  const recorded = mergeRanges(segments)
+    .map(({ startMs, endMs }) => ({
+      startMs: Math.round(Math.max(startMs, asked.startMs)),
+      endMs: Math.round(Math.min(endMs, asked.endMs)),
+    }))
+    .filter(({ startMs, endMs }) => endMs > startMs);
+  const span = { startMs: asked.startMs, endMs: Math.min(asked.endMs, untilMs) };
+  const missing = span.endMs > span.startMs ? holesIn(recorded, span) : [];
+  return {
+    ...{ cameraId, stream, asked, recorded },
+    gaps: missing
+      .flatMap((hole) => explain(hole, gaps, deletions))
+      .map((gap) => ({
+        ...gap,
+        startMs: Math.round(gap.startMs),
+        endMs: Math.round(gap.endMs),
+      })),
+  };
+}
