@@ -22,6 +22,7 @@ describe('our RTSP server', () => {
       streams: {
         '/open': TINY,
         '/hevc': TINY_HEVC,
+        '/short': { ...TINY, seconds: 3 },
         '/large': S3,
         '/digest': { source: TINY, login: digest },
         '/basic': { source: TINY, login: { ...digest, scheme: 'basic' } },
@@ -40,14 +41,14 @@ describe('our RTSP server', () => {
     });
   }
 
-  it('joins in the middle of a GOP, as a live camera does, and goes round its loop without a seam', async () => {
+  it('goes round its loop without a seam', async () => {
     const seen: number[] = [];
-    for await (const { number } of watchFrames(server.url('/open'))) {
+    for await (const { number } of watchFrames(server.url('/short'))) {
       seen.push(number!);
       if (seen.length > 1 && seen.at(-1)! < seen.at(-2)!) break;
     }
     expect(seen.at(-1)).toBe(0);
-    expect(seen.at(-2)).toBe(99);
+    expect(seen.at(-2)).toBe(29);
   });
 
   it('logs when each frame was sent', async () => {

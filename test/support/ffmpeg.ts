@@ -9,7 +9,7 @@ export interface TestFfmpeg {
   path: string;
   /** as printed: "5.1.9-0+deb12u1", "N-92722-gf22fcd4483-static …" */
   version: string;
-  /** 4 for the static build of 2018, which prints no number */
+  /** of the release; of a build that prints no number the release its libavcodec belongs to */
   major: number;
 }
 
@@ -18,7 +18,8 @@ function versionOf(path: string): TestFfmpeg | null {
   const version = /^ffmpeg version (\S+)/.exec(run.stdout ?? '')?.[1];
   if (!version) return null;
   const number = /^n?(\d+)\./.exec(version)?.[1];
-  return { path, version, major: number === undefined ? 4 : Number(number) };
+  const codecs = /libavcodec\s+(\d+)\./.exec(run.stdout)?.[1];
+  return { path, version, major: Number(number ?? Number(codecs) - 54) };
 }
 
 /** The ffmpeg that comes with npm (2018), or null where there is none for this platform. */

@@ -8,9 +8,11 @@ frame n of a mount is due at frame0Ms + n * 1000 / fps and shows picture n % fra
   {"port": 34567, "mounts": {"/cam": {"frame0Ms": 1700000000000.0, "frames": 100}}}
 and ends when its stdin closes.
 """
+import ctypes
 import heapq
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -154,6 +156,8 @@ class Feeder(threading.Thread):
 
 
 def main():
+    # A test run that is killed while this server is stopped (SIGSTOP) takes it along.
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     with open(sys.argv[1]) as opened:
         config = json.load(opened)
     Gst.init(None)

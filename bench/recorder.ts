@@ -1,0 +1,128 @@
+/** The recorder service as it runs in a commune, in a folder of its own that goes away with it. */
+import { type ChildProcess, execFile, fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import type { RecorderClient } from '../media/types.js';
+import type { ServiceNews, ServiceOrder } from '../src/base/service.js';
+import { projectRoot } from '../test/support/project-root.js';
+
+export interface BenchRecorder {
+  client: RecorderClient;
+  pid: number;
+  /** DATA_DIR; recordings lie below `recordings/` */
+  folder: string;
+  /** kill -9, children too */
+  kill(): Promise<void>;
+  /** starts it again on the same folder after `kill` */
+  restart(): Promise<void>;
+  /** stops it in order and removes its folder */
+  stop(): Promise<void>;
+}
+
+/** Starts `dist/media/main.js` as the parent does, on any free port, and waits until it is ready. */
+export async function startRecorder(env: Record<string, string> = {}): Promise<BenchRecorder> {
+  const folder = await mkdtemp(join(tmpdir(), 'mat-than-bench-'));
+  const token = randomBytes(24).toString('base64url');
+  const settings = {
+    ...process.env,
+    DATA_DIR: folder,
+    DEMO: '0',
+    MAT_THAN_DEMO: '0',
+    RECORDER_PORT: '0',
+    RECORDER_TOKEN: token,
+    SECRET_KEY: randomBytes(32).toString('base64'),
+    ...env,
+  };
+  await promisify(execFile)(
+    process.execPath,
+    [
+      join(projectRoot, 'node_modules', 'prisma', 'build', 'index.js'),
+      ...['migrate', 'deploy', '--config', join(projectRoot, 'prisma', 'recorder', 'prisma.config.ts')],
+    ],
+    {
+      cwd: projectRoot,
+      env: { ...process.env, DATABASE_FILE: join(folder, 'recorder.db'), CHECKPOINT_DISABLE: '1' },
+    },
+  );
+
+  let child: ChildProcess;
+  let port = 0;
+  let client: RecorderClient;
+  async function launch(): Promise<void> {
+    const script = join(projectRoot, 'dist', 'media', 'main.js');
+    child = fork(script, [], {
+      env: { ...settings, RECORDER_PORT: String(port) },
+      detached: process.platform !== 'win32',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    let words = '';
+    child.stderr?.on('data', (bytes: Buffer) => {
+      words = (words + bytes.toString()).slice(-2000);
+    });
+    port = await new Promise<number>((resolve, reject) => {
+      child.on('message', (news: ServiceNews) => {
+        if (news.type === 'ready') resolve(news.port);
+      });
+      child.once('close', (code) => reject(new Error(`the recorder ended with ${code}: ${words}`)));
+    });
+    client = await connect(`http://127.0.0.1:${port}`, token);
+  }
+  await launch();
+
+  const gone = async () => {
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  };
+  return {
+    get client() {
+      return client;
+    },
+    get pid() {
+      return child.pid!;
+    },
+    folder,
+    async kill() {
+      process.kill(process.platform === 'win32' ? child.pid! : -child.pid!, 'SIGKILL');
+      await gone();
+    },
+    restart: launch,
+    async stop() {
+      if (child.connected) child.send({ type: 'stop' } satisfies ServiceOrder);
+      const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
+      await gone();
+      clearTimeout(late);
+      await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    },
+  };
+}
+
+/** The typed client of the recorder's API. */
+async function connect(url: string, token: string): Promise<RecorderClient> {
+  const file = join(projectRoot, 'dist', 'media', 'client.js');
+  if (!existsSync(file)) throw new Error('media/client.ts is not built');
+  const made = (await import(pathToFileURL(file).href)) as {
+    connectRecorder(options: { url: string; token: string }): RecorderClient;
+  };
+  return made.connectRecorder({ url, token });
+}
+
+/** Waits until every camera records; throws after `seconds` with those that don't. */
+export async function untilRecording(client: RecorderClient, count: number, seconds = 60): Promise<void> {
+  const until = Date.now() + seconds * 1000;
+  for (;;) {
+    const cameras = await client.cameras();
+    const recording = cameras.filter((camera) => camera.state === 'recording');
+    if (recording.length === count) return;
+    if (Date.now() > until) {
+      const others = cameras.filter((camera) => camera.state !== 'recording');
+      const words = others.map((camera) => `${camera.id} ${camera.state} ${camera.cause ?? ''}`);
+      throw new Error(`${recording.length} of ${count} cameras record: ${words.join(', ')}`);
+    }
+    await new Promise((go) => setTimeout(go, 250));
+  }
+}

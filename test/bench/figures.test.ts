@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { percentile, show, toMarkdown } from '../../bench/figures.js';
+import { costOf, measure } from '../../bench/processes.js';
+import { putSection } from '../../bench/run.js';
+
+describe('the figures of the benchmarks', () => {
+  it('interpolates percentiles', () => {
+    expect(percentile([3, 1, 2], 0.5)).toBe(2);
+    expect(percentile([0, 10], 0.95)).toBeCloseTo(9.5);
+    expect(percentile([7], 0.95)).toBe(7);
+    expect(percentile([], 0.5)).toBeNaN();
+  });
+
+  it('shows three figures at most', () => {
+    expect([1234.5, 12.345, 1.2345, 0.0678, Number.NaN].map(show)).toEqual([
+      '1235',
+      '12.3',
+      '1.23',
+      '0.07',
+      '–',
+    ]);
+  });
+
+  it('prints what was measured side by side, and which bars were missed', () => {
+    const text = toMarkdown({
+      title: 'T',
+      how: 'So.',
+      columns: ['', 'ms'],
+      rows: [
+        ['bare', 1.5],
+        ['ours', 12.25],
+      ],
+      bars: [{ what: 'ours ≤ bare', figure: '12.3 ms', reached: false }],
+    });
+    expect(text).toContain('|      | ms   |\n|------|------|\n| bare | 1.50 |\n| ours | 12.3 |');
+    expect(text).toContain('- **missed**: ours ≤ bare: 12.3 ms');
+  });
+
+  it('replaces its own section in the results and leaves the others alone', () => {
+    const first = putSection(putSection('# Figures\n', 'a', 'one'), 'b', 'two');
+    const second = putSection(first, 'a', 'three');
+    expect(second).not.toContain('one');
+    expect(second).toContain('<!-- a -->\nthree\n<!-- /a -->');
+    expect(second).toContain('<!-- b -->\ntwo\n<!-- /b -->');
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'counts what a process and its child cost, and nothing else',
+    async () => {
+      // A parent that only waits, and a child that keeps one core busy.
+      const busy = "const { spawn } = require('child_process');";
+      const child = `${busy} spawn(process.execPath, ['-e', 'console.log(1); for (;;);'], { stdio: 'inherit' });`;
+      const parent = spawn(process.execPath, ['-e', child], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        detached: true,
+      });
+      try {
+        await once(parent.stdout, 'data');
+        const span = await measure([parent.pid!], 1, 2);
+        expect(span.processes).toBe(2);
+        expect(span.cores).toBeGreaterThan(0.2);
+        expect(span.cores).toBeLessThan(1.3);
+        expect(Math.min(...span.pssMb)).toBeGreaterThan(10);
+      } finally {
+        process.kill(-parent.pid!, 'SIGKILL');
+        await once(parent, 'exit');
+      }
+      expect((await costOf([parent.pid!])).processes).toBe(0);
+    },
+  );
+});
