@@ -220,15 +220,15 @@ export function makeConsoleChannel(options: ConsoleOptions): ConsoleChannel {
     },
 
     async fetch(attachment, path, maxBytes) {
-      const source = files.place(attachment.ref);
       try {
+        const source = files.place(attachment.ref);
         const { size } = await fs.stat(source);
         if (size > maxBytes) throw new WorldError('too-big', `${size} bytes, at most ${maxBytes} are wanted`);
         await fs.copyFile(source, path);
         return { sizeBytes: size };
       } catch (error) {
-        if (error instanceof WorldError) throw error;
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+        if (error instanceof WorldError && error.kind !== 'invalid') throw error;
+        if (error instanceof WorldError || (error as NodeJS.ErrnoException).code === 'ENOENT')
           throw new WorldError('not-found', 'the uploaded file is gone', { cause: error });
         throw diskFault(error, 'fetching an uploaded file');
       }

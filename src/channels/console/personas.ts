@@ -23,7 +23,7 @@ export interface PersonasOptions {
   /** the value of a cookie */
   cookie(request: Request, name: string): string | null;
   /** resolves when an accepted message is done and all its answers are sent */
-  turnDone(inboxId: number, signal: AbortSignal): Promise<void>;
+  turnDone(inboxId: number): Promise<void>;
   /** what the bot answered, in its final form */
   answers(inboxId: number, chats: string[]): Promise<Answer[]>;
 }
@@ -101,13 +101,7 @@ export function makePersonas(options: PersonasOptions): Personas {
     response.on('close', () => left.abort());
     const late = setTimeout(() => left.abort(), TURN_WAIT_MS);
     const done = await Promise.race([
-      options.turnDone(inboxId, left.signal).then(
-        () => true,
-        (error: unknown) => {
-          if (left.signal.aborted) return false;
-          throw error;
-        },
-      ),
+      options.turnDone(inboxId).then(() => true),
       new Promise<false>((resolve) => left.signal.addEventListener('abort', () => resolve(false))),
     ]);
     clearTimeout(late);

@@ -73,10 +73,11 @@ export function makeRoutes(options: RoutesOptions): Router {
           chat,
         ]),
       );
+      const position = hub.position();
       const latest: Record<string, ReturnType<typeof viewOf>[]> = {};
       for (const chatId of all.keys())
         latest[chatId] = (await store.recent(chatId, null, PAGE_LINES)).map(viewOf);
-      response.json({ ...shown, latest });
+      response.json({ ...shown, latest, position });
     }),
   );
 

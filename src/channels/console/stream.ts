@@ -12,6 +12,8 @@ interface Kept {
 }
 
 export interface Hub {
+  /** the id of the newest event: what comes after it is heard by a stream opened with it */
+  position(): string;
   publish(name: EventName, chatId: string, data: unknown): void;
   /**
    * Streams events to a browser until it leaves or its pass ends.
@@ -56,6 +58,7 @@ export function makeHub(): Hub {
   }
 
   return {
+    position: () => `${epoch}.${number}`,
     publish(name, chatId, data) {
       if (name === 'activity') {
         for (const listener of listeners) listener.tell(chatId, frame(name, data));
