@@ -76,6 +76,11 @@ export interface Talk {
   once<T>(name: string, change: (tx: Transaction) => Promise<T>): Promise<T>;
   /** A path in the spool for a file of a reply; it is deleted after the message is done. */
   spool(fileName: string): Promise<string>;
+  /**
+   * Says that there is nothing to say on purpose (the later photos of an album, a thanks in a group). Without it an
+   * addressed message that nobody answered is answered by the core.
+   */
+  staySilent(): void;
 }
 
 /** What a command made of the words after its name. */
@@ -108,9 +113,9 @@ export interface Command<Args = unknown> {
 /** Lets a table hold commands of different arguments while each is typed inside. */
 export const command = <Args>(definition: Command<Args>): Command => definition as Command;
 
-/** What to do with words that are no command, and with files: handlers hang in here. */
+/** What to do with words that are no command, and with files: handlers hang in here. Called for addressed messages only. */
 export interface Fallbacks {
-  /** private: help, or a report; a group: silence */
+  /** words or a place: in private help or a report, in a group a hint (or staySilent) */
   words(talk: Talk): Promise<void>;
   /** a photo, video, sound or file without a command */
   files(talk: Talk): Promise<void>;

@@ -1,0 +1,307 @@
+import type { Clock } from '../base/clock.js';
+import { DAY_MS } from '../base/clock.js';
+import type { Log } from '../base/log.js';
+import type { Database } from '../store/database.js';
+import { type InboxRow, pruneQueues, waitingIncoming } from '../store/inbox.js';
+import { type OutboxRow, waitingOutgoing } from '../store/outbox.js';
+import { findGroup, identify, noteBlocked, noteChatClosed } from '../store/speakers.js';
+import type { Command, Fallbacks, Talk } from './command.js';
+import { type ChatCounters, makeCounters } from './counters.js';
+import { dispatch, Interrupted, makeCode } from './dispatch.js';
+import { makeInbox } from './inbox.js';
+import type {
+  Channel,
+  ChannelName,
+  ChatAddress,
+  ChatEvent,
+  Incoming,
+  Message,
+  OutFile,
+  Reply,
+} from './message.js';
+import { makeOutbox, type Outbox, type Priority } from './outbox.js';
+import { wholeKey } from './outgoing.js';
+import { setAside } from './sentences.js';
+import { makeSpool } from './spool.js';
+import { asReply, openMenuFor, openTalk } from './talk.js';
+import { makeTurns } from './turns.js';
+
+export interface ChatOptions {
+  database: Database;
+  clock: Clock;
+  log: Log;
+  channels: Channel[];
+  commands: readonly Command[];
+  fallbacks: Fallbacks;
+  /** folder for files on their way out; the chat's own */
+  spoolDir: string;
+  /** something happened to a chat; the store knows already. Runs once, or again after a crash: use keys. */
+  onEvent?: (event: ChatEvent, tell: Chat['tell']) => Promise<void>;
+  /** somebody asked for what they may not have: for the audit */
+  onRefused?: (talk: Talk, command: Command) => Promise<void>;
+  /** Makes a signed link to a file; it must keep the file, the spool is cleaned. Null: no links. */
+  makeLink?: (file: OutFile) => Promise<string | null>;
+  /** texts of digests by kind, from the texts they stand for */
+  digests?: Record<string, (texts: string[]) => string>;
+  digestOver?: number;
+  /** messages of different chats answered at the same time, 16 */
+  mostAtOnce?: number;
+}
+
+export interface TellOptions {
+  /** put twice, sent once */
+  key: string;
+  priority: Priority;
+  /** messages of one kind to one chat are merged into a digest when they pile up */
+  digest?: string;
+}
+
+/** The chat core: inbox, dispatcher and outbox behind the channels. Making it does nothing; `start` acts. */
+export interface Chat {
+  /** Takes a message or event; resolves when it is durably written down. Channels started by `start` use this. */
+  accept(incoming: Incoming): Promise<{ inboxId: number; fresh: boolean }>;
+  /** Answers what was left by the last run, sends what waits, starts the channels; aborting `signal` stops. */
+  start(signal?: AbortSignal): Promise<void>;
+  /** Stops channels, then inbox, then outbox; what is not done waits for the next start. At most about 10 s. */
+  stop(): Promise<void>;
+  /** Says something durably to any chat, not in answer to a message. False when the key was used before. */
+  tell(to: ChatAddress, reply: Reply | string, options: TellOptions): Promise<boolean>;
+  /** A path for a file of a reply that will be told under this key; deleted when it has gone. */
+  spoolFor(key: string, fileName: string): Promise<string>;
+  /** Resolves when the message was handled and every reply to it has gone (or failed for good). */
+  turnDone(inboxId: number): Promise<void>;
+  /** Resolves when nothing is to be answered or sent. */
+  drained(): Promise<void>;
+  channel(name: ChannelName): Channel | undefined;
+  /** Forgets answered messages older than `days`; the schedule calls it. */
+  prune(days: number): Promise<number>;
+  readonly counters: Readonly<ChatCounters>;
+  waiting(): { inbox: number; outbox: number };
+}
+
+const STOP_MS = 5000;
+const CHANNEL_RETRY_MS = 10_000;
+
+export function makeChat(options: ChatOptions): Chat {
+  const { database, clock, log } = options;
+  const channels = new Map(options.channels.map((channel) => [channel.name, channel]));
+  const counters = makeCounters();
+  const spool = makeSpool(options.spoolDir);
+  const stopping = new AbortController();
+  const turns = makeTurns((inboxId) =>
+    spool.cleanInbox(inboxId).catch((error) => log.warn({ err: error }, 'the spool was not cleaned')),
+  );
+  let drainWaiters: (() => void)[] = [];
+  const toOthers = (row: OutboxRow) => row.key.startsWith(`${row.inboxId}:to:`);
+
+  const outbox: Outbox = makeOutbox({
+    database,
+    clock,
+    log,
+    channels,
+    spool,
+    counters,
+    ...(options.makeLink === undefined ? {} : { makeLink: options.makeLink }),
+    ...(options.digests === undefined ? {} : { digests: options.digests }),
+    ...(options.digestOver === undefined ? {} : { digestOver: options.digestOver }),
+    onWaiting(row) {
+      if (row.inboxId !== null) turns.waiting(row.inboxId, toOthers(row));
+    },
+    async onSettled(row) {
+      if (row.inboxId !== null) await turns.settled(row.inboxId, toOthers(row));
+      lookDrained();
+    },
+  });
+
+  const inbox = makeInbox({
+    database,
+    clock,
+    log,
+    counters,
+    signal: stopping.signal,
+    onWaiting: (inboxId) => turns.began(inboxId),
+    ...(options.mostAtOnce === undefined ? {} : { mostAtOnce: options.mostAtOnce }),
+    answer: (row, incoming) => (incoming.kind === 'event' ? takeEvent(incoming) : answer(row, incoming)),
+    async setAside(row, incoming) {
+      const code = makeCode();
+      log.error({ inbox: row.id, attempts: row.attempts, code }, 'a message that crashed us is set aside');
+      if (incoming.kind === 'message' && incoming.addressed)
+        await outbox.put({
+          to: { channel: incoming.channel, chatId: incoming.chatId },
+          reply: { kind: 'text', text: setAside(code) },
+          key: `${row.id}:aside`,
+          priority: 'answer',
+          inboxId: row.id,
+        });
+    },
+    async onDone(inboxId) {
+      await turns.handled(inboxId);
+      // after the inbox itself has let go of it
+      setImmediate(lookDrained);
+    },
+  });
+
+  const idle = () => inbox.waiting() === 0 && outbox.waiting() === 0;
+  function lookDrained(): void {
+    if (drainWaiters.length === 0 || !idle()) return;
+    const waiters = drainWaiters;
+    drainWaiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  async function answer(row: InboxRow, message: Message): Promise<void> {
+    const channel = channels.get(message.channel);
+    // its channel is off: it waits for a start with it
+    if (channel === undefined) throw new Interrupted(`channel ${message.channel} is off`);
+    const inGroup = message.chatKind === 'group';
+    if (inGroup) outbox.noteGroup(message.channel, message.chatId);
+    const group = inGroup
+      ? await findGroup(database, message.channel, message.chatId, message.chatTitle)
+      : null;
+    if (!message.addressed) return;
+    const speaker = await identify(
+      database,
+      message.channel,
+      message.sender,
+      inGroup ? null : message.chatId,
+      row.receivedMs,
+    );
+    const opened = openTalk({
+      database,
+      clock,
+      log,
+      channel,
+      outbox,
+      spool,
+      message,
+      inboxId: row.id,
+      speaker,
+      group,
+      nowMs: row.receivedMs,
+      signal: stopping.signal,
+    });
+    try {
+      await dispatch(
+        {
+          database,
+          commands: options.commands,
+          fallbacks: options.fallbacks,
+          counters,
+          ...(options.onRefused === undefined ? {} : { onRefused: options.onRefused }),
+        },
+        opened.talk,
+        channel,
+        opened.answered,
+        row.attempts > 0,
+      );
+    } finally {
+      await opened.close();
+    }
+  }
+
+  async function takeEvent(event: ChatEvent): Promise<void> {
+    const { channel, chatId } = event;
+    switch (event.event.type) {
+      case 'bot-added':
+        outbox.noteGroup(channel, chatId);
+        await findGroup(database, channel, chatId, event.chatTitle);
+        break;
+      case 'bot-removed':
+        await noteChatClosed(database, channel, chatId, clock.now());
+        break;
+      case 'blocked':
+        await noteBlocked(database, channel, event.event.userId, clock.now());
+        break;
+      case 'unblocked':
+        await noteBlocked(database, channel, event.event.userId, null);
+        break;
+      case 'migrated':
+        await outbox.moveChat(channel, chatId, event.event.toChatId);
+        break;
+    }
+    try {
+      await options.onEvent?.(event, chat.tell);
+    } catch (error) {
+      if (stopping.signal.aborted) throw new Interrupted('stopped while taking an event', { cause: error });
+      counters.faults += 1;
+      log.error({ err: error, event: event.event.type }, 'a chat event was not handled');
+    }
+  }
+
+  async function startChannel(channel: Channel): Promise<void> {
+    while (!stopping.signal.aborted)
+      try {
+        await channel.start(chat.accept);
+        log.info({ channel: channel.name }, 'the channel is open');
+        return;
+      } catch (error) {
+        log.error({ err: error, channel: channel.name }, 'the channel did not start, trying again');
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, CHANNEL_RETRY_MS);
+          stopping.signal.addEventListener('abort', () => {
+            clearTimeout(timer);
+            resolve();
+          });
+        });
+      }
+  }
+
+  let stopped: Promise<void> | null = null;
+  const chat: Chat = {
+    async accept(incoming) {
+      const taken = await inbox.accept(incoming);
+      if (taken.fresh) outbox.wake(incoming.channel);
+      return taken;
+    },
+    async start(signal) {
+      signal?.addEventListener('abort', () => void chat.stop());
+      const [messages, rows] = [
+        await waitingIncoming(database),
+        await waitingOutgoing(database, [...channels.keys()]),
+      ];
+      await spool.cleanLeftovers({
+        inboxIds: new Set([
+          ...messages.map((message) => message.id),
+          ...rows.flatMap((row) => (row.inboxId === null ? [] : [row.inboxId])),
+        ]),
+        keys: new Set(rows.filter((row) => row.inboxId === null).map((row) => wholeKey(row.key))),
+      });
+      await outbox.start();
+      await inbox.start();
+      // one channel that can't start never holds up another
+      const first = options.channels.map((channel) => startChannel(channel));
+      await Promise.race([Promise.all(first), new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
+    },
+    stop() {
+      stopped ??= (async () => {
+        stopping.abort();
+        await Promise.allSettled(options.channels.map((channel) => channel.stop()));
+        await inbox.stop(STOP_MS);
+        await outbox.stop(STOP_MS);
+      })();
+      return stopped;
+    },
+    async tell(to, given, { key, priority, digest }) {
+      const reply = asReply(given);
+      const channel = channels.get(to.channel);
+      if (channel !== undefined) await openMenuFor(database, to, reply, channel, clock);
+      return outbox.put({
+        to,
+        reply,
+        key,
+        priority,
+        inboxId: null,
+        ...(digest === undefined ? {} : { digest }),
+      });
+    },
+    spoolFor: (key, fileName) => spool.forKey(key, fileName),
+    turnDone: (inboxId) => turns.done(inboxId),
+    drained: () =>
+      idle() ? Promise.resolve() : new Promise<void>((resolve) => void drainWaiters.push(resolve)),
+    channel: (name) => channels.get(name),
+    prune: (days) => pruneQueues(database, clock.now() - days * DAY_MS),
+    counters,
+    waiting: () => ({ inbox: inbox.waiting(), outbox: outbox.waiting() }),
+  };
+  return chat;
+}

@@ -1,0 +1,99 @@
+import fs from 'node:fs/promises';
+import { fit } from './fit.js';
+import type { Channel, ChannelLimits, OutFile, Reply } from './message.js';
+import { fileTooBig } from './sentences.js';
+import { shrinkPhoto } from './shrink-photo.js';
+
+/** What an outbox row holds. */
+export interface OutPayload {
+  reply: Reply;
+  /** the progress message that turns into it */
+  replaces?: string;
+}
+
+/** Parts of one message share its key. */
+export const partKey = (key: string, part: number) => (part === 0 ? key : `${key}#${part}`);
+export const wholeKey = (key: string) => key.replace(/#\d+$/, '');
+
+export const readPayload = (payload: string) => JSON.parse(payload) as OutPayload;
+
+export function filesOf(reply: Reply): OutFile[] {
+  if (reply.kind === 'text') return [];
+  return reply.kind === 'album' ? reply.items.map((item) => item.file) : [reply.file];
+}
+
+/** The words of a reply. */
+export function wordsOf(reply: Reply): string {
+  return (reply.kind === 'text' ? reply.text : reply.caption) ?? '';
+}
+
+/** How many messages the platform counts. */
+export const costOf = (reply: Reply) => (reply.kind === 'album' ? reply.items.length : 1);
+
+export interface PrepareOptions {
+  /** a fresh path in the spool */
+  spool: (fileName: string) => Promise<string>;
+  /** Makes a signed link to a file (which it must keep: the spool is cleaned); null when links are off. */
+  makeLink?: (file: OutFile) => Promise<string | null>;
+}
+
+/** A reply as the channel takes it: photos shrunk, links made where a file can't go, everything fitted. */
+export async function prepare(
+  reply: Reply,
+  { limits }: Pick<Channel, 'limits'>,
+  { spool, makeLink }: PrepareOptions,
+): Promise<Reply[]> {
+  const shrunk = await shrinkAll(reply, limits, spool);
+  const links = new Map<string, string | null>();
+  if (makeLink !== undefined)
+    for (const file of filesOf(shrunk)) {
+      const unsupported = !limits.video && shrunk.kind !== 'photo' && shrunk.kind !== 'document';
+      if (unsupported || file.sizeBytes > limits.fileBytes) links.set(file.path, await makeLink(file));
+    }
+  return fit(shrunk, limits, { linkFor: (file) => links.get(file.path) ?? null });
+}
+
+async function shrinkAll(
+  reply: Reply,
+  limits: ChannelLimits,
+  spool: (fileName: string) => Promise<string>,
+): Promise<Reply> {
+  const target = () => spool('small.jpg');
+  if (reply.kind === 'photo') return shrinkPhoto(reply, limits, target);
+  if (reply.kind !== 'album') return reply;
+  const items = [];
+  for (const item of reply.items)
+    items.push(item.kind === 'photo' ? await shrinkPhoto(item, limits, target) : item);
+  return { ...reply, items };
+}
+
+/** The next smaller form of a reply that the platform found too big, however small we thought it was. */
+export function degrade(reply: Reply, limits: ChannelLimits): Reply {
+  if (reply.kind === 'photo' || reply.kind === 'video') {
+    const { file, caption, buttons } = reply;
+    if (file.sizeBytes <= limits.fileBytes)
+      return {
+        kind: 'document',
+        file,
+        ...(caption === undefined ? {} : { caption }),
+        ...(buttons ? { buttons } : {}),
+      };
+  }
+  const [file] = filesOf(reply);
+  const words = wordsOf(reply);
+  const sentence =
+    file === undefined ? '' : fileTooBig(file.sizeBytes, Math.min(limits.fileBytes, file.sizeBytes));
+  const text = [words, sentence].filter((part) => part !== '').join('\n\n');
+  return { kind: 'text', text: text.slice(0, Math.min(limits.textLength, 1000)) };
+}
+
+/** Are all files of the reply still there? */
+export async function filesPresent(reply: Reply): Promise<boolean> {
+  for (const file of filesOf(reply))
+    try {
+      await fs.access(file.path);
+    } catch {
+      return false;
+    }
+  return true;
+}

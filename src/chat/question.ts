@@ -1,0 +1,66 @@
+import { fold } from '../base/vietnamese/text.js';
+import type { Database } from '../store/database.js';
+import { makeOnce } from '../store/effects.js';
+import { closePending, findPending, openPending, type PendingPlace } from '../store/pending.js';
+import type { MenuChoice } from './command.js';
+
+/** A menu or a question that waits for a person's next words in a chat. */
+export type Question = { kind: 'menu'; choices: MenuChoice[] } | { kind: 'words'; command: string };
+
+/** `by`: the inbox message that asked; run again after a crash it must not answer itself. */
+type Asked = Question & { by: number | null };
+
+export const QUESTION_MS = 10 * 60_000;
+
+/** What words mean to an open question: the text to run instead, a farewell to the question, or nothing. */
+export type Meaning = { kind: 'says'; text: string } | { kind: 'drop' } | { kind: 'none' };
+
+const DROP = new Set(['thoi', 'huy', 'huy bo', 'bo', 'bo qua', 'khong', 'thoi khong can', 'cancel']);
+
+/** Pure: "2", "chọn 2", "số 2" or the label itself choose from a menu; any words answer a question for words. */
+export function meaningOf(question: Question, text: string): Meaning {
+  const said = fold(text);
+  if (said === '' || text.trim().startsWith('/')) return { kind: 'none' };
+  if (question.kind === 'words')
+    return DROP.has(said) ? { kind: 'drop' } : { kind: 'says', text: `${question.command} ${text.trim()}` };
+  const byLabel = question.choices.filter((choice) => fold(choice.label) === said);
+  if (byLabel.length === 1) return { kind: 'says', text: byLabel[0]!.says };
+  const number = /^(?:(?:chon|so|cai|cau|muc|lua chon)\s+)*(?:so\s+)?(\d{1,2})(?:\s+(?:nhe|a|nha|di))?$/.exec(
+    said,
+  );
+  const choice = number === null ? undefined : question.choices[Number(number[1]) - 1];
+  return choice === undefined ? { kind: 'none' } : { kind: 'says', text: choice.says };
+}
+
+export async function openQuestion(
+  database: Database,
+  place: PendingPlace,
+  question: Question,
+  by: number | null,
+  nowMs: number,
+): Promise<void> {
+  const asked: Asked = { ...question, by };
+  await openPending(database, place, JSON.stringify(asked), nowMs + QUESTION_MS);
+}
+
+/**
+ * What the open question of this person makes of their words. A question is answered once; asked again for the same
+ * message (after a crash) it gives the same meaning.
+ */
+export async function answerQuestion(
+  database: Database,
+  place: PendingPlace,
+  message: { inboxId: number; text: string; nowMs: number; rerun: boolean },
+): Promise<Meaning> {
+  const open = await findPending(database, place, message.nowMs);
+  if (open === null && !message.rerun) return { kind: 'none' };
+  const asked = open === null ? null : (JSON.parse(open) as Asked);
+  const meaning: Meaning =
+    asked === null || asked.by === message.inboxId ? { kind: 'none' } : meaningOf(asked, message.text);
+  // nothing to record for words that are no answer, unless an earlier run found that they were
+  if (meaning.kind === 'none' && !message.rerun) return meaning;
+  return makeOnce<Meaning>(database, message.inboxId, 'core:question', async (tx) => {
+    if (meaning.kind !== 'none') await closePending(tx, place);
+    return meaning;
+  });
+}

@@ -1,0 +1,72 @@
+import { type Database, isDuplicate } from './database.js';
+
+/** A message as it waits to be answered; `payload` is its JSON. */
+export interface InboxRow {
+  id: number;
+  channel: string;
+  chatId: string;
+  payload: string;
+  receivedMs: number;
+  /** how often answering it has begun */
+  attempts: number;
+}
+
+/** Writes a message down once: `fresh` is false when the channel delivered it before. */
+export async function putIncoming(
+  database: Database,
+  incoming: { channel: string; chatId: string; externalId: string; payload: string },
+  nowMs: number,
+): Promise<{ inboxId: number; fresh: boolean }> {
+  try {
+    const row = await database.inbox.create({
+      data: { ...incoming, receivedMs: BigInt(nowMs) },
+      select: { id: true },
+    });
+    return { inboxId: row.id, fresh: true };
+  } catch (error) {
+    if (!isDuplicate(error)) throw error;
+    const { channel, externalId } = incoming;
+    const row = await database.inbox.findUniqueOrThrow({
+      where: { channel_externalId: { channel, externalId } },
+      select: { id: true },
+    });
+    return { inboxId: row.id, fresh: false };
+  }
+}
+
+/** Everything not answered yet, oldest first. */
+export async function waitingIncoming(database: Database): Promise<InboxRow[]> {
+  const rows = await database.inbox.findMany({ where: { state: 'waiting' }, orderBy: { id: 'asc' } });
+  return rows.map((row) => ({ ...row, receivedMs: Number(row.receivedMs) }));
+}
+
+/** Notes that answering begins. Written before the work, so that a crash is counted. */
+export async function beginAttempt(database: Database, id: number): Promise<void> {
+  await database.inbox.update({ where: { id }, data: { attempts: { increment: 1 } } });
+}
+
+/** Takes an attempt back that ended because the service was stopped in order. */
+export async function withdrawAttempt(database: Database, id: number): Promise<void> {
+  await database.inbox.update({ where: { id }, data: { attempts: { decrement: 1 } } });
+}
+
+export async function finishIncoming(database: Database, id: number, nowMs: number): Promise<void> {
+  await database.inbox.update({ where: { id }, data: { state: 'done', doneMs: BigInt(nowMs) } });
+}
+
+export async function isIncomingDone(database: Database, id: number): Promise<boolean> {
+  const row = await database.inbox.findUnique({ where: { id }, select: { state: true } });
+  return row === null || row.state === 'done';
+}
+
+/**
+ * Forgets what was answered before `beforeMs`, with its sent messages. A platform must not deliver older ones again.
+ * @returns how many messages went
+ */
+export async function pruneQueues(database: Database, beforeMs: number): Promise<number> {
+  const old = { lt: BigInt(beforeMs) };
+  await database.outbox.deleteMany({ where: { state: { not: 'waiting' }, doneMs: old } });
+  const gone = await database.inbox.deleteMany({ where: { state: 'done', doneMs: old } });
+  await database.pending.deleteMany({ where: { expiresMs: old } });
+  return gone.count;
+}

@@ -1,0 +1,141 @@
+import { type Database, inTransaction, isDuplicate } from './database.js';
+
+export interface OutboxRow {
+  id: number;
+  key: string;
+  channel: string;
+  chatId: string;
+  /** JSON of what to send */
+  payload: string;
+  /** 0 alert, 1 answer, 2 notice */
+  priority: number;
+  inboxId: number | null;
+  digest: string | null;
+  attempts: number;
+  createdMs: number;
+  nextMs: number;
+}
+
+export type NewOutgoing = Omit<OutboxRow, 'id' | 'attempts' | 'nextMs'>;
+
+const toRow = <R extends { createdMs: bigint; nextMs: bigint }>(row: R) => ({
+  ...row,
+  createdMs: Number(row.createdMs),
+  nextMs: Number(row.nextMs),
+});
+
+const COLUMNS = {
+  id: true,
+  key: true,
+  channel: true,
+  chatId: true,
+  payload: true,
+  priority: true,
+  inboxId: true,
+  digest: true,
+  attempts: true,
+  createdMs: true,
+  nextMs: true,
+} as const;
+
+const createData = (message: NewOutgoing) => ({
+  ...message,
+  createdMs: BigInt(message.createdMs),
+  nextMs: BigInt(message.createdMs),
+});
+
+/**
+ * Writes the parts of one message down together. Put twice (same keys), it is written once.
+ * @returns the new rows, or null when they were there already
+ */
+export async function putOutgoing(database: Database, parts: NewOutgoing[]): Promise<OutboxRow[] | null> {
+  try {
+    if (parts.length === 1)
+      return [toRow(await database.outbox.create({ data: createData(parts[0]!), select: COLUMNS }))];
+    return await inTransaction(database, async (tx) => {
+      const rows: OutboxRow[] = [];
+      for (const part of parts)
+        rows.push(toRow(await tx.outbox.create({ data: createData(part), select: COLUMNS })));
+      return rows;
+    });
+  } catch (error) {
+    if (isDuplicate(error)) return null;
+    throw error;
+  }
+}
+
+/** Everything that still has to go to these channels, in the order of sending. */
+export async function waitingOutgoing(database: Database, channels: string[]): Promise<OutboxRow[]> {
+  const rows = await database.outbox.findMany({
+    where: { state: 'waiting', channel: { in: channels } },
+    orderBy: [{ priority: 'asc' }, { id: 'asc' }],
+    select: COLUMNS,
+  });
+  return rows.map(toRow);
+}
+
+export async function countWaitingElsewhere(database: Database, channels: string[]): Promise<number> {
+  return database.outbox.count({ where: { state: 'waiting', channel: { notIn: channels } } });
+}
+
+export async function markSent(database: Database, id: number, sentIds: string[], nowMs: number) {
+  await database.outbox.update({
+    where: { id },
+    data: {
+      state: 'sent',
+      sentIds: JSON.stringify(sentIds),
+      doneMs: BigInt(nowMs),
+      attempts: { increment: 1 },
+    },
+  });
+}
+
+export async function markFailed(database: Database, id: number, error: string, nowMs: number) {
+  await database.outbox.update({
+    where: { id },
+    data: { state: 'failed', error, doneMs: BigInt(nowMs), attempts: { increment: 1 } },
+  });
+}
+
+/** It did not go this time; `nextMs` is when it is worth another try. */
+export async function markRetry(database: Database, id: number, error: string, nextMs: number) {
+  await database.outbox.update({
+    where: { id },
+    data: { error, nextMs: BigInt(nextMs), attempts: { increment: 1 } },
+  });
+}
+
+export async function rewritePayload(database: Database, id: number, payload: string) {
+  await database.outbox.update({ where: { id }, data: { payload } });
+}
+
+/** Puts one message in place of many, in one step. Null when the digest is there already. */
+export async function mergeOutgoing(
+  database: Database,
+  mergedIds: number[],
+  digest: NewOutgoing,
+  nowMs: number,
+): Promise<OutboxRow | null> {
+  try {
+    return await inTransaction(database, async (tx) => {
+      await tx.outbox.updateMany({
+        where: { id: { in: mergedIds } },
+        data: { state: 'merged', doneMs: BigInt(nowMs) },
+      });
+      return toRow(await tx.outbox.create({ data: createData(digest), select: COLUMNS }));
+    });
+  } catch (error) {
+    if (isDuplicate(error)) return null;
+    throw error;
+  }
+}
+
+/** How many messages that answer this inbox message still have to go. */
+export async function countWaitingFor(database: Database, inboxId: number): Promise<number> {
+  return database.outbox.count({ where: { inboxId, state: 'waiting' } });
+}
+
+/** Has this key been put? */
+export async function isOutgoingKnown(database: Database, key: string): Promise<boolean> {
+  return (await database.outbox.findUnique({ where: { key }, select: { id: true } })) !== null;
+}

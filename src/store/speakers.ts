@@ -1,0 +1,192 @@
+import { GROUP_PURPOSES, type GroupPurpose, ROLES, type Role } from '../base/roles.js';
+import { type Database, inTransaction, isDuplicate } from './database.js';
+
+export interface KnownPerson {
+  personId: number;
+  addressId: number;
+  name: string;
+  role: Role;
+  hamletId: number | null;
+}
+
+export interface KnownGroup {
+  groupId: number;
+  purpose: GroupPurpose | null;
+  hamletId: number | null;
+  title: string;
+}
+
+const toRole = (role: string): Role => ROLES.find((known) => known === role) ?? 'guest';
+const toPurpose = (purpose: string | null): GroupPurpose | null =>
+  GROUP_PURPOSES.find((known) => known === purpose) ?? null;
+
+/**
+ * Who speaks. A stranger becomes a guest; the displayed name is kept fresh; writing in private opens the private chat
+ * and shows that the bot is not blocked. A removed person is a guest.
+ * @param privateChatId the chat when the words were said in private, else null
+ */
+export async function identify(
+  database: Database,
+  channel: string,
+  sender: { userId: string; name: string },
+  privateChatId: string | null,
+  nowMs: number,
+): Promise<KnownPerson> {
+  const where = { channel_userId: { channel, userId: sender.userId } };
+  const find = () => database.address.findUnique({ where, include: { person: true } });
+  const displayName = sender.name.normalize('NFC').trim() || 'Không tên';
+  let address = await find();
+  if (address === null) {
+    try {
+      await database.address.create({
+        data: {
+          channel,
+          userId: sender.userId,
+          displayName,
+          privateChatId,
+          createdMs: BigInt(nowMs),
+          person: { create: { name: displayName, createdMs: BigInt(nowMs) } },
+        },
+      });
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+    }
+    address = await find();
+    if (address === null) throw new Error('an address vanished while it was made');
+  }
+  const opened =
+    privateChatId !== null && (address.privateChatId !== privateChatId || address.blockedMs !== null);
+  const renamed = address.displayName !== displayName;
+  let name = address.person.name;
+  if (opened || renamed) {
+    await database.address.update({
+      where,
+      data: { displayName, ...(opened ? { privateChatId, blockedMs: null } : {}) },
+    });
+    // a name that only ever came from the platform follows the platform
+    if (renamed && address.person.role === 'guest' && name === address.displayName) {
+      await database.person.update({ where: { id: address.personId }, data: { name: displayName } });
+      name = displayName;
+    }
+  }
+  const removed = address.person.removedMs !== null;
+  return {
+    personId: address.personId,
+    addressId: address.id,
+    name,
+    role: removed ? 'guest' : toRole(address.person.role),
+    hamletId: removed ? null : address.person.hamletId,
+  };
+}
+
+/** The group of a chat; one the bot has not seen before is written down, bound to no purpose. */
+export async function findGroup(
+  database: Database,
+  channel: string,
+  chatId: string,
+  title: string | undefined,
+): Promise<KnownGroup> {
+  const where = { channel_chatId: { channel, chatId } };
+  let group = await database.group.findUnique({ where });
+  const shown = title?.normalize('NFC').trim();
+  if (group === null)
+    group = await database.group.upsert({
+      where,
+      create: { channel, chatId, title: shown || 'Nhóm' },
+      update: {},
+    });
+  else if ((shown && shown !== group.title) || group.leftMs !== null)
+    group = await database.group.update({
+      where,
+      data: { leftMs: null, ...(shown ? { title: shown } : {}) },
+    });
+  return {
+    groupId: group.id,
+    purpose: toPurpose(group.purpose),
+    hamletId: group.hamletId,
+    title: group.title,
+  };
+}
+
+/** Chat ids of all groups of a channel: their sending limits differ from those of private chats. */
+export async function groupChatIds(database: Database, channel: string): Promise<string[]> {
+  return (await database.group.findMany({ where: { channel }, select: { chatId: true } })).map(
+    (g) => g.chatId,
+  );
+}
+
+/** The private chat behind an account; null when it was never opened or the person blocked the bot. */
+export async function privateChatOf(database: Database, addressId: number): Promise<string | null> {
+  const address = await database.address.findUnique({ where: { id: addressId } });
+  return address === null || address.blockedMs !== null ? null : address.privateChatId;
+}
+
+/** The account behind a private chat, or null. */
+export async function accountOfChat(
+  database: Database,
+  channel: string,
+  chatId: string,
+): Promise<string | null> {
+  const address = await database.address.findFirst({
+    where: { channel, privateChatId: chatId },
+    select: { userId: true },
+  });
+  return address?.userId ?? null;
+}
+
+/** Notes that the platform refuses this chat: the person blocked the bot, or the group is gone for it. */
+export async function noteChatClosed(database: Database, channel: string, chatId: string, nowMs: number) {
+  await database.address.updateMany({
+    where: { channel, privateChatId: chatId, blockedMs: null },
+    data: { blockedMs: BigInt(nowMs) },
+  });
+  await database.group.updateMany({
+    where: { channel, chatId, leftMs: null },
+    data: { leftMs: BigInt(nowMs) },
+  });
+}
+
+export async function noteBlocked(
+  database: Database,
+  channel: string,
+  userId: string,
+  blockedMs: number | null,
+) {
+  await database.address.updateMany({
+    where: { channel, userId },
+    data: { blockedMs: blockedMs === null ? null : BigInt(blockedMs) },
+  });
+}
+
+/** A group has a new id: everything that names the old one names the new one, in one step. */
+export async function moveChat(database: Database, channel: string, from: string, to: string): Promise<void> {
+  if (from === to) return;
+  await inTransaction(database, async (tx) => {
+    const where = (chatId: string) => ({ channel_chatId: { channel, chatId } });
+    const old = await tx.group.findUnique({ where: where(from) });
+    const seen = await tx.group.findUnique({ where: where(to) });
+    if (old !== null) {
+      // the platform may have shown us the new chat before it told us of the move: what is bound stays bound
+      if (seen !== null) {
+        await tx.group.delete({ where: where(to) });
+        if (old.purpose === null)
+          await tx.group.update({
+            where: where(from),
+            data: {
+              purpose: seen.purpose,
+              hamletId: seen.hamletId,
+              boundMs: seen.boundMs,
+              boundById: seen.boundById,
+            },
+          });
+      }
+      await tx.group.update({ where: where(from), data: { chatId: to, leftMs: null } });
+    }
+    await tx.outbox.updateMany({ where: { channel, chatId: from, state: 'waiting' }, data: { chatId: to } });
+    for (const question of await tx.pending.findMany({ where: { channel, chatId: from } })) {
+      const place = { channel, userId: question.userId };
+      await tx.pending.deleteMany({ where: { ...place, chatId: to } });
+      await tx.pending.updateMany({ where: { ...place, chatId: from }, data: { chatId: to } });
+    }
+  });
+}
