@@ -1,0 +1,236 @@
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import PQueue from 'p-queue';
+import { WorldError } from '../src/base/errors.js';
+import type { Log } from '../src/base/log.js';
+import { type MadeClip, type MadePart, makeClip } from './clip.js';
+import type { Ffmpeg } from './ffmpeg.js';
+import type { Footage } from './footage.js';
+import type { Recorder } from './recording/recorder.js';
+import type { ClipJob, ClipRequest } from './types.js';
+
+export interface ClipsOptions {
+  /** folder of finished clips; emptied at start */
+  folder: string;
+  footage: Footage;
+  recorder: Recorder;
+  ffmpeg: Ffmpeg;
+  log: Log;
+  /** finished clips are kept this long, ms; default 15 min */
+  keepMs?: number;
+  /** longest clip, ms; default 2 h */
+  longestMs?: number;
+}
+
+interface Job {
+  view: ClipJob;
+  made: MadePart[];
+  abort: AbortController;
+  done: Promise<void>;
+  changed: Set<() => void>;
+  endedMs: number | null;
+}
+
+/** An end later than now by more than this is refused rather than waited for. */
+const LATEST_AHEAD_MS = 10 * 60_000;
+/** Pictures arrive this long after they were taken, at most. */
+const ARRIVAL_MS = 10_000;
+const MOST_JOBS = 200;
+
+/** Clips as jobs: made side by side, transcodes one after the other, kept for a while, then removed. */
+export class Clips {
+  private readonly jobs = new Map<string, Job>();
+  private readonly copies = new PQueue({ concurrency: 4 });
+  private readonly transcodes = new PQueue({ concurrency: 1 });
+  private sweeper: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: ClipsOptions) {}
+
+  async start(): Promise<void> {
+    await fs.rm(this.options.folder, { recursive: true, force: true });
+    await fs.mkdir(this.options.folder, { recursive: true });
+    this.sweeper = setInterval(() => void this.sweep(), 30_000);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.sweeper);
+    for (const { abort } of this.jobs.values()) abort.abort();
+    await Promise.all([...this.jobs.values()].map(({ done }) => done));
+    await fs.rm(this.options.folder, { recursive: true, force: true });
+  }
+
+  /** Takes an order. WorldError: invalid (range), not-found (camera), rate-limited (too many). */
+  async order(request: ClipRequest): Promise<ClipJob> {
+    const { startMs, endMs, cameraId } = request;
+    const longestMs = this.options.longestMs ?? 2 * 3_600_000;
+    if (!(endMs > startMs)) throw new WorldError('invalid', 'a clip ends after it begins');
+    if (endMs - startMs > longestMs)
+      throw new WorldError('invalid', `a clip is at most ${longestMs / 1000} s long`);
+    if (startMs > Date.now() || endMs > Date.now() + LATEST_AHEAD_MS)
+      throw new WorldError('invalid', 'a clip can not begin in the future');
+    await this.options.footage.mustExist(cameraId);
+    const running = [...this.jobs.values()].filter((job) => job.endedMs === null).length;
+    if (running >= MOST_JOBS) throw new WorldError('rate-limited', 'too many clips are being made');
+    const view: ClipJob = {
+      ...{ id: randomUUID(), request, state: 'waiting', progress: 0, parts: [], gaps: [], error: null },
+    };
+    const job: Job = {
+      view,
+      made: [],
+      abort: new AbortController(),
+      done: Promise.resolve(),
+      changed: new Set(),
+      endedMs: null,
+    };
+    this.jobs.set(view.id, job);
+    job.done = this.run(job);
+    return view;
+  }
+
+  /** WorldError('not-found') when it never was or has expired. */
+  get(id: string): ClipJob {
+    return this.job(id).view;
+  }
+
+  private job(id: string): Job {
+    const job = this.jobs.get(id);
+    if (job === undefined) throw new WorldError('not-found', 'there is no such clip, or it has expired');
+    return job;
+  }
+
+  /** The job at its next change, or as it is after `ms`. One that has ended comes at once. */
+  async next(id: string, ms: number, seen?: string): Promise<ClipJob> {
+    const job = this.job(id);
+    if (job.endedMs !== null || (seen !== undefined && seen !== versionOf(job.view))) return job.view;
+    await new Promise<void>((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        job.changed.delete(finish);
+        resolve();
+      };
+      const timer = setTimeout(finish, ms);
+      job.changed.add(finish);
+    });
+    return job.view;
+  }
+
+  /** Waits for the end of a job, at most `ms`. */
+  async ended(id: string, ms: number): Promise<ClipJob> {
+    const job = this.job(id);
+    const until = performance.now() + ms;
+    while (job.endedMs === null && performance.now() < until) await this.next(id, until - performance.now());
+    return job.view;
+  }
+
+  /** Cancels what runs, forgets what is finished. */
+  async remove(id: string): Promise<void> {
+    const job = this.job(id);
+    job.abort.abort();
+    await job.done;
+    this.jobs.delete(id);
+    await fs.rm(path.join(this.options.folder, id), { recursive: true, force: true });
+  }
+
+  /** The file of a part of a finished clip. */
+  partFile(id: string, index: number): string {
+    const part = this.job(id).made[index];
+    if (part === undefined) throw new WorldError('not-found', 'the clip has no such part');
+    return part.path;
+  }
+
+  private set(job: Job, change: Partial<ClipJob>): void {
+    job.view = { ...job.view, ...change };
+    for (const tell of [...job.changed]) tell();
+  }
+
+  private async run(job: Job): Promise<void> {
+    const { signal } = job.abort;
+    const { request, id } = job.view;
+    const stream = request.stream ?? 'main';
+    const folder = path.join(this.options.folder, id);
+    try {
+      await this.options.footage.untilRecorded(
+        ...([request.cameraId, stream, request.endMs] as const),
+        Math.max(0, request.endMs - Date.now()) + ARRIVAL_MS,
+        signal,
+      );
+      const made = await (await this.queueFor(request)).add(async () => {
+        if (signal.aborted) throw new WorldError('cancelled', 'the clip was cancelled');
+        this.set(job, { state: 'running' });
+        await fs.mkdir(folder, { recursive: true });
+        return this.make(job, folder);
+      });
+      const { gaps } = await this.options.footage.coverage(request.cameraId, stream, request);
+      const gapsKnown = made!.gaps.length === 0 ? [] : gaps;
+      job.made = made!.parts;
+      job.endedMs = Date.now();
+      const parts = made!.parts.map(({ path: _path, ...part }) => part);
+      this.set(job, { state: 'done', progress: 1, parts, gaps: gapsKnown });
+    } catch (error) {
+      await fs.rm(folder, { recursive: true, force: true }).catch(() => {});
+      job.endedMs = Date.now();
+      await this.tellFailure(job, error, stream);
+    }
+  }
+
+  /** Pictures that must be changed wait for each other, copies don't wait for them. */
+  private async queueFor({ cameraId, format, stream = 'main' }: ClipRequest): Promise<PQueue> {
+    if (format === 'original') return this.copies;
+    const codec = this.options.recorder.stream(cameraId, stream)?.streamInfo?.codec;
+    return codec === undefined || codec.startsWith('avc1') ? this.copies : this.transcodes;
+  }
+
+  private async make(job: Job, folder: string): Promise<MadeClip> {
+    const { request } = job.view;
+    const { cameraId, stream = 'main', startMs, endMs, format = 'chat', maxBytes } = request;
+    for (let tries = 1; ; tries++) {
+      try {
+        return await makeClip({
+          ...{ startMs, endMs, format, outDir: folder, ffmpeg: this.options.ffmpeg },
+          // One GOP before: the clip begins at the keyframe before what was asked.
+          segments: await this.options.footage.segments(cameraId, stream, { startMs, endMs }),
+          ...(maxBytes !== undefined && { maxBytes }),
+          signal: job.abort.signal,
+          onProgress: (progress) => {
+            const rounded = Math.round(progress * 100) / 100;
+            if (rounded > job.view.progress) this.set(job, { progress: rounded });
+          },
+        });
+      } catch (error) {
+        // The file was renamed (closed) between finding and reading it.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries >= 3) throw error;
+      }
+    }
+  }
+
+  private async tellFailure(job: Job, error: unknown, stream: 'main' | 'sub'): Promise<void> {
+    const { request } = job.view;
+    if (job.abort.signal.aborted) {
+      this.set(job, { state: 'cancelled', error: { kind: 'cancelled', message: 'the clip was cancelled' } });
+      return;
+    }
+    const known = error instanceof WorldError;
+    if (!known) this.options.log.error({ err: error, camera: request.cameraId }, 'a clip failed');
+    const { gaps } = await this.options.footage
+      .coverage(request.cameraId, stream, request)
+      .catch(() => ({ gaps: [] }));
+    this.set(job, {
+      state: 'failed',
+      gaps,
+      error: known
+        ? { kind: error.kind, message: error.message }
+        : { kind: 'failed', message: 'the clip failed' },
+    });
+  }
+
+  /** Removes what has expired. */
+  async sweep(now = Date.now()): Promise<void> {
+    const keepMs = this.options.keepMs ?? 15 * 60_000;
+    for (const [id, job] of this.jobs)
+      if (job.endedMs !== null && now - job.endedMs > keepMs) await this.remove(id).catch(() => {});
+  }
+}
+
+/** Tells two states of a job apart. */
+export const versionOf = (job: ClipJob) => `${job.state} ${job.progress}`;

@@ -1,0 +1,74 @@
+import path from 'node:path';
+import { WorldError } from '../src/base/errors.js';
+import type { SegmentInfo } from './clip.js';
+import { coverageOf } from './coverage.js';
+import type { RecorderIndex } from './index/index.js';
+import type { Recorder } from './recording/recorder.js';
+import type { Coverage, Range, StreamName } from './types.js';
+
+/** What is recorded: closed files from the index, open ones from memory. */
+export class Footage {
+  constructor(
+    private readonly root: string,
+    private readonly index: RecorderIndex,
+    private readonly recorder: Recorder,
+  ) {}
+
+  /** WorldError('not-found') for a camera that never was; a removed one still has its recordings. */
+  async mustExist(cameraId: string): Promise<void> {
+    if ((await this.index.camera(cameraId)) === null)
+      throw new WorldError('not-found', `there is no camera ${cameraId}`);
+  }
+
+  /** Every segment that overlaps the range, open ones with what is written of them. */
+  async segments(cameraId: string, stream: StreamName, range: Range): Promise<SegmentInfo[]> {
+    // Memory first: a file that closes in between is then seen twice, never missed.
+    const live = this.recorder
+      .liveSegments(cameraId, stream)
+      .filter((one) => one.endMs > range.startMs && one.startMs < range.endMs);
+    const closed = await this.index.segmentsIn(cameraId, stream, range);
+    const isLive = (startMs: number) => live.some((one) => Math.abs(one.startMs - startMs) < 5);
+    return [
+      ...closed
+        .filter((row) => !isLive(row.startMs))
+        .map(({ startMs, endMs, path: relative }) => ({
+          startMs,
+          endMs,
+          path: path.join(this.root, relative),
+        })),
+      ...live,
+    ];
+  }
+
+  /** What is recorded of the range and what is missing, with causes. */
+  async coverage(cameraId: string, stream: StreamName, asked: Range): Promise<Coverage> {
+    const [segments, gaps, deletions] = await Promise.all([
+      this.segments(cameraId, stream, asked),
+      this.index.gapsIn(cameraId, stream, asked),
+      this.index.deletionsIn(cameraId, stream, asked),
+    ]);
+    const recorder = this.recorder.stream(cameraId, stream);
+    const now = Date.now();
+    // While it records, what is not written yet is not missing.
+    const untilMs = recorder?.status.state === 'recording' ? Math.min(now, recorder.newestMs ?? now) : now;
+    return coverageOf({ cameraId, stream, asked, segments, gaps, deletions, untilMs });
+  }
+
+  /** Waits until the range is recorded, or the camera is not recording, or `timeoutMs` have passed. */
+  async untilRecorded(
+    cameraId: string,
+    stream: StreamName,
+    endMs: number,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!signal.aborted && performance.now() < deadline) {
+      const recorder = this.recorder.stream(cameraId, stream);
+      if (recorder === null || (recorder.status.state !== 'recording' && Date.now() >= endMs)) return;
+      const written = recorder.liveSegments().at(-1)?.endMs ?? 0;
+      if (written >= endMs) return;
+      await recorder.nextWrite(250);
+    }
+  }
+}

@@ -1,0 +1,334 @@
+import fs from 'node:fs/promises';
+import { WorldError } from '../../src/base/errors.js';
+import type { Log } from '../../src/base/log.js';
+import type { SegmentInfo } from '../clip.js';
+import type { Ffmpeg } from '../ffmpeg.js';
+import type { FragmentSource } from '../fragment.js';
+import type { CameraRow } from '../index/rows.js';
+import { AddressError, parseAddress, shownAddress } from '../source/address.js';
+import { FfmpegSource, type SourceLimits } from '../source/ffmpeg.js';
+import type { CameraInfo, CameraSettings, StreamName } from '../types.js';
+import type { RecordingDoors } from './connection.js';
+import { CAMERA_ID } from './names.js';
+import { recover } from './recover.js';
+import type { restartWait } from './restart.js';
+import { type StreamOptions, StreamRecorder } from './stream.js';
+
+export interface RecorderOptions extends RecordingDoors {
+  log: Log;
+  ffmpeg: Ffmpeg;
+  limits?: Partial<SourceLimits>;
+  wait?: typeof restartWait;
+  onDiskFault?: () => void;
+  /** another kind of source; default an ffmpeg child */
+  makeSource?: (camera: CameraRow, stream: StreamName) => FragmentSource;
+}
+
+interface Recorded {
+  row: CameraRow;
+  main: StreamRecorder | null;
+  sub: StreamRecorder | null;
+  /** while it is off */
+  offSinceMs: number;
+}
+
+/** The key of the last sign of life in the index's settings. */
+const ALIVE = 'aliveMs';
+const ALIVE_EVERY_MS = 5000;
+
+/** All cameras. Each stream records by itself; a change to one touches no other. */
+export class Recorder {
+  private readonly cameras = new Map<string, Recorded>();
+  private readonly children = new Map<string, number>();
+  private alive: NodeJS.Timeout | undefined;
+  private readonly stopping = new AbortController();
+  private changes: Promise<unknown> = Promise.resolve();
+  /** resolves when index and files agree again */
+  recovered: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: RecorderOptions) {}
+
+  /** Begins recording at once; recovery runs beside it. */
+  async start(): Promise<void> {
+    const { index, log, root } = this.options;
+    await fs.mkdir(root, { recursive: true });
+    const lastRow = await index.newestSegmentId();
+    const aliveMs = Number(await index.setting(ALIVE)) || null;
+    await index.endOpenGaps(aliveMs ?? Date.now());
+    const downSince = new Map<string, number>();
+    for (const row of await index.cameras()) {
+      const gaps: Partial<Record<StreamName, StreamOptions['gap']>> = {};
+      for (const stream of streamsOf(row)) {
+        if (aliveMs === null) continue;
+        const cause = row.enabled ? 'recorder-down' : 'switched-off';
+        const id = await index.addGap({ cameraId: row.id, stream, startMs: aliveMs, endMs: null, cause });
+        gaps[stream] = { id, cause };
+        if (row.enabled) downSince.set(`${row.id} ${stream}`, id);
+      }
+      this.begin(row, gaps);
+    }
+    await this.signOfLife();
+    this.alive = setInterval(() => void this.signOfLife(), ALIVE_EVERY_MS);
+    this.recovered = recover(
+      {
+        ...{ root, index, log },
+        signal: this.stopping.signal,
+        isOurs: (file) => this.openPaths().has(file),
+        onRecovered: (cameraId, stream, endMs) => {
+          const gap = downSince.get(`${cameraId} ${stream}`);
+          if (gap !== undefined && (aliveMs === null || Math.abs(endMs - aliveMs) < 60_000))
+            void index.moveGapStart(gap, endMs).catch(() => {});
+        },
+      },
+      lastRow,
+    ).then(
+      (report) => log.info(report, 'index and files agree'),
+      (error) => log.error({ err: error }, 'recovery failed'),
+    );
+  }
+
+  private signOfLife(): Promise<void> {
+    return this.options.index
+      .setSetting(ALIVE, String(Date.now()))
+      .catch((error) => this.options.log.error({ err: error }, 'the index takes no sign of life'));
+  }
+
+  /** Closes every file; waits for all. */
+  async stop(): Promise<void> {
+    clearInterval(this.alive);
+    this.stopping.abort();
+    await this.changes.catch(() => {});
+    await Promise.all([...this.cameras.values()].flatMap(({ main, sub }) => [main?.stop(), sub?.stop()]));
+    await this.recovered;
+    await this.signOfLife();
+  }
+
+  private begin(row: CameraRow, gaps: Partial<Record<StreamName, StreamOptions['gap']>> = {}): void {
+    const record = (stream: StreamName) => this.streamRecorder(row, stream, gaps[stream] ?? null);
+    const recorded: Recorded = {
+      row,
+      offSinceMs: Date.now(),
+      main: row.enabled ? record('main') : null,
+      sub: row.enabled && row.subUrl !== null ? record('sub') : null,
+    };
+    this.cameras.set(row.id, recorded);
+    recorded.main?.start();
+    recorded.sub?.start();
+  }
+
+  private streamRecorder(row: CameraRow, stream: StreamName, gap: StreamOptions['gap']): StreamRecorder {
+    const { wait, onDiskFault, makeSource } = this.options;
+    const source = () => {
+      const now = this.cameras.get(row.id)?.row ?? row;
+      return makeSource?.(now, stream) ?? this.ffmpegSource(now, stream);
+    };
+    return new StreamRecorder(
+      {
+        ...{ cameraId: row.id, stream, source, gap: gap ?? null },
+        ...(wait && { wait }),
+        ...(onDiskFault && { onDiskFault }),
+      },
+      this.options,
+    );
+  }
+
+  private ffmpegSource(row: CameraRow, stream: StreamName): FragmentSource {
+    const { ffmpeg, limits } = this.options;
+    return new FfmpegSource({
+      ffmpeg,
+      address: parseAddress(stream === 'main' ? row.url : (row.subUrl ?? row.url)),
+      ...{ transport: row.transport, audio: row.audio, name: row.name },
+      ...(limits && { limits }),
+      onChild: (pid) => {
+        const key = `${row.id} ${stream}`;
+        if (pid === null) this.children.delete(key);
+        else this.children.set(key, pid);
+      },
+    });
+  }
+
+  /** Process id of the child that records a stream; null when there is none. */
+  childOf(cameraId: string, stream: StreamName = 'main'): number | null {
+    return this.children.get(`${cameraId} ${stream}`) ?? null;
+  }
+
+  /** Adding, changing and removing happen one after the other. */
+  private inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const done = this.changes.then(change, change);
+    this.changes = done.catch(() => {});
+    return done;
+  }
+
+  /** WorldError('invalid') for an id in use or once used, or an address that can't be one. */
+  add(settings: CameraSettings): Promise<CameraInfo> {
+    return this.inTurn(async () => {
+      const { index, tell } = this.options;
+      if (!CAMERA_ID.test(settings.id))
+        throw new WorldError('invalid', 'an id is a–z, 0–9 and -, at most 32');
+      if ((await index.camera(settings.id)) !== null)
+        throw new WorldError('invalid', `the id ${settings.id} is or was in use`);
+      const row: CameraRow = {
+        id: settings.id,
+        name: settings.name.normalize('NFC'),
+        url: checked(settings.url),
+        subUrl: settings.subUrl ? checked(settings.subUrl) : null,
+        transport: settings.transport ?? 'tcp',
+        audio: settings.audio ?? false,
+        enabled: settings.enabled ?? true,
+        retentionDays: settings.retentionDays ?? null,
+        createdMs: Date.now(),
+        removedMs: null,
+      };
+      await index.addCamera(row);
+      tell('camera-changed', row.id, { change: 'added' });
+      this.begin(row);
+      if (!row.enabled) {
+        const startMs = row.createdMs;
+        await index.addGap({ cameraId: row.id, stream: 'main', startMs, endMs: null, cause: 'switched-off' });
+        tell('camera-off', row.id, {});
+      }
+      return this.info(row.id);
+    });
+  }
+
+  /** Changes what is given. Only a stream whose source changes, or one that is down and gets its address again, restarts. */
+  change(id: string, change: Partial<Omit<CameraSettings, 'id'>>): Promise<CameraInfo> {
+    return this.inTurn(async () => {
+      const before = this.recorded(id);
+      const old = before.row;
+      const row: CameraRow = {
+        ...old,
+        ...(change.name !== undefined && { name: change.name.normalize('NFC') }),
+        ...(change.url !== undefined && { url: checked(change.url) }),
+        ...(change.subUrl !== undefined && {
+          subUrl: change.subUrl === null ? null : checked(change.subUrl),
+        }),
+        ...(change.transport !== undefined && { transport: change.transport }),
+        ...(change.audio !== undefined && { audio: change.audio }),
+        ...(change.enabled !== undefined && { enabled: change.enabled }),
+        ...(change.retentionDays !== undefined && { retentionDays: change.retentionDays }),
+      };
+      await this.options.index.changeCamera(row);
+      before.row = row;
+      const ways = old.transport !== row.transport || old.audio !== row.audio;
+      const again = (stream: StreamRecorder | null, given: unknown) =>
+        given !== undefined && stream?.status.state === 'down';
+      const mainChanged = ways || old.url !== row.url || again(before.main, change.url);
+      const subChanged = ways || old.subUrl !== row.subUrl || again(before.sub, change.subUrl);
+      await Promise.all([
+        this.setStream(before, 'main', row.enabled, mainChanged),
+        this.setStream(before, 'sub', row.enabled && row.subUrl !== null, subChanged),
+      ]);
+      this.options.tell('camera-changed', id, { change: 'changed' });
+      if (old.enabled && !row.enabled) {
+        before.offSinceMs = Date.now();
+        this.options.tell('camera-off', id, {});
+      }
+      return this.info(id);
+    });
+  }
+
+  private async setStream(
+    camera: Recorded,
+    stream: StreamName,
+    wanted: boolean,
+    changed: boolean,
+  ): Promise<void> {
+    const { index } = this.options;
+    const present = camera[stream];
+    if (present !== null && wanted && !changed) return;
+    let gap: StreamOptions['gap'] = null;
+    if (present !== null) {
+      await present.stop(wanted ? null : 'switched-off');
+      gap = await present.openGapNow();
+      camera[stream] = null;
+    } else if (wanted) {
+      const now = Date.now();
+      const open = (await index.gapsIn(camera.row.id, stream, { startMs: now, endMs: now + 1 })).find(
+        (one) => one.endMs === null,
+      );
+      gap = open ? { id: open.id, cause: open.cause } : null;
+    }
+    if (!wanted) return;
+    camera[stream] = this.streamRecorder(camera.row, stream, gap);
+    camera[stream].start();
+  }
+
+  /** Stops recording it. Its recordings stay until they are old. */
+  remove(id: string): Promise<void> {
+    return this.inTurn(async () => {
+      const { row, main, sub } = this.recorded(id);
+      await Promise.all([main?.stop('switched-off'), sub?.stop('switched-off')]);
+      this.cameras.delete(id);
+      await this.options.index.changeCamera({ ...row, removedMs: Date.now() });
+      this.options.tell('camera-changed', id, { change: 'removed' });
+    });
+  }
+
+  private recorded(id: string): Recorded {
+    const found = this.cameras.get(id);
+    if (found === undefined) throw new WorldError('not-found', `there is no camera ${id}`);
+    return found;
+  }
+
+  /** WorldError('not-found') when there is no such camera. */
+  info(id: string): CameraInfo {
+    const { row, main, offSinceMs } = this.recorded(id);
+    const status = main?.status ?? {
+      state: 'off' as const,
+      sinceMs: row.createdMs,
+      cause: 'switched-off' as const,
+    };
+    const { codec = null, width = null, height = null } = main?.streamInfo ?? {};
+    return {
+      id: row.id,
+      name: row.name,
+      address: shownAddress(row.url),
+      subAddress: row.subUrl === null ? null : shownAddress(row.subUrl),
+      transport: row.transport,
+      audio: row.audio,
+      enabled: row.enabled,
+      retentionDays: row.retentionDays,
+      state: status.state,
+      sinceMs: Math.round(status.sinceMs),
+      cause: status.cause,
+      ...{ codec, width, height },
+      newestFrameMs: main?.newestMs == null ? null : Math.round(main.newestMs),
+    };
+  }
+
+  all(): CameraInfo[] {
+    return [...this.cameras.keys()].map((id) => this.info(id));
+  }
+
+  /** The recorder of a stream; null when the camera is off or removed, or has no such stream. */
+  stream(id: string, stream: StreamName): StreamRecorder | null {
+    return this.cameras.get(id)?.[stream] ?? null;
+  }
+
+  /** Files of a stream that the index does not know as closed yet. */
+  liveSegments(id: string, stream: StreamName): SegmentInfo[] {
+    return this.stream(id, stream)?.liveSegments() ?? [];
+  }
+
+  private openPaths(): Set<string> {
+    return new Set(
+      [...this.cameras.values()].flatMap(({ main, sub }) => [
+        ...(main?.openPaths() ?? []),
+        ...(sub?.openPaths() ?? []),
+      ]),
+    );
+  }
+}
+
+const streamsOf = (row: CameraRow): StreamName[] => (row.subUrl === null ? ['main'] : ['main', 'sub']);
+
+function checked(url: string): string {
+  try {
+    parseAddress(url);
+    return url.trim();
+  } catch (error) {
+    if (error instanceof AddressError) throw new WorldError('invalid', error.message);
+    throw error;
+  }
+}
