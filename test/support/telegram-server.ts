@@ -45,6 +45,8 @@ export interface Fault {
   status: number;
   description: string;
   retryAfter?: number;
+  /** the id of the supergroup that a group became */
+  migrateTo?: number;
   /** how often; default 1 */
   times?: number;
 }
@@ -176,7 +178,10 @@ export class TelegramServer {
 
   /** The next calls of the method ('*' = any) are answered with this error. */
   fail(method: string, fault: Fault) {
-    const parameters = fault.retryAfter === undefined ? {} : { retry_after: fault.retryAfter };
+    const parameters = {
+      ...(fault.retryAfter === undefined ? {} : { retry_after: fault.retryAfter }),
+      ...(fault.migrateTo === undefined ? {} : { migrate_to_chat_id: fault.migrateTo }),
+    };
     this.trouble(method, fault.times, { fault: new ApiFailure(fault.status, fault.description, parameters) });
   }
 
