@@ -2,7 +2,7 @@
 import { DAY_MS } from '../clock.js';
 import type { Part } from './clock-words.js';
 import { sayClock, sayDate, sayDay, sayDuration, sayRange, sayShortClock } from './say.js';
-import { dayStart, NOT_YET } from './time-meaning.js';
+import { NOT_YET } from './time-meaning.js';
 
 export interface Choice {
   /** short text for a button */
@@ -153,7 +153,9 @@ export function askHour(
       lengthMs === undefined ? { kind: 'moment', startMs } : { kind: 'length', startMs, lengthMs };
     return choiceOf(shape, limits, sayShortClock(startMs));
   });
-  if (choices.length === 0 && startOfDay > dayStart(limits.nowMs)) return error(NOT_YET);
+  const partBegins = startOfDay + (part ? (HOURS[part][0] ?? 0) : 0) * 3_600_000;
+  if (choices.length === 0 && partBegins > limits.nowMs && (part || startOfDay > limits.nowMs))
+    return error(NOT_YET);
   return question(
     `Cần xem lúc mấy giờ, ${sayDay(startOfDay)}? Xin ghi giờ, ví dụ: 14h30, hoặc từ 14h đến 14h10.`,
     choices,
