@@ -89,6 +89,8 @@ function readWords(raw: string, entities: MessageEntity[], bot: UserFromGetMe): 
       }
     }
   }
+  // "/ảnh" is no command to Telegram, but it is to us
+  if (raw.startsWith('/') && !forAnother) addressed = true;
   if (addressed)
     text = text
       .replace(/[^\S\n]+/g, ' ')

@@ -79,7 +79,7 @@ export class World {
     const kind = Object.keys(body)[0] as string;
     const wanted = this.allowed === null ? !NOT_SENT_UNASKED.has(kind) : this.allowed.includes(kind);
     if (!wanted) return null;
-    const update = { update_id: this.nextUpdate++, ...body };
+    const update = structuredClone({ update_id: this.nextUpdate++, ...body });
     this.updates.push(update);
     for (const watcher of [...this.updateWatchers]) watcher();
     return update;
