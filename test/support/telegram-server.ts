@@ -57,6 +57,7 @@ interface Trouble {
   left: number;
   fault?: ApiFailure;
   drop?: 'before' | 'after';
+  garble?: true;
   delayMs?: number;
 }
 
@@ -190,6 +191,11 @@ export class TelegramServer {
     this.trouble(method, times, { drop: when });
   }
 
+  /** The next calls are answered with a web page, as a network that blocks Telegram may do. */
+  garble(method: string, times = 1) {
+    this.trouble(method, times, { garble: true });
+  }
+
   /** The next calls wait first. */
   delay(method: string, delayMs: number, times = 1) {
     this.trouble(method, times, { delayMs });
@@ -303,6 +309,11 @@ export class TelegramServer {
     if (trouble?.delayMs !== undefined) await pause(trouble.delayMs);
     if (trouble?.drop === 'before') {
       request.destroy();
+      return;
+    }
+    if (trouble?.garble) {
+      request.resume();
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Trang bị chặn</html>');
       return;
     }
     const call: Call = { method: name, params: {}, files: [], ok: false, messages: [], atMs: this.now() };

@@ -1,4 +1,4 @@
-import { InlineKeyboard } from 'grammy';
+import type { InlineKeyboardButton, InlineKeyboardMarkup } from 'grammy/types';
 import type { Button } from '../../chat/message.js';
 
 /** Keeps what a button says when that is longer than Telegram's 64 bytes; the same words have the same key. */
@@ -33,20 +33,18 @@ export const linkIsTaken = (url: string) =>
 export async function toKeyboard(
   rows: Button[][] | undefined,
   store: ButtonStore,
-): Promise<InlineKeyboard | undefined> {
-  const keyboard = new InlineKeyboard();
-  let count = 0;
+): Promise<InlineKeyboardMarkup | undefined> {
+  const keyboard: InlineKeyboardButton[][] = [];
   for (const row of rows ?? []) {
-    const before = count;
+    const line: InlineKeyboardButton[] = [];
     for (const button of row) {
-      if ('says' in button) keyboard.text(button.label, await toData(button.says, store));
-      else if (linkIsTaken(button.url)) keyboard.url(button.label, button.url);
-      else continue;
-      count += 1;
+      const text = button.label.normalize('NFC');
+      if ('says' in button) line.push({ text, callback_data: await toData(button.says, store) });
+      else if (linkIsTaken(button.url)) line.push({ text, url: button.url });
     }
-    if (count > before) keyboard.row();
+    if (line.length > 0) keyboard.push(line);
   }
-  return count === 0 ? undefined : keyboard;
+  return keyboard.length === 0 ? undefined : { inline_keyboard: keyboard };
 }
 
 /** Links that can't be buttons, as lines of text. */

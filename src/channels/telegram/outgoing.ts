@@ -1,5 +1,6 @@
 import fs from 'node:fs';
-import { type Api, type InlineKeyboard, InputFile, InputMediaBuilder } from 'grammy';
+import { type Api, InputFile, InputMediaBuilder } from 'grammy';
+import type { InlineKeyboardMarkup } from 'grammy/types';
 import { WorldError } from '../../base/errors.js';
 import type {
   AlbumReply,
@@ -65,7 +66,7 @@ async function sendNew(
   api: Api,
   chatId: string,
   reply: TextReply | FileReply,
-  keyboard: InlineKeyboard | undefined,
+  keyboard: InlineKeyboardMarkup | undefined,
   signal: ApiSignal,
 ): Promise<string> {
   const markup = keyboard === undefined ? {} : { reply_markup: keyboard };
@@ -90,7 +91,7 @@ async function change(
   chatId: string,
   messageId: number,
   reply: TextReply | FileReply,
-  keyboard: InlineKeyboard | undefined,
+  keyboard: InlineKeyboardMarkup | undefined,
   signal: ApiSignal,
 ): Promise<void> {
   const markup = keyboard === undefined ? {} : { reply_markup: keyboard };

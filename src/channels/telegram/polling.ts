@@ -66,6 +66,8 @@ export async function persist<T>(
 }
 
 const POLL_SECONDS = 30;
+const CALL_MS = 30_000;
+const SHORT_POLL_MS = 1_000;
 const POLL_MS = (POLL_SECONDS + 15) * 1000;
 
 /**
@@ -94,12 +96,18 @@ export async function poll(
       );
     } catch (error) {
       if (error instanceof GrammyError && error.error_code === 409 && error.description.includes('webhook'))
-        await connection.api.deleteWebhook().catch(() => {});
+        await limited(connection.api, CALL_MS, signal, (api, ends) => api.deleteWebhook({}, ends)).catch(
+          () => {},
+        );
       throw error;
     }
   };
   while (!signal.aborted) {
+    const asked = performance.now();
     const updates = await persist('Receiving from Telegram', ask(POLL_SECONDS), options);
+    // a relay that does not hold the poll open must not make us hammer it
+    if (updates?.length === 0 && performance.now() - asked < SHORT_POLL_MS)
+      await wait(options.pauses.firstMs, undefined, { signal }).catch(() => {});
     for (const update of updates ?? []) {
       if (signal.aborted) break;
       const taken = await persist(

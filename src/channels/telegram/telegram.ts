@@ -120,11 +120,6 @@ export function makeTelegram(options: TelegramOptions): TelegramChannel {
     me = bot;
     hasConnected();
     log.info({ bot: bot.username }, 'connected to Telegram');
-    await persist(
-      'Taking off a webhook',
-      () => limited(connection.api, 30_000, signal, (api, ends) => api.deleteWebhook({}, ends)),
-      options,
-    );
     await poll(
       connection,
       async (update) => {
