@@ -129,6 +129,8 @@ export function bubble(view, around) {
         around.answered.text || 'Ảnh, video',
       ),
     );
+  if (view.files.some((file) => file.kind === 'photo' || file.kind === 'video'))
+    box.classList.add('with-media');
   box.append(...media(view));
   if (view.place) {
     const place = spot(view.place);

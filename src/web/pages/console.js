@@ -5,6 +5,7 @@ import { drawSide, openSide } from './side.js';
 import { listen, Refused, talk } from './talk.js';
 
 const scroll = byId('scroll');
+scroll.tabIndex = 0;
 const list = byId('lines');
 const GROUP_TRIES = ['/anh 1', '@matthan camera', '/trogiup'];
 /** the bot says "typing" again and again while it works; silence ends it */
