@@ -169,9 +169,13 @@ export async function readFrameNumbers(
 
 /**
  * Watches a live stream with a real ffmpeg over TCP: the number of each frame and when it could be seen (epoch
- * ms, some tens of ms after it was sent). Ends with the stream; leaving the loop ends ffmpeg.
+ * ms, some tens of ms after it was sent). Ends with the stream; leaving the loop ends ffmpeg, and so does the
+ * signal, even while nothing arrives.
  */
-export async function* watchFrames(url: string): AsyncGenerator<{ number: number | null; atMs: number }> {
+export async function* watchFrames(
+  url: string,
+  signal?: AbortSignal,
+): AsyncGenerator<{ number: number | null; atMs: number }> {
   const ffmpeg = testFfmpeg();
   const impatient = [
     '-fflags',
@@ -197,6 +201,9 @@ export async function* watchFrames(url: string): AsyncGenerator<{ number: number
     { stdio: ['ignore', 'pipe', 'ignore'], windowsHide: true },
   );
   const closed = once(child, 'close');
+  const kill = () => child.kill('SIGKILL');
+  if (signal?.aborted) kill();
+  signal?.addEventListener('abort', kill, { once: true });
   try {
     let rest = Buffer.alloc(0);
     for await (const bytes of child.stdout as AsyncIterable<Buffer>) {
@@ -206,7 +213,8 @@ export async function* watchFrames(url: string): AsyncGenerator<{ number: number
         yield { number: decode(rest.subarray(0, READ_BYTES)), atMs };
     }
   } finally {
-    child.kill('SIGKILL');
+    signal?.removeEventListener('abort', kill);
+    kill();
     await closed;
   }
 }
