@@ -52,7 +52,9 @@ function colonClock(words: Words, i: number): Found<Clock> | undefined {
 function claimsNumber(words: Words, i: number): boolean {
   if (anyOf(words, i, [...SECOND, ...HALF, 'tiếng', 'ngày', 'hôm', 'tuần', 'tháng', '/', ':', '-', '–']) > 0)
     return true;
-  return hourSignAt(words, i) > 0;
+  const dotted =
+    isSign(words, i, '.') && words.tokens[i + 1]?.kind === 'number' && words.tokens[i + 1]?.glued;
+  return dotted === true || hourSignAt(words, i) > 0;
 }
 
 /** The minutes behind "14h": glued ("14h30"), apart ("14 giờ 30"), with their unit or without. */

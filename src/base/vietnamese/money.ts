@@ -159,7 +159,7 @@ export function findAmount(text: string): { amount: bigint; rest: string } | nul
     if (found?.clear && end && (whole || sentence)) {
       const before = words.text.slice(0, words.tokens[i]!.start);
       const rest = `${before.trim()} ${words.text.slice(end.end).trim()}`;
-      best = { amount: found.amount, rest: rest.replace(/^[\s,;:]+|[\s,;:]+$/g, '') };
+      best = { amount: found.amount, rest: rest.replace(/^[\s,;:.!?]+|[\s,;:.!?]+$/g, '') };
       i = found.next;
     } else i += 1;
   }

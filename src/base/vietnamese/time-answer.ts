@@ -69,7 +69,7 @@ function boundsOf(shape: Shape, limits: Limits): { startMs: number; endMs: numbe
   if (shape.kind === 'length') return { startMs, endMs: startMs + shape.lengthMs };
   if (shape.kind === 'moment') return { startMs, endMs: startMs + Math.min(limits.clipMs, limits.maxMs) };
   const half = Math.min(60_000, Math.max(1000, Math.floor(limits.maxMs / 2000) * 1000));
-  return { startMs: startMs - half, endMs: Math.min(startMs + half, Math.max(limits.nowMs, startMs + 1000)) };
+  return { startMs: startMs - half, endMs: Math.min(startMs + half, Math.max(limits.nowMs, startMs)) };
 }
 
 /** A shape offered on a button, or none when it could not be fulfilled. */

@@ -113,6 +113,9 @@ export function timeItems(words: Words, nowMs: number): Item[] {
   return items;
 }
 
+const endsWithClock = (item: Item) =>
+  item.said.kind === 'ago' || (item.said.kind === 'point' && item.said.point.clock !== undefined);
+
 function itemAt(words: Words, start: number, items: readonly Item[], now: VietnamTime): Item | undefined {
   const before = items.at(-1);
   const lead: Lead = {};
@@ -127,6 +130,8 @@ function itemAt(words: Words, start: number, items: readonly Item[], now: Vietna
   }
   while (starts.length < 5) {
     if (sees(words, at, 'tầm') && sees(words, at - 1, 'trung')) break;
+    // without marks "toi" is "tới" only behind a time it can end
+    if (words.tokens[at]?.lower === 'toi' && !items.some(endsWithClock)) break;
     const joined = items.some((item) => item.lead.from) && before?.end === start && sees(words, at, 'và');
     const found = joined ? { value: { to: true }, next: at + 1 } : lookUp(words, at, LEADS);
     if (!found) break;
