@@ -256,6 +256,20 @@ describe('the stand-in of Telegram', () => {
     );
   });
 
+  it('lets people and groups wait for what the bot says to them', async () => {
+    const heard = officer.receives('camera');
+    await say('một');
+    await say('camera 2', { reply_markup: { inline_keyboard: [[{ text: 'Có', callback_data: 'có' }]] } });
+    const message = await heard;
+    expect(message.text).toBe('camera 2');
+    officer.presses('Có', message);
+    expect(server.unconfirmed.at(-1)?.callback_query?.data).toBe('có');
+    await call('sendMessage', { chat_id: group.id, text: 'cả nhóm' });
+    expect((await group.receives(/nhóm/)).chat.id).toBe(group.id);
+    await call('editMessageText', { chat_id: officer.id, message_id: message.message_id, text: 'xong' });
+    expect((await officer.receives()).text).toBe('xong');
+  });
+
   it('fails, drops and waits on demand, and keeps what was sent', async () => {
     server.fail('sendMessage', { status: 502, description: 'Bad Gateway', times: 2 });
     expect(await say('a')).toMatchObject({ error_code: 502 });

@@ -89,6 +89,19 @@ describe('Telegram', () => {
       await expect(channel.connected()).rejects.toThrow('stopped');
     });
 
+    it('leaves no connection and no timer behind', async () => {
+      officer.says('chào');
+      const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+      const before = timers();
+      const { channel, take } = await open();
+      await take(1);
+      await channel.send(here(), { kind: 'text', text: 'chào' });
+      expect(await server.openConnections()).toBeGreaterThan(0);
+      await channel.stop();
+      while ((await server.openConnections()) > 0) await new Promise((resolve) => setImmediate(resolve));
+      expect(timers()).toBeLessThanOrEqual(before);
+    });
+
     it('takes off a webhook that somebody set', async () => {
       server.world.webhook = 'https://example.com/hook';
       const { take } = await open();

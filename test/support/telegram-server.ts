@@ -138,6 +138,13 @@ export class TelegramServer {
     return this.polls;
   }
 
+  /** Connections that are open now, of bots and of tests. */
+  openConnections(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+    });
+  }
+
   /** Updates that the bot has not confirmed. */
   get unconfirmed(): TgUpdate[] {
     return this.world.updates;

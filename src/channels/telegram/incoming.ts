@@ -122,7 +122,9 @@ function readMessage(message: TelegramMessage, id: string, bot: UserFromGetMe): 
       ...chatTitle(chat),
       event: { type: 'migrated', toChatId: String(chat.id) },
     };
-  if (message.is_automatic_forward === true) return null;
+  // other bots, and posts of a linked channel; an anonymous administrator speaks for the chat itself
+  if (message.is_automatic_forward === true || (from.is_bot && message.sender_chat === undefined))
+    return null;
 
   const words = readWords(
     message.text ?? message.caption ?? '',
