@@ -276,7 +276,7 @@ export class Recorder {
     const { row, main, offSinceMs } = this.recorded(id);
     const status = main?.status ?? {
       state: 'off' as const,
-      sinceMs: row.createdMs,
+      sinceMs: offSinceMs,
       cause: 'switched-off' as const,
     };
     const { codec = null, width = null, height = null } = main?.streamInfo ?? {};

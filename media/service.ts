@@ -1,0 +1,154 @@
+import fs from 'node:fs/promises';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { systemClock } from '../src/base/clock.js';
+import type { Config } from '../src/base/config.js';
+import type { Log } from '../src/base/log.js';
+import { makeSeal } from '../src/base/seal.js';
+import { makeApi } from './api.js';
+import { Clips } from './clips.js';
+import { EventHub } from './events.js';
+import { type Ffmpeg, findFfmpeg } from './ffmpeg.js';
+import { Footage } from './footage.js';
+import { RecorderIndex } from './index/index.js';
+import { makeMetrics } from './metrics.js';
+import { Recorder, type RecorderOptions } from './recording/recorder.js';
+import { Retention, type RetentionOptions } from './retention.js';
+import type { Health } from './types.js';
+
+/** The parts of the configuration that concern the recorder. */
+export type RecorderConfig = Pick<
+  Config,
+  | 'dataDir'
+  | 'recordingsDir'
+  | 'recorderPort'
+  | 'recorderToken'
+  | 'secretKey'
+  | 'retentionDays'
+  | 'minFreePercent'
+  | 'minFreeBytes'
+  | 'ffmpegPath'
+>;
+
+export interface ServiceOptions extends Partial<Pick<RecorderOptions, 'limits' | 'wait' | 'makeSource'>> {
+  log: Log;
+  version?: string;
+  /** a new file each …, ms; default a minute */
+  segmentMs?: number;
+  ffmpeg?: Ffmpeg;
+  readDisk?: RetentionOptions['readDisk'];
+  /** finished clips are kept this long, ms */
+  keepClipsMs?: number;
+}
+
+export interface RecorderService {
+  port: number;
+  recorder: Recorder;
+  retention: Retention;
+  /** closes every file, then the API and the index */
+  stop(): Promise<void>;
+}
+
+const RETENTION_EVERY_MS = 60_000;
+
+/**
+ * Starts the service: recording first, then the API on loopback. `<dataDir>/recorder.db` must be migrated.
+ * Throws when the port is taken, the index can't be opened, or there is no ffmpeg.
+ */
+export async function startService(
+  config: RecorderConfig,
+  options: ServiceOptions,
+): Promise<RecorderService> {
+  const { log } = options;
+  const startedMs = Date.now();
+  const root = path.resolve(config.recordingsDir);
+  await fs.mkdir(config.dataDir, { recursive: true });
+  const ffmpeg = options.ffmpeg ?? (await findFfmpeg({ configured: config.ffmpegPath ?? undefined }));
+  const index = await RecorderIndex.open(
+    path.join(config.dataDir, 'recorder.db'),
+    makeSeal(config.secretKey),
+  );
+  const hub = new EventHub(index, log);
+  const retention = new Retention({
+    ...{ root, index, log, clock: systemClock, tell: hub.tell },
+    retentionDays: config.retentionDays,
+    minFreeBytes: config.minFreeBytes,
+    minFreePercent: config.minFreePercent,
+    ...(options.readDisk && { readDisk: options.readDisk }),
+  });
+  const recorder = new Recorder({
+    ...{ root, index, log, ffmpeg, tell: hub.tell },
+    segmentMs: options.segmentMs ?? 60_000,
+    onDiskFault: () => void retention.run(),
+    ...(options.limits && { limits: options.limits }),
+    ...(options.wait && { wait: options.wait }),
+    ...(options.makeSource && { makeSource: options.makeSource }),
+  });
+  hub.tell('recorder-started', null, { version: options.version ?? '', ffmpeg: ffmpeg.version });
+  await recorder.start();
+  const footage = new Footage(root, index, recorder);
+  const clips = new Clips({
+    ...{ folder: path.join(config.dataDir, 'clips'), footage, recorder, ffmpeg, log },
+    ...(options.keepClipsMs !== undefined && { keepMs: options.keepClipsMs }),
+  });
+  await clips.start();
+  const health = (): Health => {
+    const states = recorder.all().map(({ state }) => state);
+    const count = (...wanted: string[]) => states.filter((state) => wanted.includes(state)).length;
+    const { freeBytes, totalBytes } = retention.disk ?? { freeBytes: 0, totalBytes: 0 };
+    return {
+      ok: retention.disk !== null,
+      version: options.version ?? '',
+      startedMs,
+      ffmpeg: { version: ffmpeg.version, major: ffmpeg.major, kind: ffmpeg.kind },
+      cameras: {
+        total: states.length,
+        recording: count('recording'),
+        down: count('down', 'starting'),
+        off: count('off'),
+      },
+      disk: { freeBytes, totalBytes, low: retention.low },
+    };
+  };
+  const metrics = makeMetrics(health);
+  const app = makeApi({
+    ...{ recorder, footage, clips, hub, ffmpeg, metrics, log, health },
+    token: config.recorderToken,
+  });
+  const firstRound = retention.run();
+  const round = setInterval(() => void retention.run(), RETENTION_EVERY_MS);
+  const close = async () => {
+    clearInterval(round);
+    await recorder.stop();
+    await clips.stop();
+    await retention.run();
+    await hub.settled();
+    metrics.stop();
+    await index.close();
+  };
+  let server: Server;
+  try {
+    server = await new Promise<Server>((resolve, reject) => {
+      const listening = app.listen(config.recorderPort, '127.0.0.1', (error?: Error) =>
+        error ? reject(error) : resolve(listening),
+      );
+    });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  await firstRound;
+  const { port } = server.address() as AddressInfo;
+  log.info({ port, ffmpeg: ffmpeg.version, cameras: recorder.all().length }, 'the recorder records');
+  return {
+    ...{ port, recorder, retention },
+    async stop() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      await recorder.stop();
+      server.closeAllConnections();
+      await closed;
+      await close();
+    },
+  };
+}
