@@ -128,7 +128,7 @@ export function cutByTime(part: PlannedPart, mostMs: number): PlannedPart[] {
     const gop = part.pieces.slice(i, gopEnd < 0 ? undefined : gopEnd);
     const gopMs = gop.reduce((sum, one) => sum + one.endMs - one.startMs, 0);
     if (!current || (piece.fragment.key && usedMs + gopMs > Math.min(mostMs, aimMs + gopMs / 2))) {
-      current = { ...part, startMs: piece.startMs, pieces: [], gaps: [], mostBytes: 0, oversize: false };
+      current = { ...part, startMs: piece.opensMs, pieces: [], gaps: [], mostBytes: 0, oversize: false };
       parts.push(current);
       usedMs = 0;
     }

@@ -2,12 +2,14 @@ import { open } from 'node:fs/promises';
 import PQueue from 'p-queue';
 import { WorldError } from '../src/base/errors.js';
 import { loadSegments, type SegmentInfo } from './clip.js';
-import { type Ffmpeg, type RunResult, runFfmpeg } from './ffmpeg.js';
+import { everyFrameOnce, type Ffmpeg, type RunResult, runFfmpeg } from './ffmpeg.js';
 import type { Fragment, StreamInit } from './fragment.js';
 import { readBoxHeader } from './mp4/box.js';
+import { leadingOf } from './mp4/leading.js';
 import { readMoof } from './mp4/moof.js';
 import { movieOf } from './mp4/movie.js';
 import { placed } from './mp4/plan.js';
+import { mediaMs } from './mp4/prft.js';
 import { readFully } from './mp4/scan.js';
 
 export interface PictureOptions {
@@ -22,7 +24,7 @@ export interface Picture {
   jpeg: Buffer;
   width: number;
   height: number;
-  /** presentation time of the pictured frame after the decode time of the first fragment given, ms */
+  /** how long after the keyframe's place in the first fragment the pictured frame was taken, ms */
   offsetMs: number;
 }
 
@@ -92,15 +94,18 @@ async function picture(
   options: PictureOptions,
 ): Promise<Picture> {
   const { timeoutMs = TIMEOUT_MS, signal } = options;
-  const times = shownTimes(init, gop);
-  const shown = Math.max(1, times.filter((time) => time <= untilMs).length);
-  if (times.length === 0) throw new WorldError('no-footage', 'no picture to show yet');
+  const frames = shownFrames(init, gop);
+  if (frames.length === 0) throw new WorldError('no-footage', 'no picture to show yet');
+  const shown = Math.max(1, frames.filter((frame) => frame.offsetMs <= untilMs).length);
   const deadline = AbortSignal.timeout(timeoutMs);
   const stop = signal ? AbortSignal.any([signal, deadline]) : deadline;
   try {
-    return (await queue.add(() => decode(ffmpeg, init, gop, times, shown, { ...options, signal: stop }), {
-      signal: stop,
-    })) as Picture;
+    return (await queue.add(
+      () => decode(ffmpeg, init, gop, frames.slice(0, shown), { ...options, signal: stop }),
+      {
+        signal: stop,
+      },
+    )) as Picture;
   } catch (error) {
     if (signal?.aborted) throw new WorldError('cancelled', 'the picture was cancelled', { cause: error });
     if (deadline.aborted)
@@ -109,38 +114,55 @@ async function picture(
   }
 }
 
-/** Presentation times of all samples in the order they are shown, ms after the first fragment's decode time. */
-function shownTimes(init: StreamInit, gop: Pick<Fragment, 'bytes' | 'startTicks'>[]): number[] {
-  const first = gop[0]?.startTicks ?? 0n;
-  const times: number[] = [];
-  for (const { bytes } of gop) {
-    const run = readMoof(bytes.subarray(0, readBoxHeader(bytes)?.size ?? 0), movieOf(init)).find(
-      (one) => one.trackId === init.videoTrackId,
-    );
-    if (!run) continue;
-    let ticks = Number(run.startTicks - first);
+interface Frame {
+  /** presentation time as ffmpeg sees it, seconds */
+  shownS: number;
+  offsetMs: number;
+}
+
+/** The frames a decoder gives for a GOP that stands alone, in the order they are shown. */
+function shownFrames(init: StreamInit, gop: Pick<Fragment, 'bytes' | 'startTicks'>[]): Frame[] {
+  const movie = movieOf(init);
+  const runs = gop.flatMap(({ bytes }) =>
+    readMoof(bytes.subarray(0, readBoxHeader(bytes)?.size ?? 0), movie).filter(
+      (run) => run.trackId === init.videoTrackId,
+    ),
+  );
+  const first = runs[0];
+  if (!first) return [];
+  const ms = (ticks: number) => (ticks * 1000) / init.timescale;
+  const keyDelay = first.offsets?.[0] ?? 0;
+  const opensMs = ms(leadingOf(runs).ticks);
+  const frames: Frame[] = [];
+  for (const run of runs) {
+    let ticks = Number(run.startTicks - first.startTicks);
     for (const [i, duration] of run.durations.entries()) {
-      times.push(((ticks + (run.offsets?.[i] ?? 0)) * 1000) / init.timescale);
+      const afterKey = ticks + (run.offsets?.[i] ?? 0) - keyDelay;
+      if (afterKey >= 0)
+        frames.push({
+          shownS: mediaMs(first.startTicks, init.timescale) / 1000 + ms(afterKey + keyDelay) / 1000,
+          offsetMs: opensMs + ms(afterKey),
+        });
       ticks += duration;
     }
   }
-  return times.sort((a, b) => a - b);
+  return frames.sort((a, b) => a.offsetMs - b.offsetMs);
 }
 
-/** How many of the newest frames the second try keeps, should the newest itself not come out. */
+/** How many of the newest frames the second try looks at, should the newest itself not come out. */
 const SECOND_TRY_FRAMES = 8;
 
+/** The last of `frames` (the keyframe first) that decodes cleanly. */
 async function decode(
   ffmpeg: Ffmpeg,
   init: StreamInit,
   gop: Pick<Fragment, 'bytes'>[],
-  times: number[],
-  shown: number,
+  frames: Frame[],
   options: PictureOptions,
 ): Promise<Picture> {
   const input = [init.bytes, ...gop.map((fragment) => fragment.bytes)];
   const run = async (select: Select) => {
-    const result = await runFfmpeg(ffmpeg, pictureArgs(select, options.width), {
+    const result = await runFfmpeg(ffmpeg, pictureArgs(select, options.width, ffmpeg.major), {
       input,
       maxOutputBytes: LARGEST_JPEG,
       signal: options.signal,
@@ -148,41 +170,49 @@ async function decode(
     options.signal?.throwIfAborted();
     return result;
   };
-  const last = shown - 1;
-  const newest = await run({ from: last, to: last });
-  if (isClean(newest)) return asPicture(newest.stdout, times[last]!);
-  if (!isBroken(newest)) {
-    // cleanly decoded, but fewer frames than samples: take the last of those that did come out
-    const from = Math.max(0, last - SECOND_TRY_FRAMES);
-    const late = await run({ from, to: last });
+  const last = frames.at(-1)!;
+  const newest = await run({ fromS: last.shownS, toS: last.shownS });
+  if (isClean(newest)) return asPicture(newest.stdout, last);
+  if (!isBroken(newest) && frames.length > 1) {
+    // nothing to complain about, but fewer frames than samples: the last of those that did come out
+    const from = frames.at(-1 - SECOND_TRY_FRAMES) ?? frames[0]!;
+    const late = await run({ fromS: from.shownS, toS: last.shownS });
     const jpegs = splitJpegs(late.stdout);
-    if (jpegs.length > 0 && !isBroken(late)) return asPicture(jpegs.at(-1)!, times[from + jpegs.length - 1]!);
+    const shownS = [...late.stderr.matchAll(/pts_time:\s*([\d.]+)/g)].at(-1)?.[1];
+    const frame = frames.findLast((one) => one.shownS <= Number(shownS) + SAME_S);
+    if (jpegs.length > 0 && frame && !isBroken(late)) return asPicture(jpegs.at(-1)!, frame);
   }
   const keyframe = await run('keyframe');
-  if (isClean(keyframe)) return asPicture(keyframe.stdout, times[0]!);
+  if (isClean(keyframe)) return asPicture(keyframe.stdout, frames[0]!);
   throw new WorldError('no-footage', `no frame can be decoded: ${lastLine(newest)}`);
 }
 
-type Select = { from: number; to: number } | 'keyframe';
+type Select = { fromS: number; toS: number } | 'keyframe';
 
-/** Arguments that turn an fMP4 on stdin into JPEGs on stdout. */
-export function pictureArgs(select: Select, width: number | undefined): string[] {
-  const keyframe = select === 'keyframe';
-  const filters = keyframe ? [] : [`select='between(n,${select.from},${select.to})'`];
+/** Two moments closer than this are the same frame's, seconds. */
+const SAME_S = 0.0005;
+
+/**
+ * Arguments that turn an fMP4 on stdin into JPEGs on stdout: the frames shown from `fromS` to `toS` (media time),
+ * or the first keyframe. A range is told frame by frame on stderr (`pts_time:`).
+ */
+export function pictureArgs(select: Select, width: number | undefined, major: number): string[] {
+  const filters: string[] = [];
+  let several = false;
+  if (select !== 'keyframe') {
+    several = select.toS > select.fromS;
+    const from = (select.fromS - SAME_S).toFixed(6);
+    const to = (select.toS + SAME_S).toFixed(6);
+    filters.push(`select='between(t,${from},${to})'`);
+    if (several) filters.push('showinfo');
+  }
   if (width !== undefined) filters.push(`scale='min(${Math.floor(width)},iw)':-2`);
   return [
-    ...['-v', 'error', '-nostdin', '-probesize', '32768', '-analyzeduration', '0'],
-    ...[
-      '-protocol_whitelist',
-      'pipe',
-      ...(keyframe ? ['-skip_frame', 'nokey'] : []),
-      '-f',
-      'mp4',
-      '-i',
-      'pipe:0',
-    ],
-    ...['-map', '0:v:0', ...(filters.length ? ['-vf', filters.join(',')] : []), '-vsync', '0'],
-    ...['-frames:v', keyframe ? '1' : String(select.to - select.from + 1)],
+    ...['-hide_banner', '-nostats', '-v', several ? 'info' : 'error', '-nostdin'],
+    ...['-probesize', '32768', '-analyzeduration', '0', '-protocol_whitelist', 'pipe'],
+    ...[...(select === 'keyframe' ? ['-skip_frame', 'nokey'] : []), '-copyts', '-f', 'mp4', '-i', 'pipe:0'],
+    ...['-map', '0:v:0', ...(filters.length ? ['-vf', filters.join(',')] : []), ...everyFrameOnce(major)],
+    ...(several ? [] : ['-frames:v', '1']),
     ...['-c:v', 'mjpeg', '-q:v', '3', '-f', 'image2pipe', 'pipe:1'],
   ];
 }
@@ -210,8 +240,8 @@ function splitJpegs(bytes: Buffer): Buffer[] {
   return jpegs;
 }
 
-function asPicture(jpeg: Buffer, offsetMs: number): Picture {
-  return { jpeg, ...jpegSize(jpeg), offsetMs };
+function asPicture(jpeg: Buffer, frame: Frame): Picture {
+  return { jpeg, ...jpegSize(jpeg), offsetMs: frame.offsetMs };
 }
 
 /** Width and height from the frame header of a JPEG. */

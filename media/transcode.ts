@@ -2,7 +2,7 @@
 import { rm, stat } from 'node:fs/promises';
 import PQueue from 'p-queue';
 import { WorldError } from '../src/base/errors.js';
-import { type Ffmpeg, runFfmpeg } from './ffmpeg.js';
+import { everyFrameOnce, type Ffmpeg, runFfmpeg } from './ffmpeg.js';
 
 /** One at a time: a transcode takes all the processor it gets. */
 const queue = new PQueue({ concurrency: 1 });
@@ -37,10 +37,20 @@ export function pictureBits(durationMs: number, maxBytes: number | undefined): n
   return Math.max(50_000, Math.min(MOST_BITS, Math.floor(fits)));
 }
 
-export function transcodeArgs(inPath: string, outPath: string, bits: number): string[] {
+export function transcodeArgs(inPath: string, outPath: string, bits: number, major: number): string[] {
   return [
     ...['-v', 'error', '-nostdin', '-y', '-progress', 'pipe:1', '-i', inPath],
-    ...['-map', '0:v:0', '-map', '0:a:0?', '-vf', "scale='min(1280,iw)':-2", '-pix_fmt', 'yuv420p'],
+    ...[
+      '-map',
+      '0:v:0',
+      '-map',
+      '0:a:0?',
+      '-vf',
+      "scale='min(1280,iw)':-2",
+      '-pix_fmt',
+      'yuv420p',
+      ...everyFrameOnce(major),
+    ],
     ...[
       '-c:v',
       'libx264',
@@ -76,7 +86,7 @@ export async function transcode(
       async () => {
         let bits = pictureBits(options.durationMs, maxBytes);
         for (const last of [false, true]) {
-          await once(ffmpeg, transcodeArgs(inPath, outPath, bits), options);
+          await once(ffmpeg, transcodeArgs(inPath, outPath, bits, ffmpeg.major), options);
           const { size } = await stat(outPath);
           if (maxBytes === undefined || size <= maxBytes) return { sizeBytes: size };
           if (last) break;

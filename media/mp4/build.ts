@@ -3,10 +3,11 @@
 import { fileEntry } from './codec.js';
 import { type Source, writeMedia } from './copy.js';
 import { Mp4Error } from './error.js';
+import { type Leading, leadingOf } from './leading.js';
 import { readMoof, type TrackRun } from './moof.js';
 import { fileHead, type TrackTables } from './moov.js';
 import { movieOf } from './movie.js';
-import type { Piece } from './plan.js';
+import { type Piece, picturesFrom } from './plan.js';
 import { mediaMs } from './prft.js';
 import { type SoundChunk, soundOf } from './sound.js';
 
@@ -73,21 +74,34 @@ function layOut(pieces: Piece[]): Layout {
   let shiftS = 0;
 
   const runsOf = pieces.map((piece) => readMoof(piece.fragment.moof, movieOf(piece.init)));
-  const videoOf = (i: number) => runsOf[i]?.find((run) => run.trackId === movieOf(pieces[i]!.init).video.id);
+  const videoOf = (i: number) => runsOf[i]?.find((run) => run.trackId === pieces[i]!.init.videoTrackId);
+  /** samples to leave out at the front of the pieces that follow a break */
+  let leading: Leading = { dropped: [], ticks: 0 };
   for (const [i, piece] of pieces.entries()) {
     const shown = videoOf(i);
-    const heard = runsOf[i]!.find((run) => run.trackId === movieOf(piece.init).audio?.id);
+    const heard = runsOf[i]!.find((run) => run.trackId === piece.init.audio?.trackId);
     if (shown) {
-      if (i === 0 || !piece.joins || jumps(pieces[i - 1]!, piece))
-        shiftS =
-          time / video.timescale -
-          (mediaMs(shown.startTicks, video.timescale) + leadMs(shown, video.timescale)) / 1000;
-      pictures.chunks.push(...place(shown, piece, mediaBytes, sources));
-      mediaBytes += shown.bytes;
+      const opens = i === 0 || !piece.joins;
+      if (opens) leading = leadingOf(picturesFrom(pieces, i));
+      const opening = (shown.offsets?.[0] ?? 0) - leading.ticks;
+      if (i === 0) earliest = opening;
+      if (opens || jumps(pieces[i - 1]!, piece)) {
+        const recordedAt = mediaMs(shown.startTicks, video.timescale) / 1000;
+        const delay = shown.offsets?.[0] ?? 0;
+        const shownAt = time + (opens ? opening : delay) - earliest;
+        shiftS = (shownAt - delay) / video.timescale - recordedAt;
+      }
+      const drop = leading.dropped.shift() ?? 0;
+      const firstDropped = opens ? 1 : 0;
+      const left = (sample: number) => sample < firstDropped || sample >= firstDropped + drop;
+      const placed = place(shown, piece, mediaBytes, sources, left);
+      pictures.chunks.push(...placed.chunks);
+      mediaBytes += placed.bytes;
       const durations = [...shown.durations];
-      durations[durations.length - 1] = lastDuration(shown, pieces[i]!, pieces[i + 1], videoOf(i + 1));
+      durations[durations.length - 1] = lastDuration(shown, piece, pieces[i + 1], videoOf(i + 1));
       for (const [sample, duration] of durations.entries()) {
-        const offset = shown.offsets?.[sample] ?? 0;
+        if (!left(sample)) continue;
+        const offset = opens && sample === 0 ? opening : (shown.offsets?.[sample] ?? 0);
         earliest = Math.min(earliest, time + offset);
         pictures.sizes.push(shown.sizes[sample]!);
         pictures.durations.push(duration);
@@ -119,35 +133,40 @@ function layOut(pieces: Piece[]): Layout {
   return { tracks: [pictures, heard], sources, mediaBytes, durationMs: (time * 1000) / video.timescale };
 }
 
-/** Media time before the first picture shown of a run, ms. */
-function leadMs(run: TrackRun, timescale: number): number {
-  let time = 0;
-  let earliest = Number.POSITIVE_INFINITY;
-  for (const [i, duration] of run.durations.entries()) {
-    earliest = Math.min(earliest, time + (run.offsets?.[i] ?? 0));
-    time += duration;
-  }
-  return (earliest * 1000) / timescale;
-}
-
-/** One chunk for each run of bytes that lie together. */
-function place(run: TrackRun, piece: Piece, mediaBytes: number, sources: Source[]): TrackTables['chunks'] {
+/** One chunk for each run of bytes that lie together, without the samples not `left`. */
+function place(
+  run: TrackRun,
+  piece: Piece,
+  mediaBytes: number,
+  sources: Source[],
+  left: (sample: number) => boolean,
+): { chunks: TrackTables['chunks']; bytes: number } {
   const chunks: TrackTables['chunks'] = [];
-  let at = mediaBytes;
+  let bytes = 0;
   let sample = 0;
   for (const stretch of run.stretches) {
-    let samples = 0;
-    let bytes = 0;
-    while (sample < run.sizes.length && bytes + run.sizes[sample]! <= stretch.size) {
-      bytes += run.sizes[sample]!;
-      sample++;
-      samples++;
+    let at = stretch.at;
+    const end = stretch.at + stretch.size;
+    let goesOn = false;
+    for (; sample < run.sizes.length && at + run.sizes[sample]! <= end; sample++) {
+      const size = run.sizes[sample]!;
+      const source = sources.at(-1);
+      if (!left(sample)) {
+        goesOn = false;
+      } else if (goesOn && source && 'path' in source) {
+        source.size += size;
+        chunks.at(-1)!.samples++;
+        bytes += size;
+      } else {
+        sources.push({ path: piece.path, offset: piece.fragment.offset + at, size });
+        chunks.push({ at: mediaBytes + bytes, samples: 1 });
+        bytes += size;
+        goesOn = true;
+      }
+      at += size;
     }
-    sources.push({ path: piece.path, offset: piece.fragment.offset + stretch.at, size: stretch.size });
-    if (samples > 0) chunks.push({ at, samples });
-    at += stretch.size;
   }
-  return chunks;
+  return { chunks, bytes };
 }
 
 function append(chunk: SoundChunk, piece: Piece, sources: Source[]): number {

@@ -2,6 +2,8 @@
 import type { StreamInit } from '../fragment.js';
 import type { Range } from '../types.js';
 import { isAac } from './codec.js';
+import { leadingOf } from './leading.js';
+import { readMoof, type TrackRun } from './moof.js';
 import { movieOf } from './movie.js';
 import type { FileFragment } from './scan.js';
 
@@ -18,6 +20,8 @@ export interface Piece extends Range {
   path: string;
   init: StreamInit;
   fragment: FileFragment;
+  /** when the first picture is shown if the clip is cut here; later than startMs only in open GOPs */
+  opensMs: number;
   /** goes on where the piece before ended: no footage is missing between them */
   joins: boolean;
 }
@@ -68,7 +72,7 @@ export function planClip(segments: LoadedSegment[], request: Range & { maxBytes?
     let part = parts.at(-1);
     if (!part || !sameFormat(previous!.init, first.init) || part.mostBytes + bytes > limit) {
       part = {
-        startMs: first.startMs,
+        startMs: first.opensMs,
         endMs: first.startMs,
         pieces: [],
         gaps: [],
@@ -80,8 +84,9 @@ export function planClip(segments: LoadedSegment[], request: Range & { maxBytes?
     part.mostBytes += bytes;
     part.oversize = part.mostBytes > limit;
     for (const piece of gop) {
-      if (piece.startMs - seenUntil > GAP_TOLERANCE_MS) {
-        const gap = { startMs: seenUntil, endMs: piece.startMs };
+      const seenFrom = piece.joins && part.pieces.length > 0 ? piece.startMs : piece.opensMs;
+      if (seenFrom - seenUntil > GAP_TOLERANCE_MS) {
+        const gap = { startMs: seenUntil, endMs: seenFrom };
         gaps.push(gap);
         if (part.pieces.length > 0) part.gaps.push(gap);
       }
@@ -109,6 +114,7 @@ export function placed(segments: LoadedSegment[]): Piece[] {
         init: segment.init,
         fragment,
         startMs,
+        opensMs: startMs,
         endMs: startMs + (fragment.durationTicks * 1000) / timescale,
         joins: false,
       };
@@ -117,7 +123,20 @@ export function placed(segments: LoadedSegment[]): Piece[] {
       pieces.push(piece);
     }
   }
+  for (const [i, piece] of pieces.entries()) {
+    if (!piece.fragment.key) continue;
+    piece.opensMs += (leadingOf(picturesFrom(pieces, i)).ticks * 1000) / piece.init.timescale;
+  }
   return pieces;
+}
+
+/** The recorded pictures of each piece from `from` on. */
+export function* picturesFrom(pieces: Piece[], from: number): Generator<TrackRun> {
+  for (let i = from; i < pieces.length && (i === from || pieces[i]!.joins); i++) {
+    const { fragment, init } = pieces[i]!;
+    const run = readMoof(fragment.moof, movieOf(init)).find((one) => one.trackId === init.videoTrackId);
+    if (run) yield run;
+  }
 }
 
 function follows(before: Piece, piece: Piece): boolean {
@@ -131,7 +150,7 @@ function follows(before: Piece, piece: Piece): boolean {
 function wanted(pieces: Piece[], { startMs, endMs }: Range): Piece[] {
   const inTime = pieces.filter((piece) => piece.startMs < endMs);
   const opening = (from: number) => inTime.findIndex((piece, i) => i >= from && piece.fragment.key);
-  let begin = inTime.findLastIndex((piece) => piece.fragment.key && piece.startMs <= startMs + ROUNDING_MS);
+  let begin = inTime.findLastIndex((piece) => piece.fragment.key && piece.opensMs <= startMs + ROUNDING_MS);
   if (begin < 0) begin = opening(0);
   if (begin < 0) return [];
   let end = begin + 1;

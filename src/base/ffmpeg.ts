@@ -82,6 +82,10 @@ export function readVersion(text: string): { version: string; major: number } | 
   return { version, major: library ? Number(library) - 54 : 4 };
 }
 
+/** Options by which no frame is dropped or doubled to make a constant rate; `-vsync` is on its way out since 5.1. */
+export const everyFrameOnce = (major: number) =>
+  major >= 6 ? ['-fps_mode', 'passthrough'] : ['-vsync', '0'];
+
 export interface RunOptions {
   /** written to stdin one after the other; stdin is closed otherwise */
   input?: Iterable<Buffer>;

@@ -90,6 +90,28 @@ describe('a clip of H.264', () => {
     expect(await frameHashes(parts[0]!.path)).toEqual((await frameHashes(stream)).slice(30));
   });
 
+  it.each(['libx264', 'libx265'] as const)(
+    'of open GOPs (%s) begins with the keyframe it can show',
+    async (codec) => {
+      const stream = await shoot({ seconds: 8, codec, bFrames: 3, openGop: true, audio: 'aac' });
+      const source = await frameHashes(stream);
+      const own = await record(folder, `open-${codec}`, stream, START, 60);
+      const range = { startMs: START + 4900, endMs: START + 6500 };
+      const { parts } = await makeClip(await order({ segments: own, format: 'original', ...range }));
+      const part = parts[0]!;
+      const shown = await frameHashes(part.path);
+      const first = source.indexOf(shown[0]!);
+      // a cut in decoding order leaves out pictures shown just before the last one
+      const sure = shown.length - 4;
+      expect(source.slice(first, first + sure)).toEqual(shown.slice(0, sure));
+      expect(first).toBe(60);
+      expect(part.startMs).toBeLessThanOrEqual(range.startMs);
+      // the stream's own start is delayed by the head of its sound
+      expect(Math.abs(part.startMs - START - (first * 1000) / 15)).toBeLessThan(100);
+      expect(await probe(part.path)).toMatchObject({ startS: 0, firstIsKey: true, frames: shown.length });
+    },
+  );
+
   it('says what is missing and goes on behind it', async () => {
     const later = await record(folder, 'later', plain, START + 30_000, 8);
     const clip = await makeClip(

@@ -40,6 +40,7 @@ export interface Shot {
   /** frames between keyframes */
   gop?: number;
   bFrames?: number;
+  openGop?: boolean;
   audio?: 'aac' | 'alaw';
   /** which picture: another source pattern */
   pattern?: string;
@@ -50,7 +51,7 @@ export interface Shot {
 export async function shoot(shot: Shot): Promise<Buffer> {
   const { seconds, codec = 'libx264', fps = 15, size = '320x180', gop = 30, bFrames = 0 } = shot;
   const sound = shot.audio ? ['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=16000'] : [];
-  const x265 = `log-level=none:keyint=${gop}:min-keyint=${gop}:bframes=${bFrames}:open-gop=0:scenecut=0:info=0`;
+  const x265 = `log-level=none:keyint=${gop}:min-keyint=${gop}:bframes=${bFrames}:open-gop=${shot.openGop ? 1 : 0}:scenecut=0:info=0`;
   const result = await runFfmpeg(await ffmpeg(), [
     ...[
       '-v',
@@ -63,7 +64,9 @@ export async function shoot(shot: Shot): Promise<Buffer> {
     ],
     ...['-t', String(seconds), '-c:v', codec, '-preset', 'ultrafast', '-pix_fmt', 'yuv420p'],
     ...['-g', String(gop), '-bf', String(bFrames), ...(shot.bitrate ? ['-b:v', shot.bitrate] : [])],
-    ...(codec === 'libx265' ? ['-x265-params', x265] : ['-sc_threshold', '0', '-x264-params', 'threads=1']),
+    ...(codec === 'libx265'
+      ? ['-x265-params', x265]
+      : ['-sc_threshold', '0', '-x264-params', `threads=1:open-gop=${shot.openGop ? 1 : 0}`]),
     ...(shot.audio === 'aac' ? ['-c:a', 'aac', '-ar', '16000', '-ac', '1', '-b:a', '32k'] : []),
     ...(shot.audio === 'alaw' ? ['-c:a', 'pcm_alaw', '-ar', '8000', '-ac', '1'] : []),
     ...['-movflags', 'empty_moov+default_base_moof+frag_keyframe', '-frag_duration', '500000'],
@@ -184,6 +187,9 @@ export async function probe(path: string): Promise<Probed> {
   };
 }
 
+/** A first keyframe of an open GOP tells the decoder to forget pictures that it never saw. */
+const HARMLESS = /-vsync is deprecated|mmco: unref short failure/;
+
 /** MD5 of each decoded picture; throws when ffmpeg has anything to complain about. */
 export async function frameHashes(source: string | Buffer, map = '0:v:0'): Promise<string[]> {
   const result = await runFfmpeg(
@@ -203,7 +209,7 @@ export async function frameHashes(source: string | Buffer, map = '0:v:0'): Promi
     ],
     typeof source === 'string' ? {} : { input: [source] },
   );
-  const complaints = result.stderr.split('\n').filter((line) => line && !/-vsync is deprecated/.test(line));
+  const complaints = result.stderr.split('\n').filter((line) => line && !HARMLESS.test(line));
   if (result.code !== 0 || complaints.length)
     throw new Error(`does not decode cleanly: ${complaints.join('\n')}`);
   return result.stdout

@@ -101,6 +101,17 @@ describe.each([
     }
   });
 
+  it('comes from open GOPs as well, with its time', async () => {
+    for (const codec of ['libx264', 'libx265'] as const) {
+      const source = readStream(await shoot({ seconds: 6, fps: FPS, codec, bFrames: 3, openGop: true }));
+      const gop = gopUntil(source, source.fragments.length);
+      const picture = await newestFrame(which(), source.init, gop);
+      expect(await frameShown(picture.jpeg)).toBe(89);
+      const place = ticksMs(source.init, Number(gop[0]!.startTicks));
+      expect(Math.abs(place + picture.offsetMs - (89 * 1000) / FPS)).toBeLessThan(1);
+    }
+  });
+
   it('is the keyframe rather than a smeared picture when packets were lost', async () => {
     for (const source of [h264, h265]) {
       const gop = gopUntil(source, source.fragments.length).map(({ bytes, startTicks }, i) => {
