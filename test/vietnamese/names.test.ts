@@ -91,10 +91,23 @@ describe('one camera', () => {
     expect(shown('chờ', two)).toBe('wait');
     expect(shown('cho', two)).toBe('market+wait');
   });
+  test('a name of number words goes before the number', () => {
+    const street: Named<string>[] = [
+      { item: 'two', number: 2, names: ['Cổng trường'] },
+      { item: 'street', number: 7, names: ['Ngã tư Hai Bà Trưng'] },
+      { item: 'area', number: 8, names: ['Khu 3'] },
+    ];
+    expect(shown('cam hai bà trưng', street)).toBe('street');
+    expect(shown('cam hai', street)).toBe('two');
+    expect(shown('khu 3', street)).toBe('area');
+    expect(shown('khu vực cổng trường', street)).toBe('two');
+  });
   test('at most eight are offered', () => {
     const many = Array.from({ length: 20 }, (_, k) => ({ item: `${k}`, number: k, names: ['thôn Đông'] }));
     const found = findByName('thôn đông', many);
     expect(found.kind === 'several' && found.items).toHaveLength(8);
+    const all = findSeveral('thôn đông', many);
+    expect(all.kind === 'several' && all.items).toHaveLength(20);
   });
 });
 

@@ -31,9 +31,11 @@ function hourSignAt(words: Words, i: number): number {
 const isSign = (words: Words, i: number, text: string, glued = true) =>
   words.tokens[i]?.text === text && (!glued || words.tokens[i]?.glued === true);
 
-function twoDigits(words: Words, i: number): number | undefined {
+function digits(words: Words, i: number, least = 1): number | undefined {
   const token = words.tokens[i];
-  return token?.kind === 'number' && token.glued && token.text.length === 2 ? Number(token.text) : undefined;
+  const fits =
+    token?.kind === 'number' && token.glued && token.text.length >= least && token.text.length <= 2;
+  return fits ? Number(token.text) : undefined;
 }
 
 /** "14:30", "14:30:05" */
@@ -41,9 +43,9 @@ function colonClock(words: Words, i: number): Found<Clock> | undefined {
   const before = words.tokens[i - 1];
   if (words.tokens[i]?.glued && before && /[.:/,]/.test(before.text)) return undefined;
   if (!isSign(words, i + 1, ':')) return undefined;
-  const minute = twoDigits(words, i + 2);
+  const minute = digits(words, i + 2, 2);
   if (minute === undefined) return undefined;
-  const second = isSign(words, i + 3, ':') ? twoDigits(words, i + 4) : undefined;
+  const second = isSign(words, i + 3, ':') ? digits(words, i + 4) : undefined;
   const clock = { hour: Number(words.tokens[i]?.text), minute, second: second ?? 0, withMinutes: true };
   return { value: clock, next: second === undefined ? i + 3 : i + 5 };
 }
@@ -74,14 +76,14 @@ function minutesAt(words: Words, i: number, spoken: boolean): Found<number> | un
   if (unit > 0) return { value: number.value, next: unit };
   if (claimsNumber(words, number.next)) return undefined;
   const long = number.digits ? words.tokens[at]?.text.length === 2 : number.value >= 10;
-  if (number.value > 59 || !(long || (spoken && number.digits))) return undefined;
+  if (!(long || (spoken && number.digits)) || (number.value > 59 && !(long && spoken))) return undefined;
   return { value: number.value, next: number.next };
 }
 
 /** Seconds behind minutes: "30 phút 5 giây", "14h30:05", "14h30p05s". */
 function secondsAt(words: Words, i: number, afterUnit: boolean): Found<number> | undefined {
   if (isSign(words, i, ':')) {
-    const second = twoDigits(words, i + 1);
+    const second = digits(words, i + 1);
     return second === undefined ? undefined : { value: second, next: i + 2 };
   }
   if (!afterUnit) return undefined;

@@ -221,16 +221,22 @@ function bareDay(days: Days, point: Point, lengthMs: number | undefined, limits:
 
 /** "14h30 14h45": one of them, or all between? */
 function severalMoments(ends: Item[], limits: Limits): Outcome {
-  const [first, second] = ends.filter((item) => isPoint(item) && hasClock(item));
+  const [first, second] = ends.filter(isPoint).filter(hasClock);
   if (!first || !second || !ends.every(isPoint)) return UNCLEAR;
   const context = merged(ends.filter((item) => !hasClock(item)));
   if (!context || ends.filter(hasClock).length > 2) return UNCLEAR;
   const between = rangeOf(first, second, context, limits);
-  if (between.kind !== 'span') return UNCLEAR;
-  const { startMs, endMs } = between;
-  return question('Cần xem một lúc, hay cả đoạn ở giữa?', [
-    ...choiceOf({ kind: 'range', startMs, endMs }, limits),
-    ...choiceOf({ kind: 'moment', startMs }, limits),
-    ...choiceOf({ kind: 'moment', startMs: endMs }, limits),
-  ]);
+  const choices =
+    between.kind === 'span'
+      ? choiceOf({ kind: 'range', startMs: between.startMs, endMs: between.endMs }, limits)
+      : [];
+  for (const item of [first, second]) {
+    const point = dayless(item) ? { ...context, ...item.said.point } : item.said.point;
+    const meant = pointMeans(point, limits, undefined, 0, false, false);
+    if (meant.kind === 'moment') choices.push(...choiceOf({ kind: 'moment', startMs: meant.atMs }, limits));
+  }
+  return choices.length > 0 ? question('Cần xem một lúc, hay cả đoạn ở giữa?', choices) : UNCLEAR;
 }
+
+const dayless = ({ said: { point } }: PointItem) =>
+  point.day === undefined && point.weekday === undefined && point.week === undefined;

@@ -19,9 +19,7 @@ export type Found<T> =
 const CAMERA_WORDS = new Set(['cam', 'camera', 'cameras', 'kam', 'mat', 'so', 'c']);
 /** Words around a name that say nothing of which camera is meant (folded). */
 const FILLERS = new Set(
-  'o tai cho cai cua xem voi nhe nha di a ah ad em toi minh giup gui lay chup hinh con chiec khu vuc vi tri luc nao'.split(
-    ' ',
-  ),
+  'o tai cho cai cua xem voi nhe nha di a ah ad em toi minh giup gui lay chup hinh chiec luc nao'.split(' '),
 );
 const MOST = 8;
 
@@ -132,6 +130,12 @@ function matchWords(asked: readonly string[], given: readonly string[]): number 
   return total;
 }
 
+/** Part of "khu vực" or "vị trí". */
+function isAreaWord(pieces: readonly Piece[], k: number): boolean {
+  const pair = (at: number) => `${pieces[at]?.key} ${pieces[at + 1]?.key}`;
+  return [pair(k), pair(k - 1)].some((words) => words === 'khu vuc' || words === 'vi tri');
+}
+
 /** The query without fillers, in the readings worth trying: as written, edges trimmed, every filler off. */
 function readings(pieces: readonly Piece[]): Piece[][] {
   const isFiller = (piece: Piece) => FILLERS.has(piece.key) || CAMERA_WORDS.has(piece.key);
@@ -139,7 +143,8 @@ function readings(pieces: readonly Piece[]): Piece[][] {
   const noCamera = pieces.filter((piece) => !CAMERA_WORDS.has(piece.key));
   all.push(noCamera);
   // "cho" may be the mark-less "chợ": taken off last
-  const notMarket = pieces.filter((piece) => !isFiller(piece) || piece.key === 'cho');
+  const lean = pieces.filter((_, k) => !isAreaWord(pieces, k));
+  const notMarket = lean.filter((piece) => !isFiller(piece) || piece.key === 'cho');
   all.push(notMarket);
   const trimmed = notMarket[0]?.key === 'cho' ? notMarket.slice(1) : notMarket;
   all.push(
@@ -173,7 +178,7 @@ const rank = (match: Match, order: number) => match.tier * 1000 + match.cost * 1
 const CAMERA_NUMBER = /^(cam|camera|cameras|kam|mat|so|c)$/;
 
 /** "cam 5", "camera số 5", "c5", "5", "cam năm": the number and the words left over. */
-function numberIn(query: string): { number: number; left: Piece[]; named: boolean } | undefined {
+function numberIn(query: string): { number: number; left: Piece[]; digits: boolean } | undefined {
   const words = readWords(query);
   const tokens = words.tokens.filter((token) => token.kind !== 'sign');
   const lean = { ...words, tokens };
@@ -191,7 +196,7 @@ function numberIn(query: string): { number: number; left: Piece[]; named: boolea
     const left = [...tokens.slice(0, i), ...tokens.slice(number.next)]
       .map(pieceOf)
       .filter((piece) => !CAMERA_WORDS.has(piece.key) && !FILLERS.has(piece.key));
-    if (named || left.length === 0) return { number: number.value, left, named };
+    if (named || left.length === 0) return { number: number.value, left, digits: number.digits };
   }
   return undefined;
 }
@@ -201,18 +206,29 @@ function numberIn(query: string): { number: number; left: Piece[]; named: boolea
  * order, and with a few mistakes; a name shared by many (a hamlet) gives them all.
  */
 export function findByName<T>(query: string, candidates: readonly Named<T>[]): Found<T> {
+  const found = find(query, candidates);
+  return found.kind === 'several' ? { kind: 'several', items: found.items.slice(0, MOST) } : found;
+}
+
+function find<T>(query: string, candidates: readonly Named<T>[]): Found<T> {
   const pieces = piecesOf(query);
   if (pieces.length === 0) return { kind: 'none', nearest: [] };
   const asked = numberIn(query);
+  const inWords = asked && !asked.digits && asked.left.length > 0;
+  // "cam hai bà trưng" is a name before it is camera 2
+  const named = inWords || !asked ? bestMatches(pieces, candidates) : [];
+  if (named.length > 0) return asFound(named);
   if (asked) {
-    const { number } = asked;
-    const hits = candidates.filter((candidate) => candidate.number === number);
-    const left = asked.left.length > 0 ? bestMatches(asked.left, candidates) : [];
-    const agreed = asked.left.length > 0 ? hits.filter((hit) => left.includes(hit.item)) : hits;
-    if (agreed.length > 0) return asFound(agreed.map((hit) => hit.item));
-    if (asked.left.length === 0) return { kind: 'none', nearest: nearestNumbers(number, candidates) };
-    if (left.length > 0 && hits.length > 0) return asFound([...hits.map((hit) => hit.item), ...left]);
-    if (hits.length > 0) return { kind: 'none', nearest: hits.map((hit) => hit.item) };
+    const { number, left } = asked;
+    const hits = candidates.filter((candidate) => candidate.number === number).map((hit) => hit.item);
+    if (left.length === 0) {
+      return hits.length > 0 ? asFound(hits) : { kind: 'none', nearest: nearestNumbers(number, candidates) };
+    }
+    const others = bestMatches(left, candidates);
+    const agreed = hits.filter((hit) => others.includes(hit));
+    if (agreed.length > 0) return asFound(agreed);
+    if (hits.length > 0 && others.length > 0) return asFound([...hits, ...others]);
+    if (hits.length > 0) return { kind: 'none', nearest: hits };
   }
   const items = bestMatches(pieces, candidates);
   return items.length > 0 ? asFound(items) : { kind: 'none', nearest: nearestNames(pieces, candidates) };
@@ -221,7 +237,7 @@ export function findByName<T>(query: string, candidates: readonly Named<T>[]): F
 function asFound<T>(items: readonly T[]): Found<T> {
   const [first] = items;
   if (items.length === 1 && first !== undefined) return { kind: 'one', item: first };
-  return { kind: 'several', items: items.slice(0, MOST) };
+  return { kind: 'several', items: [...items] };
 }
 
 function nearestNumbers<T>(number: number, candidates: readonly Named<T>[]): T[] {
@@ -254,7 +270,7 @@ function nearestNames<T>(pieces: readonly Piece[], candidates: readonly Named<T>
 export type FoundSeveral<T> =
   | { kind: 'all' }
   | { kind: 'list'; items: T[] }
-  /** this part of the query fits several */
+  /** this part of the query fits several (a hamlet: all its cameras, however many) */
   | { kind: 'several'; part: string; items: T[] }
   /** this part of the query fits none */
   | { kind: 'none'; part: string; nearest: T[] };
@@ -271,13 +287,13 @@ export function findSeveral<T>(query: string, candidates: readonly Named<T>[]): 
   if (ALL.test(folded)) return { kind: 'all' };
   const numbers = numbersIn(query, candidates);
   if (numbers) return numbers;
-  const whole = findByName(query, candidates);
+  const whole = find(query, candidates);
   if (whole.kind === 'one') return { kind: 'list', items: [whole.item] };
   const parts = query.split(/[,;+&]|\s(?:và|va|với|voi)\s/iu).filter((part) => /[\p{L}\p{N}]/u.test(part));
   if (parts.length < 2) return { ...whole, part: query.trim() };
   const items: T[] = [];
   for (const part of parts.map((piece) => piece.trim())) {
-    const found = findByName(part, candidates);
+    const found = find(part, candidates);
     if (found.kind !== 'one') return { ...found, part };
     if (!items.includes(found.item)) items.push(found.item);
   }

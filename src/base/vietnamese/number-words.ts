@@ -38,9 +38,11 @@ export function numberAt(words: Words, i: number): NumberRead | undefined {
   return wordNumberAt(words, i);
 }
 
+const NAMED_BY_NUMBER = ['ngã', 'ông', 'bà', 'chị', 'cô', 'chú', 'bác', 'cậu', 'dì', 'thím', 'mợ'];
+
 function wordNumberAt(words: Words, i: number): NumberRead | undefined {
-  // "ngã ba", "ngã tư" are junctions
-  if (sees(words, i - 1, 'ngã')) return undefined;
+  // "ngã ba", "ngã tư" are junctions, "ông Năm", "bà Bảy" people
+  if (NAMED_BY_NUMBER.some((word) => sees(words, i - 1, word))) return undefined;
   if (sees(words, i, 'hăm')) {
     const ones = digitAt(words, i + 1);
     return ones === undefined ? undefined : { value: 20 + ones, next: i + 2, digits: false };

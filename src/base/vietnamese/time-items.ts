@@ -8,7 +8,7 @@ import { anyOf, lookUp, sees, type Words } from './text.js';
 export type Said =
   | { kind: 'point'; point: Point }
   | { kind: 'length'; seconds: number }
-  /** "10 phút trước" */
+  /** "10 phút trước"; below 0 "10 phút sau", always before a clock time */
   | { kind: 'ago'; seconds: number }
   /** "5 phút vừa rồi" */
   | { kind: 'last'; seconds: number }
@@ -28,7 +28,11 @@ export interface Item {
 }
 
 const LEADS: readonly (readonly [string, Lead])[] = [
-  ['trong khoảng thời gian', { at: true }],
+  ['trong khoảng thời gian', {}],
+  ['vào khoảng thời gian', {}],
+  ['khoảng thời gian', {}],
+  ['đoạn', {}],
+  ['khúc', {}],
   ['trong khoảng', { within: true, about: true }],
   ['trong vòng', { within: true }],
   ['trong thời gian', { within: true }],
@@ -130,6 +134,7 @@ function itemAt(words: Words, start: number, items: readonly Item[], now: Vietna
   }
   while (starts.length < 5) {
     if (sees(words, at, 'tầm') && sees(words, at - 1, 'trung')) break;
+    if (sees(words, at, 'giữa') && sees(words, at + 1, 'trưa')) break;
     // without marks "toi" is "tới" only behind a time it can end
     if (words.tokens[at]?.lower === 'toi' && !items.some(endsWithClock)) break;
     const joined = items.some((item) => item.lead.from) && before?.end === start && sees(words, at, 'và');
@@ -175,13 +180,15 @@ function saidAt(
 const pointSaid = (found: Found<Point> | undefined): Found<Said> | undefined =>
   found && { value: { kind: 'point', point: found.value }, next: found.next };
 
-/** "cách đây 10 phút" */
+/** "cách đây 10 phút", "cách 10 phút trước" */
 function agoAt(words: Words, i: number): Found<Said> | undefined {
-  const lead = anyOf(words, i, ['cách đây khoảng', 'cách đây', 'cách nay', 'trước đây']);
+  const lead = anyOf(words, i, ['cách đây khoảng', 'cách đây', 'cách nay', 'trước đây', 'cách']);
   if (lead < 0) return undefined;
   const length = lengthAt(words, lead);
   if (!length) return undefined;
   const end = anyOf(words, length.next, ['trước đây', 'trước']);
+  // "cách 5 phút" alone may be a way to walk
+  if (end < 0 && lead === i + 1) return undefined;
   return { value: { kind: 'ago', seconds: length.value.seconds }, next: end > 0 ? end : length.next };
 }
 
@@ -200,6 +207,10 @@ function lengthSaid(words: Words, i: number, lead: Lead): Found<Said> | undefine
   if (past > 0) return { value: { kind: 'last', seconds }, next: past };
   const ahead = anyOf(words, length.next, ['nữa']);
   if (ahead > 0) return { value: { kind: 'ahead' }, next: ahead };
+  const later = anyOf(words, length.next, ['sau lúc', 'sau']);
+  if (later > 0 && clockAt(words, later)) {
+    return { value: { kind: 'ago', seconds: -seconds }, next: later };
+  }
   if (likeClock && !lead.within) return undefined;
   // "trong 14h30" is hardly a length of half a day
   if (likeClock && seconds > 6 * 3600) return undefined;
