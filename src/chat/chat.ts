@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.js';
 import { DAY_MS } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import type { Database } from '../store/database.js';
-import { type InboxRow, pruneQueues, waitingIncoming } from '../store/inbox.js';
+import { type InboxRow, pruneQueues } from '../store/inbox.js';
 import { type OutboxRow, waitingOutgoing } from '../store/outbox.js';
 import { findGroup, identify, noteBlocked, noteChatClosed } from '../store/speakers.js';
 import type { Command, Fallbacks, Talk } from './command.js';
@@ -192,7 +192,7 @@ export function makeChat(options: ChatOptions): Chat {
         opened.talk,
         channel,
         opened.answered,
-        row.attempts > 0,
+        row.rerun,
       );
     } finally {
       await opened.close();
@@ -255,19 +255,18 @@ export function makeChat(options: ChatOptions): Chat {
     },
     async start(signal) {
       signal?.addEventListener('abort', () => void chat.stop());
-      const [messages, rows] = [
-        await waitingIncoming(database),
-        await waitingOutgoing(database, [...channels.keys()]),
-      ];
+      // the messages first: a folder in the spool stays while its message may still be run
+      const messages = await inbox.load();
+      const rows = await waitingOutgoing(database, [...channels.keys()]);
       await spool.cleanLeftovers({
         inboxIds: new Set([
-          ...messages.map((message) => message.id),
+          ...messages,
           ...rows.flatMap((row) => (row.inboxId === null ? [] : [row.inboxId])),
         ]),
         keys: new Set(rows.filter((row) => row.inboxId === null).map((row) => wholeKey(row.key))),
       });
       await outbox.start();
-      await inbox.start();
+      inbox.start();
       // one channel that can't start never holds up another
       const first = options.channels.map((channel) => startChannel(channel));
       await Promise.race([Promise.all(first), new Promise((resolve) => setTimeout(resolve, 2000).unref())]);

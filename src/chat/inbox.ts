@@ -30,23 +30,33 @@ export interface InboxOptions {
   signal: AbortSignal;
   /** messages of different chats answered at the same time */
   mostAtOnce?: number;
+  aloneAfterMs?: number;
 }
 
 /**
  * Takes every message once and answers them in order within a chat, side by side across chats. What was not answered
- * when the process died is answered after the next start. A message that took the process down with it is run alone
- * the third time, and set aside if the process dies again.
+ * when the process died is answered after the next start.
+ *
+ * A message may itself be what kills the process. Dying in company proves nothing against it, nor does dying right
+ * after the start: a run that got no further twice is repeated alone, once the process has lived for a while, and a
+ * message during whose lonely runs the process died three times is set aside with an apology.
  */
 export interface Inbox {
   /** Resolves when the message is durably written down. */
   accept(incoming: Incoming): Promise<{ inboxId: number; fresh: boolean }>;
-  start(): Promise<void>;
+  /** Queues what an earlier life left; returns the ids. Before `start`. */
+  load(): Promise<number[]>;
+  start(): void;
   waiting(): number;
   /** No new work; waits for the work under way, at most `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 }
 
-const CRASHES_ALLOWED = 3;
+/** so many runs that got no further: from then on it is run alone */
+const SUSPECT_AFTER = 2;
+const SET_ASIDE_AFTER = SUSPECT_AFTER + 3;
+/** how long the process must have lived before the first lonely run; doubled for each further one */
+const ALONE_AFTER_MS = 1000;
 /** before a message is tried again that failed for a reason of ours (the disk, the database) */
 const AGAIN_MS = 1000;
 
@@ -62,6 +72,9 @@ export function makeInbox(options: InboxOptions): Inbox {
   const busy = new Set<string>();
   const known = new Set<number>();
   const underWay = new Set<Promise<void>>();
+  /** suspects for which a later look is arranged */
+  const looks = new Set<number>();
+  let startedMs = 0;
   let alone = false;
   let running = false;
   let stopped = false;
@@ -82,22 +95,39 @@ export function makeInbox(options: InboxOptions): Inbox {
 
   function pump(): void {
     if (!running || stopped || alone || options.signal.aborted) return;
+    const suspect = dueSuspect();
+    if (suspect !== null) {
+      // the others finish first, and nothing new begins meanwhile
+      if (underWay.size === 0) begin(...suspect, true);
+      return;
+    }
     for (const [chat, queue] of chats) {
       if (underWay.size >= mostAtOnce) return;
-      if (busy.has(chat)) continue;
+      if (queue.length === 0 && !busy.has(chat)) chats.delete(chat);
       const next = queue[0];
-      if (next === undefined) {
-        chats.delete(chat);
-        continue;
-      }
-      const suspect = next.row.attempts >= CRASHES_ALLOWED - 1;
-      if (suspect && underWay.size > 0) {
-        // let the others finish first, and begin nothing new meanwhile
-        return;
-      }
-      begin(chat, queue, next, suspect);
-      if (suspect) return;
+      if (next !== undefined && !busy.has(chat) && !isSuspect(next.row)) begin(chat, queue, next, false);
     }
+  }
+
+  const isSuspect = ({ attempts }: InboxRow) => attempts >= SUSPECT_AFTER && attempts < SET_ASIDE_AFTER;
+
+  /** A message to be run alone whose time has come; for others a later look is arranged. */
+  function dueSuspect(): [string, Waiting[], Waiting] | null {
+    for (const [chat, queue] of chats) {
+      const next = queue[0];
+      if (next === undefined || busy.has(chat) || !isSuspect(next.row)) continue;
+      const afterMs = (options.aloneAfterMs ?? ALONE_AFTER_MS) * 2 ** (next.row.attempts - SUSPECT_AFTER);
+      const waitMs = startedMs + afterMs - performance.now();
+      if (waitMs <= 0) return [chat, queue, next];
+      if (!looks.has(next.row.id)) {
+        looks.add(next.row.id);
+        setTimeout(() => {
+          looks.delete(next.row.id);
+          pump();
+        }, waitMs + 1).unref();
+      }
+    }
+    return null;
   }
 
   function begin(chat: string, queue: Waiting[], next: Waiting, suspect: boolean): void {
@@ -107,8 +137,9 @@ export function makeInbox(options: InboxOptions): Inbox {
       .catch((error) => {
         log.error({ err: error, inbox: next.row.id }, 'the inbox stumbled');
         // set aside already, and even that failed: it stays in the store for the next start
-        if (next.row.attempts >= CRASHES_ALLOWED) return 'over' as const;
+        if (next.row.attempts >= SET_ASIDE_AFTER) return 'over' as const;
         next.row.attempts += 1;
+        next.row.rerun = true;
         return 'again' as const;
       })
       .then(async (end) => {
@@ -130,16 +161,16 @@ export function makeInbox(options: InboxOptions): Inbox {
   }
 
   async function handle({ row, incoming }: Waiting): Promise<'over'> {
-    if (row.attempts >= CRASHES_ALLOWED) {
+    if (row.attempts >= SET_ASIDE_AFTER) {
       counters.setAside += 1;
       await options.setAside(row, incoming);
     } else {
-      await beginAttempt(database, row.id);
+      await beginAttempt(database, row);
       try {
         await options.answer(row, incoming);
       } catch (error) {
         if (!(error instanceof Interrupted)) throw error;
-        await withdrawAttempt(database, row.id);
+        await withdrawAttempt(database, row);
         return 'over';
       }
     }
@@ -165,13 +196,21 @@ export function makeInbox(options: InboxOptions): Inbox {
         return { inboxId, fresh };
       }
       counters.accepted += 1;
-      enqueue({ id: inboxId, channel, chatId, payload, receivedMs, attempts: 0 }, incoming);
+      enqueue(
+        { id: inboxId, channel, chatId, payload, receivedMs, attempts: 0, rerun: false, progress: 0 },
+        incoming,
+      );
       pump();
       return { inboxId, fresh };
     },
-    async start() {
-      for (const row of await waitingIncoming(database)) enqueue(row, JSON.parse(row.payload) as Incoming);
+    async load() {
+      const rows = await waitingIncoming(database);
+      for (const row of rows) enqueue(row, JSON.parse(row.payload) as Incoming);
+      return rows.map((row) => row.id);
+    },
+    start() {
       running = true;
+      startedMs = performance.now();
       pump();
     },
     waiting: () => known.size,

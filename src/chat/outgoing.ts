@@ -50,6 +50,7 @@ export async function prepare(
       const unsupported = !limits.video && shrunk.kind !== 'photo' && shrunk.kind !== 'document';
       if (unsupported || file.sizeBytes > limits.fileBytes) links.set(file.path, await makeLink(file));
     }
+  // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
   return fit(shrunk, limits, { linkFor: (file) => links.get(file.path) ?? null });
 }
 

@@ -7,8 +7,12 @@ export interface InboxRow {
   chatId: string;
   payload: string;
   receivedMs: number;
-  /** how often answering it has begun */
+  /** how often answering it has begun and got no further than the time before */
   attempts: number;
+  /** answering it has begun in an earlier life of the process */
+  rerun: boolean;
+  /** effects and replies made for it so far */
+  progress: number;
 }
 
 /** Writes a message down once: `fresh` is false when the channel delivered it before. */
@@ -34,20 +38,42 @@ export async function putIncoming(
   }
 }
 
-/** Everything not answered yet, oldest first. */
+/**
+ * Everything not answered yet, oldest first. A run that got further than the one before it does not count as an
+ * attempt: whatever ended it, it was not the same spot in the same message again.
+ */
 export async function waitingIncoming(database: Database): Promise<InboxRow[]> {
   const rows = await database.inbox.findMany({ where: { state: 'waiting' }, orderBy: { id: 'asc' } });
-  return rows.map((row) => ({ ...row, receivedMs: Number(row.receivedMs) }));
+  const found: InboxRow[] = [];
+  for (const row of rows) {
+    const { id, attempts } = row;
+    const made =
+      attempts === 0
+        ? 0
+        : (await database.effect.count({ where: { inboxId: id } })) +
+          (await database.outbox.count({ where: { inboxId: id } }));
+    found.push({
+      id,
+      channel: row.channel,
+      chatId: row.chatId,
+      payload: row.payload,
+      receivedMs: Number(row.receivedMs),
+      attempts: made > row.progress ? 0 : attempts,
+      rerun: attempts > 0,
+      progress: made,
+    });
+  }
+  return found;
 }
 
 /** Notes that answering begins. Written before the work, so that a crash is counted. */
-export async function beginAttempt(database: Database, id: number): Promise<void> {
-  await database.inbox.update({ where: { id }, data: { attempts: { increment: 1 } } });
+export async function beginAttempt(database: Database, { id, attempts, progress }: InboxRow): Promise<void> {
+  await database.inbox.update({ where: { id }, data: { attempts: attempts + 1, progress } });
 }
 
-/** Takes an attempt back that ended because the service was stopped in order. */
-export async function withdrawAttempt(database: Database, id: number): Promise<void> {
-  await database.inbox.update({ where: { id }, data: { attempts: { decrement: 1 } } });
+/** A run that was stopped in order is no crash; but some of its effects may be there: it stays marked as begun. */
+export async function withdrawAttempt(database: Database, { id, attempts }: InboxRow): Promise<void> {
+  await database.inbox.update({ where: { id }, data: { attempts: Math.max(1, attempts) } });
 }
 
 export async function finishIncoming(database: Database, id: number, nowMs: number): Promise<void> {

@@ -110,6 +110,7 @@ CREATE TABLE "Inbox" (
     "receivedMs" BIGINT NOT NULL,
     "state" TEXT NOT NULL DEFAULT 'waiting',
     "attempts" INTEGER NOT NULL DEFAULT 0,
+    "progress" INTEGER NOT NULL DEFAULT 0,
     "doneMs" BIGINT
 );
 

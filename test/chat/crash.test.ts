@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest';
+import { crashBot } from '../support/bot-crash.js';
+
+it('killed at any moment: nothing lost, no effect twice, no reply missing, order kept', async () => {
+  const outcome = await crashBot({ kills: 20, messagesPerLife: 12, chats: 6, killWithinMs: 300 });
+  console.log(JSON.stringify({ ...outcome, restartMs: Math.round(Math.max(...outcome.restartMs)) }));
+  expect(outcome).toMatchObject({
+    messages: 240,
+    lostChanges: 0,
+    doubledChanges: 0,
+    missingReplies: 0,
+    disordered: 0,
+    wrongFiles: 0,
+    setAside: 0,
+    spoolLeft: 0,
+  });
+  // a message the platform had taken but we had not recorded yet: the one window there is
+  expect(outcome.duplicateReplies).toBeLessThanOrEqual(outcome.kills);
+}, 180_000);
