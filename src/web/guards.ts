@@ -1,5 +1,9 @@
+import { isIPv4 } from 'node:net';
 import type { NextFunction, Request, Response } from 'express';
-import { isLoopback } from '../base/config.js';
+
+/** This machine itself, as an address or name; "127.evil.example" is none. */
+const isLoopback = (name: string): boolean =>
+  name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'));
 
 /** The name in a Host header, without its port: "[::1]:8600" → "::1". Null when it is no host. */
 export function hostName(header: string | undefined): string | null {

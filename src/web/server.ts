@@ -154,11 +154,13 @@ export function makeWeb(options: WebOptions): Web {
       stopping = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const response of open) {
-        if (response.getHeader('Content-Type') === 'text/event-stream') response.end();
+        if (String(response.getHeader('Content-Type')).startsWith('text/event-stream')) response.end();
       }
-      server.closeIdleConnections();
+      // A kept-alive connection becomes idle when its last answer has gone.
+      const idle = setInterval(() => server.closeIdleConnections(), 50);
       const force = setTimeout(() => server.closeAllConnections(), deadlineMs);
       await closed;
+      clearInterval(idle);
       clearTimeout(force);
     },
   };
