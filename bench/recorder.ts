@@ -2,14 +2,12 @@
 import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { makeRecorderClient } from '../media/client.js';
 import type { RecorderClient } from '../media/types.js';
-import type { ServiceNews, ServiceOrder } from '../src/base/service.js';
 import { projectRoot } from '../test/support/project-root.js';
 
 export interface BenchRecorder {
@@ -66,14 +64,19 @@ export async function startRecorder(env: Record<string, string> = {}): Promise<B
       words = (words + bytes.toString()).slice(-2000);
     });
     port = await new Promise<number>((resolve, reject) => {
-      child.on('message', (news: ServiceNews) => {
-        if (news.type === 'ready') resolve(news.port);
+      child.on('message', (news: { port?: unknown }) => {
+        if (typeof news.port === 'number') resolve(news.port);
       });
       child.once('close', (code) => reject(new Error(`the recorder ended with ${code}: ${words}`)));
     });
-    client = await connect(`http://127.0.0.1:${port}`, token);
+    client = makeRecorderClient({ url: `http://127.0.0.1:${port}`, token });
   }
-  await launch();
+  try {
+    await launch();
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
 
   const gone = async () => {
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
@@ -92,23 +95,14 @@ export async function startRecorder(env: Record<string, string> = {}): Promise<B
     },
     restart: launch,
     async stop() {
-      if (child.connected) child.send({ type: 'stop' } satisfies ServiceOrder);
+      // To a service the parent's end is an order to stop, on every platform.
+      if (child.connected) child.disconnect();
       const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
       await gone();
       clearTimeout(late);
       await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     },
   };
-}
-
-/** The typed client of the recorder's API. */
-async function connect(url: string, token: string): Promise<RecorderClient> {
-  const file = join(projectRoot, 'dist', 'media', 'client.js');
-  if (!existsSync(file)) throw new Error('media/client.ts is not built');
-  const made = (await import(pathToFileURL(file).href)) as {
-    connectRecorder(options: { url: string; token: string }): RecorderClient;
-  };
-  return made.connectRecorder({ url, token });
 }
 
 /** Waits until every camera records; throws after `seconds` with those that don't. */

@@ -11,11 +11,10 @@ import { mean, type Section, show } from './figures.js';
 import { measure, type Span } from './processes.js';
 import { startRecorder, untilRecording } from './recorder.js';
 import type { BenchOptions } from './run.js';
+import { pause } from './scene.js';
 
 /** Connecting, the first keyframes and the first memory are not what a day of recording costs. */
 const WARM_UP_SECONDS = 20;
-
-const pause = (seconds: number) => new Promise((go) => setTimeout(go, seconds * 1000));
 
 async function bytesBelow(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });

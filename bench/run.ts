@@ -12,7 +12,9 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findFfmpeg } from '../src/base/ffmpeg.js';
 import { projectRoot } from '../test/support/project-root.js';
+import { clips } from './clips.js';
 import { type Section, toMarkdown } from './figures.js';
+import { pictures } from './pictures.js';
 import { machine } from './processes.js';
 import { recordingCost } from './recording-cost.js';
 
@@ -26,6 +28,8 @@ export interface BenchOptions {
 
 /** Every benchmark by its name. */
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Section>> = {
+  pictures,
+  clips,
   'recording-cost': recordingCost,
 };
 
