@@ -369,6 +369,7 @@ export function describeChannelContract(name: string, make: () => Promise<Channe
         { kind: 'text', text: 'Sắp xong' },
         { replaces: text.ids[0] as string },
       );
+      if (channel.limits.edit) expect(again.ids).toEqual(text.ids);
       expect((await fixture.seen('private')).map((message) => message.text)).toEqual(['Sắp xong']);
       const photo = await photoFile();
       await channel.send(

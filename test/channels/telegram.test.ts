@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TelegramChannel } from '../../src/channels/telegram/index.js';
 import type { Incoming, Message, OutFile } from '../../src/chat/message.js';
@@ -267,6 +268,8 @@ describe('Telegram', () => {
       const { take } = await open();
       const old = String(group.id);
       group.addsBot(officer);
+      // becoming an administrator is no news
+      group.addsBot(officer, 'administrator');
       const moved = String(group.upgrades(officer));
       group.kicksBot(officer);
       officer.blocks();
@@ -331,6 +334,18 @@ describe('Telegram', () => {
       expect(buttons.kept.size).toBe(1);
     });
 
+    it('are counted in bytes, as Telegram does', async () => {
+      officer.says('chào');
+      const { channel, take } = await open();
+      await take(1);
+      const says = 'clip ngã ba chợ Cẩm Lương lúc 14h30 hôm qua trong 30 giây';
+      expect(says.length).toBeLessThanOrEqual(64);
+      expect(Buffer.byteLength(says)).toBeGreaterThan(64);
+      await channel.send(here(), { kind: 'text', text: '?', buttons: [[{ label: 'Clip', says }]] });
+      officer.presses('Clip');
+      expect(((await take(2))[1] as Message).text).toBe(says);
+    });
+
     it('open links, and a link that Telegram would refuse stands in the text', async () => {
       officer.says('chào');
       const { channel } = await open();
@@ -372,6 +387,31 @@ describe('Telegram', () => {
         supports_streaming: true,
       });
       expect(sent.files[0]?.fileName).toBe('clip.mp4');
+    });
+
+    it('sends photos and clips in one album, one alone as itself, and refuses more than ten', async () => {
+      const { channel } = await open();
+      const jpeg = await sharp({ create: { width: 64, height: 36, channels: 3, background: 'red' } })
+        .jpeg()
+        .toBuffer();
+      const photo = { kind: 'photo' as const, file: file('a.jpg', jpeg) };
+      const video = {
+        kind: 'video' as const,
+        file: file('b.mp4', makeMp4({ sound: true })),
+        width: 640,
+        height: 360,
+        durationMs: 4000,
+      };
+      const sent = await channel.send(here(), { kind: 'album', items: [photo, video], caption: 'Đêm qua' });
+      const { messages } = await server.next('sendMediaGroup');
+      expect(messages.map((message) => String(message.message_id))).toEqual(sent.ids);
+      expect(messages[0]).toMatchObject({ caption: 'Đêm qua', media_group_id: messages[1]?.media_group_id });
+      expect(messages[1]?.video).toMatchObject({ width: 640, height: 360, duration: 4 });
+      await channel.send(here(), { kind: 'album', items: [photo], caption: 'Một ảnh' });
+      expect((await server.next('sendPhoto')).params.caption).toBe('Một ảnh');
+      await expect(
+        channel.send(here(), { kind: 'album', items: Array(11).fill(photo) }),
+      ).rejects.toMatchObject({ kind: 'invalid' });
     });
 
     it('turns the line that shows progress into the clip', async () => {
