@@ -88,8 +88,11 @@ function secondsAt(words: Words, i: number, afterUnit: boolean): Found<number> |
   }
   if (!afterUnit) return undefined;
   const number = numberAt(words, i);
-  const unit = number ? anyOf(words, number.next, SECOND) : -1;
-  return number && unit > 0 ? { value: number.value, next: unit } : undefined;
+  if (!number) return undefined;
+  const unit = anyOf(words, number.next, SECOND);
+  if (unit > 0) return { value: number.value, next: unit };
+  const short = digits(words, i);
+  return short === undefined ? undefined : { value: short, next: i + 1 };
 }
 
 /** "kém 15 [phút]" behind an hour. */

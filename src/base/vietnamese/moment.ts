@@ -79,7 +79,7 @@ const hasClock = (item: Item) => item.said.kind !== 'point' || item.said.point.c
 
 function meaningOf(items: Item[], limits: Limits): Outcome {
   if (items.some((item) => item.said.kind === 'ahead')) return error(NOT_YET);
-  if (items.some((item) => item.said.kind === 'few')) return askFew(limits);
+  if (items.some((item) => item.said.kind === 'few')) return askFew();
   for (const item of items) {
     const sentence = isPoint(item) ? impossible(item.said.point) : undefined;
     if (sentence) return error(sentence);
@@ -105,15 +105,12 @@ function meaningOf(items: Item[], limits: Limits): Outcome {
   return single(ends, lengthMs, limits);
 }
 
-function askFew(limits: Limits): Outcome {
+function askFew(): Outcome {
   const choices = [2, 5, 10].map((minutes) => {
     const says = `${minutes} phút trước`;
     return { label: says, says };
   });
-  return question(
-    `Khoảng mấy phút trước? Xin ghi số phút, ví dụ: 5 phút trước.`,
-    limits.clipMs > 0 ? choices : [],
-  );
+  return question('Khoảng mấy phút trước? Xin ghi số phút, ví dụ: 5 phút trước.', choices);
 }
 
 /** The newest so many ms, up to now. */

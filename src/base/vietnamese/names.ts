@@ -22,6 +22,8 @@ const FILLERS = new Set(
   'o tai cho cai cua xem voi nhe nha di a ah ad em toi minh giup gui lay chup hinh chiec luc nao'.split(' '),
 );
 const MOST = 8;
+/** A query of more words is a story, not a name. */
+const LONGEST = 16;
 
 /** Number words as digits, so that "ngã 3" is "ngã ba". */
 const DIGITS: Record<string, string> = {
@@ -212,7 +214,7 @@ export function findByName<T>(query: string, candidates: readonly Named<T>[]): F
 
 function find<T>(query: string, candidates: readonly Named<T>[]): Found<T> {
   const pieces = piecesOf(query);
-  if (pieces.length === 0) return { kind: 'none', nearest: [] };
+  if (pieces.length === 0 || pieces.length > LONGEST) return { kind: 'none', nearest: [] };
   const asked = numberIn(query);
   const inWords = asked && !asked.digits && asked.left.length > 0;
   // "cam hai bà trưng" is a name before it is camera 2

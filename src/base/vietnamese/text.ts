@@ -121,7 +121,8 @@ export function sees(words: Words, i: number, word: string): boolean {
   if (token?.kind !== 'word') return false;
   if (token.lower === word) return true;
   const letters = spelling(word);
-  if (token.folded.length !== letters.length || NEEDS_MARKS.has(word)) return false;
+  if (token.folded.length !== letters.length || token.folded[0] !== letters[0]?.base) return false;
+  if (NEEDS_MARKS.has(word)) return false;
   if (token.folded !== letters.map((letter) => letter.base).join('')) return false;
   if (OTHER_WORDS[word]?.includes(token.lower)) return false;
   if (words.marked && WORDS_OF_THEIR_OWN.has(token.lower)) return false;
@@ -129,10 +130,17 @@ export function sees(words: Words, i: number, word: string): boolean {
   return typed.every((letter, k) => [...letter.marks].every((mark) => letters[k]?.marks.includes(mark)));
 }
 
+const phrases = new Map<string, string[]>();
+
 /** The index after the phrase (words and signs parted by spaces) that begins at i, or -1. */
 export function after(words: Words, i: number, phrase: string): number {
   let at = i;
-  for (const word of phrase.split(' ')) {
+  let parts = phrases.get(phrase);
+  if (!parts) {
+    parts = phrase.split(' ');
+    phrases.set(phrase, parts);
+  }
+  for (const word of parts) {
     if (words.tokens[at]?.text !== word && !sees(words, at, word)) return -1;
     at += 1;
   }

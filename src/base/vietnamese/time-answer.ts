@@ -140,7 +140,7 @@ const HOURS: Record<Part | 'day', number[]> = {
   night: [22, 23, 24, 26],
 };
 
-/** "Hôm đó lúc mấy giờ?" with some hours of that day that are past. */
+/** "Thứ sáu 20/11/2026, lúc mấy giờ?" with some hours of that day that are past. */
 export function askHour(
   startOfDay: number,
   part: Part | undefined,
@@ -156,8 +156,9 @@ export function askHour(
   const partBegins = startOfDay + (part ? (HOURS[part][0] ?? 0) : 0) * 3_600_000;
   if (choices.length === 0 && partBegins > limits.nowMs && (part || startOfDay > limits.nowMs))
     return error(NOT_YET);
+  const day = sayDay(startOfDay);
   return question(
-    `Cần xem lúc mấy giờ, ${sayDay(startOfDay)}? Xin ghi giờ, ví dụ: 14h30, hoặc từ 14h đến 14h10.`,
+    `${day.charAt(0).toUpperCase()}${day.slice(1)}, lúc mấy giờ? Xin ghi giờ, ví dụ: 14h30, hoặc từ 14h đến 14h10.`,
     choices,
   );
 }

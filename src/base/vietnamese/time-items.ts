@@ -283,10 +283,10 @@ export function restOf(words: Words, items: readonly Item[]): string {
   }
   pieces.push(words.text.slice(from));
   return pieces
-    .map((piece) => piece.replace(/^[\s,.;:!?–—-]+(?=\s|$)|^[\s,;]+|[\s,;:–—-]+$/g, '').trim())
+    .map((piece) => piece.replace(/^[\s,.;:!?–—)\]"”-]+(?=\s|$)|^[\s,;)\]]+|[\s,;:–—([“-]+$/g, '').trim())
     .filter((piece) => /[\p{L}\p{N}]/u.test(piece))
     .join(' ')
     .replace(/\s+/g, ' ')
-    .replace(/[\s,;:.!?–—-]+$/, '')
+    .replace(/[\s,;:.!?–—([-]+$/, '')
     .trim();
 }
