@@ -4,7 +4,8 @@
  *
  *   node dist/test/support/telegram-server.js --port 8081 [--token <id:secret>] [--no-rates]
  *
- * As a program it is steered over HTTP: POST /control/say {"user":{"id":1,"name":"An"},"text":"…"},
+ * As a program it is steered over HTTP: POST /control/say {"user":{"id":1,"name":"An"},"text":"…"} (with "group":"title"
+ * in that group, which is made and has the bot as administrator when it is new),
  * POST /control/press {"user":{…},"label":"…"}, GET /control/sent.
  */
 import { once } from 'node:events';
@@ -412,12 +413,23 @@ export class TelegramServer {
     if (about === undefined) return answer(response, new ApiFailure(400, 'Bad Request: user is missing'));
     const person = this.user(about);
     if (url.pathname === '/control/say') {
-      return answer(response, { result: person.says(String(params.text ?? '')) });
+      const place = typeof params.group === 'string' ? { in: this.groupCalled(params.group, person) } : {};
+      return answer(response, { result: person.says(String(params.text ?? ''), place) });
     }
     if (url.pathname === '/control/press') {
       return answer(response, { result: person.presses(String(params.label ?? '')) });
     }
     answer(response, new ApiFailure(404, 'Not Found'));
+  }
+
+  private groupCalled(title: string, by: TgPerson): TgGroup {
+    const known = [...this.world.groups.values()].find(
+      (group) => group.chat.title === title && group.movedTo === undefined,
+    );
+    if (known !== undefined) return new TgGroup(this.world, known, this.receive);
+    const group = this.group({ title, by });
+    group.addsBot(by, 'administrator');
+    return group;
   }
 
   /** Ends the server and takes away the files it saved. */
@@ -429,7 +441,7 @@ export class TelegramServer {
   }
 }
 
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms).unref());
 
 function answer(response: http.ServerResponse, outcome: ApiFailure | { result: unknown }) {
   const failed = outcome instanceof ApiFailure;
