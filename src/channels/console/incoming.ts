@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import busboy from 'busboy';
 import type { Request } from 'express';
@@ -90,18 +91,27 @@ async function readForm(request: Request, files: Files): Promise<Said> {
       parts: UPLOAD_FILES + 10,
     },
   });
+  const streams = new Set<Readable>();
+  let end: () => void = () => {};
   const stop = (error: unknown) => {
-    fault ??= error;
-    // The rest is read and dropped: closing at once would show the browser a broken line instead of our answer.
-    request.unpipe(form);
-    request.resume();
-    form.destroy();
+    if (fault !== null) return;
+    fault = error;
+    // Not at once: we may be inside busboy, which does not bear being ended there. It is fed nothing more; the rest of
+    // the request is read and dropped, since closing would show the browser a broken line instead of our answer.
+    setImmediate(() => {
+      request.unpipe(form);
+      request.resume();
+      for (const stream of streams) stream.destroy();
+      end();
+    });
   };
   form.on('field', (name, value) => {
     fields[name] = value;
   });
   form.on('filesLimit', () => stop(new SaidError(413, `Mỗi lần gửi được nhiều nhất ${UPLOAD_FILES} tệp.`)));
   form.on('file', (_field, stream, { filename, mimeType }) => {
+    if (fault !== null) return void stream.resume();
+    streams.add(stream);
     const fileName = (filename ?? 'tep').normalize('NFC').slice(-120);
     const attachment: Attachment = {
       kind: kindOf(mimeType),
@@ -129,16 +139,15 @@ async function readForm(request: Request, files: Files): Promise<Said> {
   });
   try {
     await new Promise<void>((resolve) => {
+      end = resolve;
       form.on('close', resolve);
-      form.on('error', (error) => {
+      form.on('error', (error) =>
         stop(
-          new SaidError(400, `Tệp gửi lên bị ngắt giữa chừng, xin gửi lại. (${(error as Error).message})`),
-        );
-        resolve();
-      });
-      request.on('aborted', () => {
-        stop(new SaidError(400, 'Trang đã ngắt giữa chừng.'));
-        resolve();
+          new SaidError(400, `Tệp gửi lên bị hỏng giữa chừng, xin gửi lại. (${(error as Error).message})`),
+        ),
+      );
+      request.on('close', () => {
+        if (!request.complete) stop(new SaidError(400, 'Trang đã ngắt giữa chừng.'));
       });
       request.pipe(form);
     });

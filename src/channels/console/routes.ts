@@ -135,7 +135,8 @@ export function makeRoutes(options: RoutesOptions): Router {
         ? await store.get(Number(request.params.line))
         : null;
       const seen = line !== null && pass.chats.some((chat) => chat.chatId === line.chatId);
-      const file = seen ? filesOf(line.payload as Payload)[Number(request.params.index)] : undefined;
+      const index = /^\d{1,2}$/.test(String(request.params.index)) ? Number(request.params.index) : -1;
+      const file = seen ? filesOf(line.payload as Payload)[index] : undefined;
       if (file === undefined) return void response.status(404).type('text').send('Không có tệp này.');
       const shown = SHOWN[/\.[a-z0-9]+$/.exec(file.stored)?.[0] ?? ''];
       const plain = file.fileName.replace(/[^\w.-]+/g, '_');

@@ -1,6 +1,7 @@
 /** How the bot is called in the console's groups. */
 const MENTION = /(^|[^\p{L}\p{N}@])@(?:matthan|mat_than|mắtthần)(?:bot)?(?![\p{L}\p{N}_])/iu;
-const OTHER_MENTION = /^\/[a-z0-9_]+@(?!matthan\b|mat_than\b)/i;
+const AFTER_SLASH = /^(\/\p{L}[\p{L}\p{N}_]*)@(?:matthan|mat_than)(?:bot)?(?![\p{L}\p{N}_])/iu;
+const OTHER_MENTION = /^\/[a-z0-9_]+@(?!(?:matthan|mat_than)(?:bot)?\b)/i;
 
 export interface SpokenWords {
   /** NFC, without the mention */
@@ -21,6 +22,7 @@ export function readWords(
   const whole = written.normalize('NFC').trim();
   const mentioned = MENTION.test(whole);
   const text = whole
+    .replace(AFTER_SLASH, '$1')
     .replace(MENTION, '$1')
     .replace(/[ \t]{2,}/g, ' ')
     .trim();
