@@ -150,3 +150,29 @@ export async function ensurePerson(db: Store, person: NewPerson): Promise<number
   });
   return created.id;
 }
+
+/** The person's account on the web console, made when there is none; its private chat has the same id. */
+export async function consoleAccount(
+  db: Store,
+  person: { id: number; name: string },
+  nowMs: number,
+): Promise<string> {
+  const known = await db.address.findFirst({ where: { personId: person.id, channel: 'console' } });
+  if (known !== null) return known.userId;
+  const userId = `p${person.id}`;
+  await db.address.create({
+    data: {
+      channel: 'console',
+      userId,
+      personId: person.id,
+      displayName: person.name,
+      privateChatId: userId,
+      createdMs: BigInt(nowMs),
+    },
+  });
+  return userId;
+}
+
+export async function consoleChatExists(db: Store, chatId: string): Promise<boolean> {
+  return (await db.address.count({ where: { channel: 'console', userId: chatId } })) > 0;
+}

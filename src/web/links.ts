@@ -5,6 +5,7 @@ import { rateLimit } from 'express-rate-limit';
 import { makeToken } from '../base/seal.js';
 import type { Tokens } from '../store/tokens.js';
 import { printNotice } from './notice.js';
+import { disposition, isShown } from './shown.js';
 
 export interface LinkedFile {
   /** on our disk; linked (or copied) into the links' folder, so the original may go */
@@ -48,27 +49,26 @@ export interface Links {
   sweep(): Promise<void>;
 }
 
-/** Types a browser may show in place; every other is downloaded, so that no page of a stranger runs as ours. */
-export const SHOWN_IN_PLACE = new Set([
-  'image/jpeg',
-  'image/png',
-  'image/webp',
-  'image/gif',
-  'video/mp4',
-  'video/webm',
-  'audio/mpeg',
-  'audio/mp4',
-  'audio/ogg',
-]);
+const ENDINGS: Record<string, string> = {
+  '.jpg': 'image/jpeg',
+  '.jpeg': 'image/jpeg',
+  '.png': 'image/png',
+  '.webp': 'image/webp',
+  '.gif': 'image/gif',
+  '.mp4': 'video/mp4',
+  '.webm': 'video/webm',
+  '.mp3': 'audio/mpeg',
+  '.m4a': 'audio/mp4',
+  '.ogg': 'audio/ogg',
+  '.pdf': 'application/pdf',
+};
+
+/** The type of a file of ours by its ending. */
+export const mimeOf = (fileName: string): string =>
+  ENDINGS[path.extname(fileName).toLowerCase()] ?? 'application/octet-stream';
 
 /** A file is put in place before its row: for that long a file without a link is nobody's mistake. */
 const NEW_FILE_MS = 10 * 60_000;
-
-/** Content-Disposition with a name that any browser reads. */
-export function disposition(kind: 'inline' | 'attachment', fileName: string): string {
-  const plain = fileName.replace(/[^\w.-]+/g, '_');
-  return `${kind}; filename="${plain}"; filename*=UTF-8''${encodeURIComponent(fileName).replace(/['()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`)}`;
-}
 
 export function makeLinks(options: LinksOptions): Links {
   const { tokens, folder, publicUrl } = options;
@@ -94,7 +94,7 @@ export function makeLinks(options: LinksOptions): Links {
     const range = request.headers.range;
     if (request.method === 'GET' && (range === undefined || /^bytes=0-/.test(range)))
       options.opened({ personId: facts.personId, fileName, address: request.ip ?? '' });
-    const shown = SHOWN_IN_PLACE.has(mime);
+    const shown = isShown(mime);
     response.setHeader('Cache-Control', 'private, no-store');
     response.setHeader('X-Robots-Tag', 'noindex');
     response.setHeader('Content-Type', shown ? mime : 'application/octet-stream');

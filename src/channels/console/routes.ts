@@ -3,6 +3,7 @@ import { rateLimit } from 'express-rate-limit';
 import type { Log } from '../../base/log.js';
 import { sameSecret } from '../../base/same.js';
 import type { ConsoleLine, ConsoleStore } from '../../store/console.js';
+import { disposition, isShown, mimeOf } from '../../web/shown.js';
 import type { Files } from './files.js';
 import type { Gate, Pass } from './gate.js';
 import { readSaid, type Said, SaidError } from './incoming.js';
@@ -22,22 +23,6 @@ export interface RoutesOptions {
 
 const PAGE_LINES = 40;
 const POSTS_PER_MINUTE = 120;
-
-/** Types that a browser shows in place; the ending is ours or the sender's, so every other is a download. */
-const SHOWN: Record<string, string> = {
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.png': 'image/png',
-  '.webp': 'image/webp',
-  '.gif': 'image/gif',
-  '.mp4': 'video/mp4',
-  '.m4v': 'video/mp4',
-  '.mov': 'video/quicktime',
-  '.webm': 'video/webm',
-  '.mp3': 'audio/mpeg',
-  '.m4a': 'audio/mp4',
-  '.ogg': 'audio/ogg',
-};
 
 /** The page's API, under `/console`. */
 export function makeRoutes(options: RoutesOptions): Router {
@@ -138,12 +123,12 @@ export function makeRoutes(options: RoutesOptions): Router {
       const index = /^\d{1,2}$/.test(String(request.params.index)) ? Number(request.params.index) : -1;
       const file = seen ? filesOf(line.payload as Payload)[index] : undefined;
       if (file === undefined) return void response.status(404).type('text').send('Không có tệp này.');
-      const shown = SHOWN[/\.[a-z0-9]+$/.exec(file.stored)?.[0] ?? ''];
-      const plain = file.fileName.replace(/[^\w.-]+/g, '_');
-      response.setHeader('Content-Type', shown ?? 'application/octet-stream');
+      const mime = mimeOf(file.stored);
+      const inPlace = isShown(mime) && request.query.tai === undefined;
+      response.setHeader('Content-Type', mime);
       response.setHeader(
         'Content-Disposition',
-        `${shown === undefined || request.query.tai !== undefined ? 'attachment' : 'inline'}; filename="${plain}"; filename*=UTF-8''${encodeURIComponent(file.fileName).replace(/['()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`)}`,
+        disposition(inPlace ? 'inline' : 'attachment', file.fileName),
       );
       // Asked again at each use: who may no longer see the chat gets nothing out of the browser's cache either.
       response.setHeader('Cache-Control', 'private, no-cache');
