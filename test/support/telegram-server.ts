@@ -19,11 +19,13 @@ import { UPLOAD_BYTES } from './telegram/checks.js';
 import { METHODS } from './telegram/methods.js';
 import { type Receive, TgGroup, TgPerson } from './telegram/people.js';
 import { Rates } from './telegram/rates.js';
+import { type Fault, faultToFailure, Troubles } from './telegram/troubles.js';
 import { ApiFailure, type Call, type TgMessage, type TgUpdate } from './telegram/types.js';
 import { World } from './telegram/world.js';
 
 export type { SayOptions } from './telegram/people.js';
 export { TgGroup, TgPerson } from './telegram/people.js';
+export type { Fault } from './telegram/troubles.js';
 export type { Call, TgMessage, TgUpdate, Upload } from './telegram/types.js';
 
 export const TEST_TOKEN = '4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcT';
@@ -40,26 +42,6 @@ export interface TelegramServerOptions {
   uploadBytes?: number;
   /** epoch ms; default the host's clock */
   now?: () => number;
-}
-
-export interface Fault {
-  status: number;
-  description: string;
-  retryAfter?: number;
-  /** the id of the supergroup that a group became */
-  migrateTo?: number;
-  /** how often; default 1 */
-  times?: number;
-}
-
-interface Trouble {
-  /** a method's name, or '*' */
-  method: string;
-  left: number;
-  fault?: ApiFailure;
-  drop?: 'before' | 'after';
-  garble?: true;
-  delayMs?: number;
 }
 
 interface Poll {
@@ -82,7 +64,7 @@ export class TelegramServer {
   rates: boolean;
   private readonly limiter: Rates;
   private readonly server: http.Server;
-  private readonly troubles: Trouble[] = [];
+  private readonly troubles = new Troubles();
   private readonly delivered: TgMessage[] = [];
   private readonly deliveredCursor = new Map<number, number>();
   private sentCursor = 0;
@@ -187,43 +169,27 @@ export class TelegramServer {
 
   /** The next calls of the method ('*' = any) are answered with this error. */
   fail(method: string, fault: Fault) {
-    const parameters = {
-      ...(fault.retryAfter === undefined ? {} : { retry_after: fault.retryAfter }),
-      ...(fault.migrateTo === undefined ? {} : { migrate_to_chat_id: fault.migrateTo }),
-    };
-    this.trouble(method, fault.times, { fault: new ApiFailure(fault.status, fault.description, parameters) });
+    this.troubles.add(method, fault.times ?? 1, { fault: faultToFailure(fault) });
   }
 
   /** The connection breaks before the call is done, or after it is done and before the answer. */
   drop(method: string, when: 'before' | 'after', times = 1) {
-    this.trouble(method, times, { drop: when });
+    this.troubles.add(method, times, { drop: when });
   }
 
   /** The next calls are answered with a web page, as a network that blocks Telegram may do. */
   garble(method: string, times = 1) {
-    this.trouble(method, times, { garble: true });
+    this.troubles.add(method, times, { garble: true });
   }
 
   /** The next calls wait first. */
   delay(method: string, delayMs: number, times = 1) {
-    this.trouble(method, times, { delayMs });
+    this.troubles.add(method, times, { delayMs });
   }
 
   /** Forgets troubles that have not struck yet. */
   heal() {
-    this.troubles.length = 0;
-  }
-
-  private trouble(method: string, times: number | undefined, kind: Partial<Trouble>) {
-    this.troubles.push({ method: method.toLowerCase(), left: times ?? 1, ...kind });
-  }
-
-  private strike(method: string): Trouble | undefined {
-    const found = this.troubles.find(
-      (trouble) => trouble.left > 0 && (trouble.method === '*' || trouble.method === method),
-    );
-    if (found !== undefined) found.left -= 1;
-    return found;
+    this.troubles.clear();
   }
 
   /**
@@ -285,7 +251,7 @@ export class TelegramServer {
   private async serveFile(response: http.ServerResponse, token: string, filePath: string): Promise<void> {
     if (token !== this.token) return answer(response, new ApiFailure(401, 'Unauthorized'));
     const found = [...this.world.files.values()].find((file) => file.filePath === filePath);
-    const trouble = this.strike('file');
+    const trouble = this.troubles.strike('file');
     if (trouble?.delayMs !== undefined) await pause(trouble.delayMs);
     if (trouble?.fault) return answer(response, trouble.fault);
     if (found === undefined) return answer(response, new ApiFailure(404, 'Not Found'));
@@ -313,7 +279,7 @@ export class TelegramServer {
     name: string,
   ): Promise<void> {
     const key = name.toLowerCase();
-    const trouble = this.strike(key);
+    const trouble = this.troubles.strike(key);
     if (trouble?.delayMs !== undefined) await pause(trouble.delayMs);
     if (trouble?.drop === 'before') {
       request.destroy();
