@@ -93,7 +93,7 @@ export async function freeNumber(db: Store): Promise<number> {
 /** @returns the new camera's id */
 export async function addCamera(
   db: Store,
-  camera: { number: number; recorderId: string; name: string; siteId: number | null },
+  camera: { number: number; recorderId: string; name: string; siteId: number | null; line?: string },
 ): Promise<number> {
   return (await db.camera.create({ data: camera })).id;
 }

@@ -57,9 +57,12 @@ export async function beginOutage(
     await db.outage.update({ where: { id: open.id }, data: { reason: outage.reason } });
 }
 
-/** Ends the camera's open outage, if any. */
+/** Ends the camera's open outage, if any; an end before its beginning belongs to an older one and changes nothing. */
 export async function endOutage(db: Store, cameraId: number, backMs: number): Promise<void> {
-  await db.outage.updateMany({ where: { cameraId, backMs: null }, data: { backMs: BigInt(backMs) } });
+  await db.outage.updateMany({
+    where: { cameraId, backMs: null, sinceMs: { lte: BigInt(backMs) } },
+    data: { backMs: BigInt(backMs) },
+  });
 }
 
 export async function markTold(db: Store, ids: number[], atMs: number): Promise<void> {

@@ -1,0 +1,188 @@
+import { DAY_MS, fromVietnamTime, toVietnamTime } from '../../src/base/clock.js';
+import { sayClock, sayDate, sayDay, sayRange } from '../../src/base/vietnamese/say.js';
+import { fold } from '../../src/base/vietnamese/text.js';
+import { command } from '../../src/chat/command.js';
+import { type AuditEntry, type AuditQuery, readAudit } from '../../src/store/audit.js';
+import { cameraNames, listCameras } from '../../src/store/cameras.js';
+import { listPeople } from '../../src/store/people.js';
+import { findCameras, findPeople } from '../find.js';
+import type { House } from '../house.js';
+import { MAY } from '../rights.js';
+import { insists, log, rows, sayInPrivate } from '../saying.js';
+
+interface Args {
+  query: AuditQuery;
+  /** "camera 5, hôm qua" */
+  about: string;
+}
+
+const FOOTAGE = ['snapshot', 'clip'] as const;
+const USUAL = 20;
+const MOST = 100;
+
+const ACTIONS: Record<string, string> = {
+  snapshot: 'xem ảnh',
+  clip: 'lấy clip',
+  'camera.show': 'xem camera',
+  'camera.add': 'thêm camera',
+  'camera.change': 'sửa camera',
+  'camera.on': 'bật camera',
+  'camera.off': 'tắt camera',
+  'camera.remove': 'xóa camera',
+  'person.role': 'đổi vai trò',
+  'person.name': 'đổi tên',
+  'person.hamlet': 'đổi thôn',
+  'person.remove': 'gỡ người',
+  'invitation.add': 'mời',
+  'invitation.revoke': 'thu lời mời',
+  'invitation.redeem': 'dùng lời mời',
+  'group.bind': 'giao việc nhóm',
+  'group.unbind': 'bỏ nhóm',
+  'hamlet.add': 'thêm thôn',
+  'donation.add': 'ghi nhận ủng hộ',
+  'first-chief': 'nhận quyền trưởng',
+  'login.link': 'lấy đường dẫn đăng nhập',
+};
+
+const RESULTS: Record<string, string> = {
+  ok: '',
+  'not-allowed': 'không được phép',
+  'no-footage': 'không có hình',
+  'no-private-chat': 'chưa mở chat riêng',
+  unreachable: 'không kết nối được',
+  'wrong-code': 'sai mã',
+  unknown: 'sai mã',
+};
+
+const PURPOSES: Record<string, string> = {
+  officers: 'nhóm cán bộ',
+  hamlet: 'nhóm thôn',
+  public: 'nhóm chung',
+};
+
+const placeWords = (place: string): string => {
+  const [channel, kind, purpose] = place.split(':');
+  return kind === 'group'
+    ? `${PURPOSES[purpose ?? ''] ?? 'nhóm khác'} (${channel})`
+    : `chat riêng (${channel})`;
+};
+
+/** A day named in the words, and the words without it. */
+function dayIn(words: string, nowMs: number): { fromMs: number; rest: string } | null {
+  const now = toVietnamTime(nowMs);
+  const today = fromVietnamTime(now.year, now.month, now.day);
+  const back: [RegExp, number][] = [
+    [/h[ôo]m nay/iu, 0],
+    [/h[ôo]m qua/iu, 1],
+    [/h[ôo]m kia/iu, 2],
+  ];
+  for (const [pattern, days] of back)
+    if (pattern.test(words)) return { fromMs: today - days * DAY_MS, rest: words.replace(pattern, ' ') };
+  const date = /(?:ngày\s+|ngay\s+)?(\d{1,2})[/-](\d{1,2})(?:[/-](\d{4}))?/iu.exec(words);
+  if (date === null) return null;
+  const [day, month] = [Number(date[1]), Number(date[2])];
+  let year = date[3] === undefined ? now.year : Number(date[3]);
+  if (date[3] === undefined && fromVietnamTime(year, month, day) > nowMs) year -= 1;
+  const fromMs = fromVietnamTime(year, month, day);
+  const real = toVietnamTime(fromMs);
+  if (real.day !== day || real.month !== month) return null;
+  return { fromMs, rest: words.replace(date[0], ' ') };
+}
+
+/** `nhatky`: who looked at what; the last ones, of a camera, a person or a day. */
+export const logCommand = (house: House) =>
+  command<Args>({
+    name: 'nhatky',
+    aliases: ['nhật ký', 'nhật kí', 'ai đã xem', 'lịch sử xem'],
+    summary: 'Ai đã xem camera nào, lúc nào',
+    example: 'nhật ký hôm nay',
+    may: MAY.log,
+    inGroups: true,
+    section: 'quản lý',
+    async read(words, talk) {
+      const query: AuditQuery = { limit: USUAL, actions: FOOTAGE };
+      const about: string[] = [];
+      let rest = words;
+      const day = dayIn(rest, talk.nowMs);
+      if (day !== null) {
+        query.fromMs = day.fromMs;
+        query.toMs = day.fromMs + DAY_MS;
+        query.limit = MOST;
+        about.push(sayDay(day.fromMs));
+        rest = day.rest;
+      }
+      if (/(^|\s)(tất cả|tat ca|đầy đủ|day du)(\s|$)/iu.test(rest)) {
+        delete query.actions;
+        about.push('mọi việc');
+        rest = rest.replace(/(tất cả|tat ca|đầy đủ|day du)/iu, ' ');
+      }
+      const folded = fold(rest);
+      const count = /^(\d{1,3})(?: (?:dong|lan|muc))?$/.exec(folded);
+      if (count !== null) query.limit = Math.min(MOST, Math.max(1, Number(count[1])));
+      else if (folded !== '') {
+        const cameras = findCameras(await listCameras(house.db), rest);
+        const people = findPeople(await listPeople(house.db, { guests: true }), rest);
+        const camera =
+          cameras.kind === 'some' && cameras.cameras.length === 1 ? cameras.cameras[0] : undefined;
+        const person = people.exact.length === 1 ? people.exact[0] : undefined;
+        if (camera !== undefined) {
+          query.cameraId = camera.id;
+          about.push(`camera ${camera.number} ${camera.name}`);
+        } else if (person !== undefined) {
+          query.personId = person.id;
+          about.push(person.name);
+        } else if (people.exact.length > 1)
+          return {
+            kind: 'answer',
+            reply: async (here) =>
+              void (await sayInPrivate(
+                here,
+                'Nhật ký của ai ạ?',
+                rows(
+                  people.exact.slice(0, 8).map((one) => ({ label: one.name, says: `nhật ký #${one.id}` })),
+                ),
+              )),
+          };
+        else if (
+          insists(talk) ||
+          cameras.kind === 'ambiguous' ||
+          (cameras.kind === 'unknown' && cameras.certain)
+        )
+          return {
+            kind: 'answer',
+            reply: async (here) =>
+              void (await sayInPrivate(
+                here,
+                'Em chưa rõ anh/chị muốn xem nhật ký nào. Ví dụ: nhật ký · nhật ký 50 · nhật ký cam 5 · nhật ký hôm qua · nhật ký tất cả',
+              )),
+          };
+        else return { kind: 'not-mine' };
+      }
+      return { kind: 'args', args: { query, about: about.join(', ') } };
+    },
+    async run(talk, { query, about }) {
+      const entries = await readAudit(house.db, query);
+      const names = await cameraNames(house.db);
+      const title = `Nhật ký ${query.actions === undefined ? '' : 'xem hình '}${about}`.trim();
+      const text =
+        entries.length === 0
+          ? `${title}: chưa có gì.`
+          : `${title}\n${entries.map((entry) => line(entry, names)).join('\n')}${entries.length === query.limit ? `\n(chỉ ${query.limit} dòng mới nhất)` : ''}`;
+      await sayInPrivate(talk, text);
+      await log(talk, [
+        { action: 'log.read', result: 'ok', detail: about, place: `${talk.message.channel}:private` },
+      ]);
+    },
+  });
+
+function line(entry: AuditEntry, names: Map<number, string>): string {
+  const what = ACTIONS[entry.action] ?? entry.action;
+  const camera = entry.cameraId == null ? '' : ` · ${names.get(entry.cameraId) ?? 'camera đã xóa'}`;
+  const range =
+    entry.action === 'clip' && entry.startMs != null && entry.endMs != null
+      ? ` · ${sayRange(entry.startMs, entry.endMs)}`
+      : '';
+  const result = RESULTS[entry.result] ?? entry.result;
+  const detail = entry.detail == null || entry.detail === '' ? '' : ` · ${entry.detail}`;
+  return `• ${sayClock(entry.atMs)} ${sayDate(entry.atMs)} · ${entry.personName} · ${what}${camera}${range}${detail} · ${placeWords(entry.place)}${result === '' ? '' : ` · ${result}`}`;
+}

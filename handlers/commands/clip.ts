@@ -1,0 +1,240 @@
+import type { ClipJob } from '../../media/types.js';
+import { PersonError, WorldError } from '../../src/base/errors.js';
+import { readSpan, type SpanReading } from '../../src/base/vietnamese/moment.js';
+import { sayDuration, sayRange } from '../../src/base/vietnamese/say.js';
+import { command, type Talk } from '../../src/chat/command.js';
+import type { Camera } from '../../src/store/cameras.js';
+import { gapWords } from '../alerts/causes.js';
+import { type Asked, askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
+import type { House } from '../house.js';
+import { MAY, mayShowHere } from '../rights.js';
+import { insists, log } from '../saying.js';
+import { deliver, footagePlace } from './picture.js';
+
+interface Args {
+  camera: Camera;
+  startMs: number;
+  endMs: number;
+}
+
+/** Room for what a platform counts beside the file itself. */
+const FILE_SHARE = 0.98;
+/** A progress line is changed when so much more is done … */
+const PROGRESS_STEP = 0.1;
+/** … and this time has passed, ms. */
+const PROGRESS_EVERY_MS = 3000;
+
+/** `clip`: what a camera recorded, by the clock. */
+export const clipCommand = (house: House) =>
+  command<Args>({
+    name: 'clip',
+    aliases: [
+      'video',
+      'xem lại',
+      'trích xuất',
+      'lấy clip',
+      'lấy video',
+      'cắt clip',
+      'cắt video',
+      'xem clip',
+      'xem video',
+    ],
+    summary: 'Lấy video camera theo giờ',
+    example: 'clip 2 lúc 14h30 trong 30 giây',
+    may: MAY.clip,
+    inGroups: true,
+    section: 'xem',
+    async read(words, talk) {
+      const span = readSpan(words, {
+        nowMs: talk.nowMs,
+        clipSeconds: house.settings.clipSeconds,
+        maxSpanS: house.settings.clipMaxSeconds,
+      });
+      const asked = await askedCameras(house, talk, span.rest);
+      if (asked.kind === 'not-mine') return { kind: 'not-mine' };
+      if (
+        asked.kind === 'unknown' &&
+        asked.near.length === 0 &&
+        span.kind === 'none' &&
+        !insists(talk) &&
+        !/\d/.test(asked.heard)
+      )
+        return { kind: 'not-mine' };
+      const only = asked.kind === 'cameras' ? asked.cameras[0] : undefined;
+      const settled = span.kind === 'span' || span.kind === 'moment';
+      if (settled && asked.kind === 'cameras' && asked.cameras.length === 1 && only !== undefined)
+        return { kind: 'args', args: { camera: only, startMs: span.startMs, endMs: span.endMs } };
+      return { kind: 'answer', reply: (here) => askRest(here, asked, span, words) };
+    },
+    run: (talk, args) => clip(house, talk, args),
+  });
+
+/** The time words of a text: what is left of it without the camera's words. */
+function timeWords(words: string, rest: string): string {
+  let left = words.normalize('NFC');
+  for (const word of rest.split(/[^\p{L}\p{M}\d]+/u).filter((one) => one !== ''))
+    left = left.replace(new RegExp(`(?<![\\p{L}\\p{M}\\d])${word}(?![\\p{L}\\p{M}\\d])`, 'u'), ' ');
+  return left.replace(/\s+/g, ' ').trim();
+}
+
+/** Asks for what is missing or unclear: first the camera, then the time. */
+async function askRest(talk: Talk, asked: Asked, span: SpanReading, words: string): Promise<void> {
+  const time = span.kind === 'none' ? '' : ` ${timeWords(words, span.rest)}`;
+  if (asked.kind === 'beyond') return refuseBeyond(talk, asked.cameras, 'clip');
+  if (asked.kind === 'ambiguous' || asked.kind === 'unknown')
+    return askWhichCamera(talk, asked, (camera) => `clip ${camera}${time}`);
+  const several = asked.kind === 'none' ? asked.reachable : asked.kind === 'cameras' ? asked.cameras : [];
+  const only = several[0];
+  if (only === undefined) throw new PersonError('Chưa có camera nào. Gõ “camera” để xem danh sách.');
+  if (several.length > 1) {
+    await talk.ask(
+      asked.kind === 'none'
+        ? 'Anh/chị lấy clip của camera nào?'
+        : 'Mỗi lần em lấy clip một camera. Anh/chị chọn camera nào trước?',
+      several
+        .slice(0, 12)
+        .map((camera) => ({ label: labelOf(camera), says: `clip ${camera.number}${time}` })),
+    );
+    return;
+  }
+  if (span.kind === 'error') throw new PersonError(span.sentence);
+  if (span.kind === 'question') {
+    if (span.choices.length === 0) throw new PersonError(span.question);
+    await talk.ask(
+      span.question,
+      span.choices.map((choice) => ({ label: choice.label, says: `clip ${only.number} ${choice.says}` })),
+    );
+    return;
+  }
+  if (span.kind !== 'none') {
+    // one camera in all and none named
+    await talk.ask(`Lấy clip camera ${labelOf(only)} ạ?`, [
+      { label: 'Đúng', says: `clip ${only.number}${time}` },
+    ]);
+    return;
+  }
+  await talk.ask(
+    `Anh/chị lấy clip camera ${labelOf(only)} lúc nào? Bấm chọn, hoặc gõ giờ, ví dụ: clip ${only.number} lúc 14h30`,
+    [
+      { label: '1 phút vừa rồi', says: `clip ${only.number} 1 phút vừa rồi` },
+      { label: '5 phút vừa rồi', says: `clip ${only.number} 5 phút vừa rồi` },
+      { label: '15 phút trước', says: `clip ${only.number} 15 phút trước` },
+      { label: '1 giờ trước', says: `clip ${only.number} 1 tiếng trước` },
+    ],
+  );
+}
+
+async function clip(house: House, talk: Talk, { camera, startMs, endMs }: Args): Promise<void> {
+  const place = footagePlace(talk);
+  const note = (result: string, detail: string | null = null) =>
+    log(talk, [{ action: 'clip', cameraId: camera.id, startMs, endMs, result, place, detail }]);
+  const echo = `Em đang lấy clip camera ${labelOf(camera)}:\n${sayRange(startMs, endMs)}`;
+  const here = mayShowHere(talk.speaker.role, talk.group);
+  if (here) await talk.progress(`${echo}…`);
+  else if (!(await talk.replyPrivately(`${echo}.`))) return note('no-private-chat');
+  talk.act('sending-video');
+
+  const maxBytes = Math.floor(talk.limits.fileBytes * FILE_SHARE);
+  const request = { cameraId: camera.recorderId, startMs, endMs };
+  let shown = 0;
+  let shownMs = house.clock.now();
+  const onProgress = (job: ClipJob) => {
+    const nowMs = house.clock.now();
+    if (!here || job.state !== 'running' || job.progress >= 1) return;
+    if (job.progress - shown < PROGRESS_STEP || nowMs - shownMs < PROGRESS_EVERY_MS) return;
+    [shown, shownMs] = [job.progress, nowMs];
+    talk.progress(`${echo}\nĐã xong ${Math.round(job.progress * 100)}%…`).catch(() => {});
+  };
+  const job = await house.recorder
+    .clip(
+      { ...request, format: 'chat', ...(maxBytes > 0 ? { maxBytes } : {}) },
+      { onProgress, signal: talk.signal },
+    )
+    .catch((error: unknown) => {
+      if (error instanceof WorldError) return error;
+      throw error;
+    });
+  if (job instanceof WorldError) {
+    await note(job.kind);
+    if (job.kind !== 'no-footage') throw job;
+    await deliver(talk, {
+      kind: 'text',
+      text: await noFootageWords(house, camera, startMs, endMs),
+      buttons: [[{ label: 'Xem camera này', says: `camera ${camera.number}` }]],
+    });
+    return;
+  }
+  let delivered = true;
+  for (const part of job.parts) {
+    const fileName = `camera-${camera.number}${job.parts.length > 1 ? `-${part.index + 1}` : ''}.mp4`;
+    const path = await talk.spool(fileName);
+    const { sizeBytes } = await house.recorder.downloadPart(job.id, part.index, path);
+    delivered = await deliver(talk, {
+      kind: 'video',
+      file: { path, sizeBytes, fileName },
+      caption: captionOf(camera, { startMs, endMs }, job, part.index),
+      width: part.width,
+      height: part.height,
+      durationMs: part.durationMs,
+    });
+  }
+  if (job.parts.length > 1) await sendLink(house, talk, camera, request);
+  await note(
+    delivered ? 'ok' : 'no-private-chat',
+    job.gaps.length === 0 ? null : `thiếu ${job.gaps.length} đoạn`,
+  );
+}
+
+/** What was asked, what is delivered, and what is missing in between. */
+export function captionOf(
+  camera: Pick<Camera, 'number' | 'name'>,
+  asked: { startMs: number; endMs: number },
+  job: Pick<ClipJob, 'parts' | 'gaps'>,
+  index: number,
+): string {
+  const part = job.parts[index];
+  const first = job.parts[0];
+  const last = job.parts.at(-1);
+  const lines = [`Camera ${camera.number} ${camera.name}`];
+  if (job.parts.length > 1 && part !== undefined)
+    lines.push(`Phần ${index + 1}/${job.parts.length}: ${sayRange(part.startMs, part.endMs)}`);
+  if (index === 0 && first !== undefined && last !== undefined) {
+    lines.push(`Yêu cầu: ${sayRange(asked.startMs, asked.endMs)}`);
+    lines.push(`Có trong clip: ${sayRange(first.startMs, last.endMs)}`);
+    for (const gap of job.gaps.slice(0, 8))
+      lines.push(
+        `Thiếu ${sayRange(gap.startMs, gap.endMs)} (${sayDuration(gap.endMs - gap.startMs)}): ${gapWords(gap.cause)}`,
+      );
+    if (job.gaps.length > 8) lines.push(`… và ${job.gaps.length - 8} đoạn thiếu nữa`);
+  }
+  return lines.join('\n');
+}
+
+async function noFootageWords(house: House, camera: Camera, startMs: number, endMs: number): Promise<string> {
+  const coverage = await house.recorder.coverage(camera.recorderId, { startMs, endMs });
+  const reasons = [...new Set(coverage.gaps.map((gap) => gapWords(gap.cause)))];
+  const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`;
+  return `Camera ${labelOf(camera)} không có hình lúc ${sayRange(startMs, endMs)}${why}.\nAnh/chị thử giờ khác, hoặc camera gần đó nhé.`;
+}
+
+/** A clip in parts also comes whole, as recorded, by a link that expires. */
+async function sendLink(
+  house: House,
+  talk: Talk,
+  camera: Camera,
+  request: { cameraId: string; startMs: number; endMs: number },
+): Promise<void> {
+  if (house.linkFor === undefined) return;
+  const job = await house.recorder.clip({ ...request, format: 'original' }, { signal: talk.signal });
+  const part = job.parts[0];
+  if (part === undefined) return;
+  const fileName = `camera-${camera.number}.mp4`;
+  const path = await talk.spool(fileName);
+  await house.recorder.downloadPart(job.id, part.index, path);
+  const link = await house.linkFor({ path, fileName, mime: 'video/mp4', personId: talk.speaker.personId });
+  await deliver(talk, {
+    kind: 'text',
+    text: 'Cả đoạn trong một tệp, bản gốc. Đường dẫn có hạn, anh/chị đừng chuyển cho người khác nhé.',
+    buttons: [[{ label: 'Tải cả đoạn', url: link }]],
+  });
+}

@@ -1,0 +1,99 @@
+import { fold } from '../../src/base/vietnamese/text.js';
+import { type Command, command, type Talk } from '../../src/chat/command.js';
+import type { Button } from '../../src/chat/message.js';
+import { readCode } from '../codes.js';
+import type { House } from '../house.js';
+import { redeem } from '../redeem.js';
+import { insists, rows } from '../saying.js';
+
+type Args = { do: 'help' } | { do: 'about'; name: string } | { do: 'redeem'; code: string };
+
+const SECTIONS: [Command['section'], string][] = [
+  ['xem', 'Xem hình'],
+  ['báo tin', 'Báo tin, ủng hộ'],
+  ['quản lý', 'Quản lý'],
+  ['chung', 'Chung'],
+];
+
+/** Commands a role may use, in the order of the table. */
+export const commandsFor = (table: Command[], talk: Pick<Talk, 'speaker'>): Command[] =>
+  table.filter((one) => one.may === 'everybody' || one.may.includes(talk.speaker.role));
+
+/** `trogiup`, also start and menu: what this person may do, with examples to press. */
+export const helpCommand = (house: House, table: () => Command[]) =>
+  command<Args>({
+    name: 'trogiup',
+    aliases: ['trợ giúp', 'hướng dẫn', 'start', 'menu', 'help', 'bắt đầu', 'giúp đỡ'],
+    summary: 'Xem em làm được gì',
+    example: 'trợ giúp',
+    may: 'everybody',
+    inGroups: true,
+    section: 'chung',
+    async read(words, talk) {
+      const payload = talk.message.startPayload;
+      if (payload !== undefined && payload !== '' && talk.group === null)
+        return { kind: 'args', args: { do: 'redeem', code: payload } };
+      if (fold(words) === '') return { kind: 'args', args: { do: 'help' } };
+      const code = readCode(words);
+      if (code !== null && code.kind !== 'receipt' && talk.group === null)
+        return { kind: 'args', args: { do: 'redeem', code: words } };
+      const about = commandsFor(table(), talk).find((one) =>
+        [one.name, ...one.aliases].some((name) => fold(name) === fold(words)),
+      );
+      if (about !== undefined) return { kind: 'args', args: { do: 'about', name: about.name } };
+      return insists(talk) ? { kind: 'args', args: { do: 'help' } } : { kind: 'not-mine' };
+    },
+    async run(talk, args) {
+      if (args.do === 'redeem') return redeem(house, talk, args.code);
+      if (args.do === 'about') {
+        const about = table().find((one) => one.name === args.name);
+        if (about !== undefined)
+          await talk.reply({
+            kind: 'text',
+            text: `${about.summary}.\nVí dụ: ${about.example}`,
+            buttons: [[{ label: about.example.slice(0, 40), says: about.example }]],
+          });
+        return;
+      }
+      await help(house, talk, table());
+    },
+  });
+
+/** The help of this person; guests and households get one warm sentence instead of a list. */
+export async function help(house: House, talk: Talk, table: Command[], before = ''): Promise<void> {
+  const { role } = talk.speaker;
+  const lead = before === '' ? '' : `${before}\n\n`;
+  if (role === 'guest' || role === 'household' || role === 'donor') {
+    await talk.reply({
+      kind: 'text',
+      text: `${lead}Chào ${talk.speaker.name}, đây là ${house.settings.communeName}. ${
+        talk.group === null
+          ? 'Thấy gì đáng ngờ, anh/chị cứ gửi ảnh, video hoặc vài dòng chữ vào đây: cán bộ nhận được ngay, tên anh/chị được giữ kín.'
+          : 'Thấy gì đáng ngờ, anh/chị nhắn riêng cho em ảnh, video hoặc vài dòng chữ: cán bộ nhận được ngay, tên anh/chị được giữ kín.'
+      }${role === 'guest' ? '\nNếu có mã mời, anh/chị gõ mã vào đây.' : ''}\nViệc khẩn cấp xin gọi ngay 113.`,
+      buttons: [
+        [
+          { label: 'Báo tin', says: 'báo tin' },
+          { label: 'Quyền của tôi', says: 'quyền' },
+        ],
+      ],
+    });
+    return;
+  }
+  const mine = commandsFor(table, talk).filter((one) => talk.group === null || one.inGroups);
+  const parts = SECTIONS.flatMap(([section, title]) => {
+    const lines = mine
+      .filter((one) => one.section === section && one.name !== 'trogiup')
+      .map((one) => `• ${one.summary}: ${one.example}`);
+    return lines.length === 0 ? [] : [`${title}\n${lines.join('\n')}`];
+  });
+  const buttons: Button[] = mine
+    .filter((one) => one.section === 'xem')
+    .map((one) => ({ label: one.example, says: one.example }));
+  const slash = talk.group === null ? '' : '\n\nTrong nhóm, xin gõ thêm dấu / phía trước, ví dụ: /anh 1';
+  await talk.reply({
+    kind: 'text',
+    text: `${lead}Chào ${talk.speaker.name}. Anh/chị cứ gõ như nói chuyện, có dấu hay không dấu đều được:\n\n${parts.join('\n\n')}${slash}`,
+    buttons: rows(buttons),
+  });
+}

@@ -1,0 +1,54 @@
+import type { RecorderClient } from '../media/types.js';
+import type { Clock } from '../src/base/clock.js';
+import type { Log } from '../src/base/log.js';
+import type { Seal } from '../src/base/seal.js';
+import type { Channel, ChannelName, ChatAddress, Reply } from '../src/chat/message.js';
+import type { Intake } from '../src/intake/types.js';
+import type { Database } from '../src/store/database.js';
+
+/** The settings that what the bot does depends on. */
+export interface HouseSettings {
+  /** how the unit is called: "Công an xã Cẩm Lương" */
+  communeName: string;
+  /** length of a clip when only a moment is named, seconds */
+  clipSeconds: number;
+  /** longest clip one may ask for, seconds */
+  clipMaxSeconds: number;
+  /** a camera down for longer is told, seconds */
+  outageSeconds: number;
+  /** days recordings are kept, unless a camera has its own number */
+  retentionDays: number;
+  demo: boolean;
+  publicUrl: string | null;
+  /** absolute; reports lie in `reports/` inside */
+  dataDir: string;
+}
+
+export interface TellOptions {
+  /** same key = same message: told twice, sent once */
+  key: string;
+  priority: 'alert' | 'answer' | 'notice';
+  /** messages of one such kind to one chat may become a digest when they pile up */
+  digest?: string;
+}
+
+/** What handlers are given: the outside world, by hand. */
+export interface House {
+  db: Database;
+  recorder: RecorderClient;
+  intake: Intake;
+  clock: Clock;
+  log: Log;
+  seal: Seal;
+  settings: HouseSettings;
+  /** Says it to a chat, durably: resolves when it is in the outbox. */
+  tell(to: ChatAddress, reply: Reply | string, options: TellOptions): Promise<unknown>;
+  /** The running channel of that name, or null. */
+  channelOf(name: ChannelName): Channel | null;
+  /** Forgets answered messages older than so many days. @returns how many */
+  pruneQueues(days: number): Promise<number>;
+  /** An address that logs the person in to our pages once; absent where there are no pages. */
+  makeLoginLink?(personId: number): Promise<string>;
+  /** Keeps a copy of a file and gives an expiring address of it; absent without PUBLIC_URL. */
+  linkFor?(file: { path: string; fileName: string; mime: string; personId: number }): Promise<string>;
+}

@@ -1,0 +1,99 @@
+import { ROLES, type Role } from '../src/base/roles.js';
+import type { Command, Fallbacks, Talk } from '../src/chat/command.js';
+import { type Alerts, makeAlerts } from './alerts/watch.js';
+import { logCommand } from './commands/audit-log.js';
+import { cameraCommand } from './commands/camera.js';
+import { clipCommand } from './commands/clip.js';
+import { donateCommand } from './commands/donate.js';
+import { groupCommand } from './commands/group.js';
+import { hamletCommand } from './commands/hamlet.js';
+import { helpCommand } from './commands/help.js';
+import { inviteCommand } from './commands/invite.js';
+import { loginCommand } from './commands/login.js';
+import { peopleCommand } from './commands/people.js';
+import { pictureCommand } from './commands/picture.js';
+import { reportCommand } from './commands/report.js';
+import { rightsCommand } from './commands/rights.js';
+import { makeFallbacks } from './fallbacks.js';
+import type { House } from './house.js';
+import { JOBS, type Job } from './jobs.js';
+import { log } from './saying.js';
+
+export { ensureFirstChiefCode } from './first-chief.js';
+export type { House, HouseSettings, TellOptions } from './house.js';
+
+/** What the bot does, in three tables: when someone speaks, when a camera speaks, when the clock speaks. */
+export interface Handlers {
+  commands: Command[];
+  fallbacks: Fallbacks;
+  /** for the chat core: somebody asked for what they may not have */
+  onRefused(talk: Talk, command: Command): Promise<void>;
+  alerts: Alerts;
+  jobs: Job[];
+}
+
+export function makeHandlers(house: House): Handlers {
+  // When someone speaks.
+  const commands: Command[] = [
+    pictureCommand(house),
+    clipCommand(house),
+    cameraCommand(house),
+    reportCommand(house),
+    donateCommand(house),
+    inviteCommand(house),
+    peopleCommand(house),
+    groupCommand(house),
+    hamletCommand(house),
+    logCommand(house),
+    rightsCommand(house, () => commands),
+    ...(house.makeLoginLink === undefined ? [] : [loginCommand(house, house.makeLoginLink.bind(house))]),
+    helpCommand(house, () => commands),
+  ];
+  return {
+    commands,
+    fallbacks: makeFallbacks(house, () => commands),
+    onRefused: logRefused,
+    // When a camera speaks.
+    alerts: makeAlerts(house),
+    // When the clock speaks.
+    jobs: JOBS,
+  };
+}
+
+const LOGGED_AS: Record<string, string> = { anh: 'snapshot', camera: 'camera.show' };
+
+async function logRefused(talk: Talk, command: Command): Promise<void> {
+  await log(talk, [{ action: LOGGED_AS[command.name] ?? command.name, result: 'not-allowed' }]);
+}
+
+const who = (command: Command): readonly Role[] => (command.may === 'everybody' ? ROLES : command.may);
+
+/** The menu of a chat of people of this role: names without slash, one line each. */
+export function menuFor(commands: Command[], role: Role): { name: string; summary: string }[] {
+  return commands
+    .filter((command) => who(command).includes(role))
+    .map(({ name, summary }) => ({ name, summary }));
+}
+
+/** The table of commands for printing: nothing of it can be run. */
+export const commandsOnPaper = (): Command[] =>
+  makeHandlers({ settings: { outageSeconds: 60 }, makeLoginLink: async () => '' } as unknown as House)
+    .commands;
+
+/** The README's table of commands, Markdown. */
+export function printCommandTable(commands: Command[] = commandsOnPaper()): string {
+  const short: Record<Role, string> = {
+    guest: 'khách',
+    household: 'hộ',
+    donor: 'người ủng hộ',
+    hamletHead: 'trưởng thôn',
+    technician: 'kỹ thuật viên',
+    officer: 'cán bộ',
+    chief: 'trưởng',
+  };
+  const lines = commands.map((command) => {
+    const may = command.may === 'everybody' ? 'mọi người' : command.may.map((role) => short[role]).join(', ');
+    return `| \`/${command.name}\` | ${command.aliases.slice(0, 3).join(', ')} | ${command.summary} | \`${command.example}\` | ${may} |`;
+  });
+  return `| lệnh | cũng gọi là | để làm gì | ví dụ | ai dùng được |\n| --- | --- | --- | --- | --- |\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,252 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { toVietnamTime } from '../../src/base/clock.js';
+import { PersonError } from '../../src/base/errors.js';
+import { ROLE_NAMES } from '../../src/base/roles.js';
+import type { Talk } from '../../src/chat/command.js';
+import type {
+  Attachment,
+  Button,
+  ChatAddress,
+  PhotoReply,
+  Reply,
+  VideoReply,
+} from '../../src/chat/message.js';
+import type { TakenFile } from '../../src/intake/types.js';
+import { personById } from '../../src/store/people.js';
+import {
+  addReport,
+  addReportFiles,
+  addToReport,
+  countReportsSince,
+  isReportCodeTaken,
+  latestReportOf,
+  reportByCode,
+} from '../../src/store/reports.js';
+import { readFact, writeFact } from '../../src/store/settings.js';
+import { officersChats } from '../alerts/recipients.js';
+import { makeReceiptCode } from '../codes.js';
+import type { House } from '../house.js';
+import { maskPhones } from './mask-phones.js';
+
+/** What arrives so soon after a report belongs to it, ms. */
+const TOGETHER_MS = 2 * 60_000;
+/** Reports a person may begin within an hour. */
+const PER_HOUR = 30;
+const CAPTION = 900;
+
+interface Kept {
+  id: number;
+  code: string;
+  joined: boolean;
+  /** another file of the same album: no second receipt */
+  sameAlbum: boolean;
+}
+
+/** Keeps what a person sent in private: stored, a receipt for the sender, forwarded to the officers without the phone. */
+export async function receiveReport(house: House, talk: Talk, text: string): Promise<void> {
+  const { message, speaker } = talk;
+  const begun = await countReportsSince(house.db, speaker.personId, talk.nowMs - 3_600_000);
+  if (begun > PER_HOUR)
+    throw new PersonError(
+      'Anh/chị đã gửi nhiều tin trong một giờ qua, xin đợi một lát rồi gửi tiếp. Việc khẩn cấp xin gọi ngay 113.',
+    );
+  const { files, refusals } = await takeFiles(house, talk, message.attachments);
+  const place = message.place ?? null;
+  if (files.length === 0 && text === '' && place === null) {
+    await talk.reply(refusals.join('\n') || 'Em chưa nhận được gì. Anh/chị gửi lại giúp nhé.');
+    return;
+  }
+  const kept = await keep(house, talk, text, files);
+  const bound = await forward(house, talk, kept, text, files);
+
+  const notes = refusals.length === 0 ? '' : `\n${refusals.join('\n')}`;
+  if (kept.sameAlbum) {
+    if (notes === '') talk.staySilent();
+    else await talk.reply(notes.trim());
+    return;
+  }
+  if (kept.joined) {
+    await talk.reply(`Đã thêm vào tin báo ${kept.code}. Cảm ơn anh/chị.${notes}`);
+    return;
+  }
+  const buttons: Button[][] = [[{ label: 'Cho cán bộ biết tên tôi', says: `báo tin ${kept.code} hiện tên` }]];
+  await talk.reply({
+    kind: 'text',
+    text: `Cảm ơn anh/chị, ${
+      bound ? 'tin đã tới cán bộ' : 'tin đã được lưu và trưởng công an sẽ xem'
+    }. Mã tin báo: ${kept.code}\nTên và số điện thoại của anh/chị được giữ kín.${
+      files.length === 0 ? ' Có ảnh, video, vị trí thì anh/chị gửi tiếp ngay vào đây.' : ''
+    }\nViệc khẩn cấp xin gọi ngay 113.${notes}`,
+    buttons,
+  });
+}
+
+/** Fetches and inspects the files; run again after a crash it gives those of the first run. */
+async function takeFiles(
+  house: House,
+  talk: Talk,
+  attachments: Attachment[],
+): Promise<{ files: TakenFile[]; refusals: string[] }> {
+  if (attachments.length === 0) return { files: [], refusals: [] };
+  const channel = house.channelOf(talk.message.channel);
+  if (channel === null)
+    return { files: [], refusals: ['Em chưa lấy được tệp này. Anh/chị gửi lại giúp nhé.'] };
+  const at = toVietnamTime(talk.nowMs);
+  const month = `${at.year}-${String(at.month).padStart(2, '0')}`;
+  const dir = path.join(
+    house.settings.dataDir,
+    'reports',
+    month,
+    String(talk.inboxId),
+    house.clock.now().toString(36),
+  );
+  const files: TakenFile[] = [];
+  const refusals: string[] = [];
+  for (const attachment of attachments) {
+    const taken = await house.intake.take(channel, attachment, dir);
+    if (taken.ok) files.push(taken);
+    else if (!refusals.includes(taken.sentence)) refusals.push(taken.sentence);
+  }
+  const first = await talk.once('files', async () => ({ dir, files, refusals }));
+  if (first.dir !== dir) await fs.rm(dir, { recursive: true, force: true });
+  return first;
+}
+
+async function keep(house: House, talk: Talk, text: string, files: TakenFile[]): Promise<Kept> {
+  const { message, speaker } = talk;
+  const place = message.place ?? null;
+  return talk.once('report', async (tx): Promise<Kept> => {
+    const latest = await latestReportOf(tx, speaker.personId);
+    const joins = latest !== null && talk.nowMs - latest.receivedMs <= TOGETHER_MS ? latest : null;
+    const albumKey = `report.album:${speaker.personId}`;
+    const album = await readFact<{ albumId: string; reportId: number }>(tx, albumKey);
+    const sameAlbum =
+      joins !== null &&
+      message.albumId !== undefined &&
+      album?.albumId === message.albumId &&
+      album.reportId === joins.id;
+    const spot = { latitude: place?.latitude ?? null, longitude: place?.longitude ?? null };
+    let id: number;
+    let code: string;
+    if (joins === null) {
+      code = makeReceiptCode();
+      while (await isReportCodeTaken(tx, code)) code = makeReceiptCode();
+      id = await addReport(tx, {
+        code,
+        personId: speaker.personId,
+        inboxId: talk.inboxId,
+        text,
+        ...spot,
+        receivedMs: talk.nowMs,
+      });
+    } else {
+      ({ id, code } = joins);
+      await addToReport(tx, id, { text, ...spot });
+    }
+    await addReportFiles(
+      tx,
+      id,
+      files.map((file) => ({
+        path: path.relative(house.settings.dataDir, file.path).split(path.sep).join('/'),
+        kind: file.kind,
+        mime: file.mime,
+        sizeBytes: file.sizeBytes,
+        sha256: file.sha256,
+      })),
+    );
+    if (message.albumId !== undefined)
+      await writeFact(tx, albumKey, { albumId: message.albumId, reportId: id });
+    return { id, code, joined: joins !== null, sameAlbum };
+  });
+}
+
+/** Sends it on to the officers: without the phone, the name hidden. False when no officers' group is bound. */
+async function forward(
+  house: House,
+  talk: Talk,
+  kept: Kept,
+  text: string,
+  files: TakenFile[],
+): Promise<boolean> {
+  const { chats, bound } = await officersChats(house.db);
+  const person = await personById(house.db, talk.speaker.personId);
+  const place = talk.message.place;
+  const lines = kept.sameAlbum
+    ? [`Tin báo ${kept.code} (tiếp)`]
+    : [
+        `${kept.joined ? 'Thêm vào tin báo' : 'Tin báo mới'} ${kept.code}${person?.hamletName == null ? '' : ` · ${person.hamletName}`}`,
+        text === '' ? null : maskPhones(text),
+        place === undefined
+          ? null
+          : `Vị trí: https://maps.google.com/?q=${place.latitude},${place.longitude}`,
+        kept.joined ? null : `Người gửi: ${ROLE_NAMES[talk.speaker.role]}, tên được giữ kín`,
+        kept.joined || bound
+          ? null
+          : 'Chưa có nhóm cán bộ nên em gửi riêng. Giao nhóm: gõ /nhom cán bộ trong nhóm.',
+      ];
+  const words = lines.filter((line) => line !== null).join('\n');
+  const replies = await repliesOf(talk, kept.code, words, files);
+  for (const chat of chats) await tellAll(talk, chat, replies);
+  return bound;
+}
+
+async function tellAll(talk: Talk, chat: ChatAddress, replies: Reply[]): Promise<void> {
+  for (const [i, reply] of replies.entries())
+    await talk.tell(chat, reply, `report:${chat.channel}:${chat.chatId}:${i}`, 'alert');
+}
+
+/** The words on the first picture; pictures together as an album, what could not be decoded as documents. */
+async function repliesOf(talk: Talk, code: string, words: string, files: TakenFile[]): Promise<Reply[]> {
+  const pictures: (PhotoReply | VideoReply)[] = [];
+  const others: Reply[] = [];
+  for (const [i, file] of files.entries()) {
+    const from = file.shown?.path ?? file.path;
+    const suffix =
+      path
+        .extname(from)
+        .replace(/[^A-Za-z0-9.]/g, '')
+        .slice(0, 8) || '.bin';
+    const fileName = `${code}-${i + 1}${suffix}`;
+    const to = await talk.spool(fileName);
+    await fs.copyFile(from, to);
+    const out = { path: to, sizeBytes: (await fs.stat(to)).size, fileName };
+    if (file.shown === null) others.push({ kind: 'document', file: out });
+    else {
+      const { width, height, durationMs } = file.shown;
+      pictures.push(
+        file.shown.kind === 'photo'
+          ? { kind: 'photo', file: out, width, height }
+          : { kind: 'video', file: out, width, height, durationMs },
+      );
+    }
+  }
+  const replies: Reply[] = [];
+  for (let from = 0; from < pictures.length; from += 10) {
+    const some = pictures.slice(from, from + 10);
+    const only = some[0];
+    if (some.length === 1 && only !== undefined) replies.push(only);
+    else replies.push({ kind: 'album', items: some });
+  }
+  replies.push(...others);
+  const first = replies[0];
+  if (first === undefined || first.kind === 'text' || words.length > CAPTION)
+    return [{ kind: 'text', text: words }, ...replies];
+  return [{ ...first, caption: words }, ...replies.slice(1)];
+}
+
+/** The sender agrees that the officers learn the name; the phone stays with us. */
+export async function showName(house: House, talk: Talk, code: string): Promise<void> {
+  const report = await reportByCode(house.db, code);
+  if (report === null || report.personId !== talk.speaker.personId)
+    throw new PersonError(`Em không thấy tin báo ${code} của anh/chị.`);
+  const { chats } = await officersChats(house.db);
+  for (const chat of chats)
+    await house.tell(chat, `Tin báo ${code}: người gửi cho biết tên là ${maskPhones(talk.speaker.name)}.`, {
+      key: `report:${report.id}:name:${chat.channel}:${chat.chatId}`,
+      priority: 'notice',
+    });
+  await talk.reply(
+    `Cảm ơn anh/chị. Cán bộ đã biết tên người gửi tin ${code}; số điện thoại vẫn được giữ kín.`,
+  );
+}

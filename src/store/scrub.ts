@@ -1,0 +1,23 @@
+import type { Database, Transaction } from './database.js';
+
+/** Takes a secret out of what is kept of an accepted message: the inbox, and the console's own conversation. */
+export async function scrubMessage(
+  db: Database | Transaction,
+  inboxId: number,
+  secret: string,
+  instead: string,
+): Promise<void> {
+  // the secret as it stands inside a JSON text
+  const needle = JSON.stringify(secret).slice(1, -1);
+  const clean = (payload: string) => payload.replaceAll(needle, instead);
+  const row = await db.inbox.findUnique({ where: { id: inboxId } });
+  if (row?.payload.includes(needle))
+    await db.inbox.update({ where: { id: inboxId }, data: { payload: clean(row.payload) } });
+  const shown = await db.consoleMessage.findMany({
+    where: { payload: { contains: needle } },
+    orderBy: { id: 'desc' },
+    take: 20,
+  });
+  for (const message of shown)
+    await db.consoleMessage.update({ where: { id: message.id }, data: { payload: clean(message.payload) } });
+}

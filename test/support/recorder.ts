@@ -1,0 +1,282 @@
+import fs from 'node:fs/promises';
+import sharp from 'sharp';
+import type {
+  CameraInfo,
+  CameraSettings,
+  Cause,
+  ClipJob,
+  ClipRequest,
+  Coverage,
+  ProbeResult,
+  Range,
+  RecorderClient,
+  RecorderEvent,
+  RecorderEventKind,
+} from '../../media/types.js';
+import type { Clock } from '../../src/base/clock.js';
+import { WorldError } from '../../src/base/errors.js';
+
+/** A recorder in memory: real rules (gaps, keyframes, parts, events), made-up pictures. Its clock is the test's. */
+export interface TestRecorder extends RecorderClient {
+  /** The camera drops now (or at `sinceMs`); says so in an event. */
+  drop(id: string, cause?: Cause, sinceMs?: number): void;
+  /** It records again. */
+  bring(id: string): void;
+  /** Takes footage of a range away. */
+  cut(id: string, range: Range, cause: Cause | 'deleted'): void;
+  /** The whole service is away. */
+  away: boolean;
+  /** What `probe` answers for an address that contains the key. */
+  probes: Map<string, ProbeResult>;
+  emit(kind: RecorderEventKind, cameraId: string | null, data?: Record<string, unknown>): void;
+  readonly emitted: RecorderEvent[];
+  /** every address that was ever given, to look for secrets elsewhere */
+  readonly urls: Map<string, string>;
+  clips: ClipRequest[];
+  snapshots: string[];
+}
+
+/** Keyframes of the made-up stream stand at multiples of this, ms. */
+const GOP = 2000;
+
+interface Held {
+  info: CameraInfo;
+  fromMs: number;
+  gaps: (Range & { cause: Cause | 'deleted' | 'unknown' })[];
+}
+
+const withoutSecret = (url: string) => url.replace(/\/\/[^/@]*@/, '//');
+
+export function makeTestRecorder(clock: Clock): TestRecorder {
+  const held = new Map<string, Held>();
+  const emitted: RecorderEvent[] = [];
+  const urls = new Map<string, string>();
+  const jobs = new Map<string, ClipJob>();
+  let listeners: (() => void)[] = [];
+
+  const here = () => {
+    if (recorder.away) throw new WorldError('unreachable', 'the recorder does not answer');
+  };
+  const get = (id: string): Held => {
+    here();
+    const one = held.get(id);
+    if (one === undefined) throw new WorldError('not-found', `no camera ${id}`);
+    return one;
+  };
+  const fresh = (one: Held) => {
+    if (one.info.state === 'recording') one.info.newestFrameMs = clock.now() - 300;
+    return { ...one.info };
+  };
+  const gapsIn = (one: Held, range: Range) =>
+    [
+      ...one.gaps,
+      ...(one.info.state === 'recording'
+        ? []
+        : [
+            {
+              startMs: one.info.sinceMs,
+              endMs: Math.max(clock.now(), range.endMs),
+              cause: one.info.cause ?? ('unknown' as const),
+            },
+          ]),
+      { startMs: 0, endMs: one.fromMs, cause: 'unknown' as const },
+    ]
+      .map((gap) => ({
+        ...gap,
+        startMs: Math.max(gap.startMs, range.startMs),
+        endMs: Math.min(gap.endMs, range.endMs),
+      }))
+      .filter((gap) => gap.endMs > gap.startMs)
+      .sort((a, b) => a.startMs - b.startMs);
+
+  const recorder: TestRecorder = {
+    away: false,
+    probes: new Map(),
+    emitted,
+    urls,
+    clips: [],
+    snapshots: [],
+    emit(kind, cameraId, data = {}) {
+      emitted.push({ id: emitted.length + 1, atMs: clock.now(), kind, cameraId, data });
+      const waiting = listeners;
+      listeners = [];
+      for (const wake of waiting) wake();
+    },
+    drop(id, cause = 'unreachable', sinceMs = clock.now()) {
+      const one = held.get(id);
+      if (one === undefined) throw new Error(`no camera ${id}`);
+      Object.assign(one.info, { state: 'down', cause, sinceMs });
+      recorder.emit('camera-down', id, { cause, sinceMs, detail: 'test' });
+    },
+    bring(id) {
+      const one = held.get(id);
+      if (one === undefined) throw new Error(`no camera ${id}`);
+      const { sinceMs, cause } = one.info;
+      one.gaps.push({ startMs: sinceMs, endMs: clock.now(), cause: cause ?? 'unknown' });
+      Object.assign(one.info, { state: 'recording', cause: null, sinceMs: clock.now() });
+      recorder.emit('camera-recording', id, { sinceMs: clock.now(), downMs: clock.now() - sinceMs });
+    },
+    cut(id, range, cause) {
+      get(id).gaps.push({ ...range, cause });
+    },
+    async health() {
+      here();
+      const states = [...held.values()].map((one) => one.info.state);
+      return {
+        ok: true,
+        version: 'test',
+        startedMs: 0,
+        ffmpeg: null,
+        cameras: {
+          total: states.length,
+          recording: states.filter((state) => state === 'recording').length,
+          down: states.filter((state) => state === 'down').length,
+          off: states.filter((state) => state === 'off').length,
+        },
+        disk: { freeBytes: 500e9, totalBytes: 1000e9, low: false },
+      };
+    },
+    async cameras() {
+      here();
+      return [...held.values()].map(fresh);
+    },
+    async camera(id) {
+      return fresh(get(id));
+    },
+    async addCamera(settings: CameraSettings) {
+      here();
+      if (held.has(settings.id)) throw new WorldError('invalid', 'the id is taken');
+      urls.set(settings.id, settings.url);
+      const info: CameraInfo = {
+        id: settings.id,
+        name: settings.name,
+        address: withoutSecret(settings.url),
+        subAddress: null,
+        transport: settings.transport ?? 'tcp',
+        audio: settings.audio ?? false,
+        enabled: settings.enabled ?? true,
+        retentionDays: settings.retentionDays ?? null,
+        state: 'recording',
+        sinceMs: clock.now(),
+        cause: null,
+        codec: 'avc1.64001f',
+        width: 1280,
+        height: 720,
+        newestFrameMs: clock.now() - 300,
+      };
+      held.set(settings.id, { info, fromMs: clock.now() - 30 * 86_400_000, gaps: [] });
+      return { ...info };
+    },
+    async changeCamera(id, change) {
+      const one = get(id);
+      const { url, subUrl, enabled, ...rest } = change;
+      Object.assign(one.info, rest);
+      if (url !== undefined) {
+        urls.set(id, url);
+        one.info.address = withoutSecret(url);
+      }
+      if (subUrl !== undefined) one.info.subAddress = subUrl === null ? null : withoutSecret(subUrl);
+      if (enabled === false)
+        Object.assign(one.info, { enabled, state: 'off', sinceMs: clock.now(), cause: 'switched-off' });
+      if (enabled === true)
+        Object.assign(one.info, { enabled, state: 'recording', sinceMs: clock.now(), cause: null });
+      return { ...one.info };
+    },
+    async removeCamera(id) {
+      get(id);
+      held.delete(id);
+    },
+    async probe({ url }) {
+      here();
+      for (const [part, result] of recorder.probes) if (url.includes(part)) return result;
+      return { ok: true, codec: 'avc1.64001f', width: 1280, height: 720 };
+    },
+    async snapshot(id, options = {}) {
+      const one = get(id);
+      recorder.snapshots.push(id);
+      if (one.info.state !== 'recording') throw new WorldError('no-footage', 'no fresh frame');
+      const width = options.width ?? 1280;
+      const height = Math.round((width * 9) / 16);
+      const jpeg = await sharp({ create: { width, height, channels: 3, background: '#35506b' } })
+        .jpeg()
+        .toBuffer();
+      return { jpeg, frameMs: clock.now() - 300, width, height };
+    },
+    async coverage(id, range): Promise<Coverage> {
+      const gaps = gapsIn(get(id), range);
+      const recorded: Range[] = [];
+      let at = range.startMs;
+      for (const gap of gaps) {
+        if (gap.startMs > at) recorded.push({ startMs: at, endMs: gap.startMs });
+        at = Math.max(at, gap.endMs);
+      }
+      if (at < range.endMs) recorded.push({ startMs: at, endMs: range.endMs });
+      return { cameraId: id, stream: 'main', asked: range, recorded, gaps };
+    },
+    async clip(request, options = {}) {
+      recorder.clips.push(request);
+      const { recorded, gaps } = await recorder.coverage(request.cameraId, request);
+      const first = recorded[0];
+      const last = recorded.at(-1);
+      if (first === undefined || last === undefined) throw new WorldError('no-footage', 'nothing recorded');
+      // starts at the keyframe before what was asked
+      const startMs =
+        first.startMs === request.startMs ? Math.floor(first.startMs / GOP) * GOP : first.startMs;
+      const bytesPerMs = 250;
+      const most = Math.max(
+        GOP,
+        Math.floor((request.maxBytes ?? Number.POSITIVE_INFINITY) / bytesPerMs / GOP) * GOP,
+      );
+      const parts: ClipJob['parts'] = [];
+      for (let at = startMs; at < last.endMs; at += most) {
+        const endMs = Math.min(last.endMs, at + most);
+        parts.push({
+          index: parts.length,
+          startMs: at,
+          endMs,
+          durationMs: endMs - at,
+          sizeBytes: 64,
+          width: 1280,
+          height: 720,
+          codec: 'avc1.64001f',
+        });
+      }
+      const job: ClipJob = {
+        id: `job${jobs.size + 1}`,
+        request,
+        state: 'running',
+        progress: 0.5,
+        parts: [],
+        gaps,
+        error: null,
+      };
+      options.onProgress?.({ ...job });
+      const done: ClipJob = { ...job, state: 'done', progress: 1, parts };
+      jobs.set(job.id, done);
+      options.onProgress?.(done);
+      return done;
+    },
+    async downloadPart(jobId, index, path) {
+      here();
+      if (jobs.get(jobId)?.parts[index] === undefined) throw new WorldError('not-found', 'no such part');
+      await fs.writeFile(path, Buffer.alloc(64, index));
+      return { sizeBytes: 64 };
+    },
+    async *events(afterId, signal) {
+      let next = afterId;
+      while (!signal.aborted) {
+        const event = emitted.find((one) => one.id > next);
+        if (event !== undefined) {
+          next = event.id;
+          yield event;
+          continue;
+        }
+        await new Promise<void>((resolve) => {
+          listeners.push(resolve);
+          signal.addEventListener('abort', () => resolve(), { once: true });
+        });
+      }
+    },
+  };
+  return recorder;
+}
