@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { redact } from '../../src/base/log.js';
 
 export type Address =
@@ -66,6 +67,21 @@ export function parseAddress(given: string): Address {
 }
 
 const hasControl = (text: string) => [...text].some((char) => char < ' ' || char === '\u007f');
+
+const HOST = /^(rtsps?:\/\/(?:[^@/]*@)?)([^\s:/?#@[\]]+|\[[0-9a-f:.]+\])/i;
+
+/** The host's name; null where there is no name to resolve. */
+export function hostName(address: Address): string | null {
+  const host = address.kind === 'rtsp' ? HOST.exec(address.url)?.[2] : undefined;
+  return host === undefined || host.startsWith('[') || isIP(host) !== 0 ? null : host;
+}
+
+/** The same address by number. */
+export function atHost(address: Address, ip: string): Address {
+  if (address.kind !== 'rtsp') return address;
+  const host = isIP(ip) === 6 ? `[${ip}]` : ip;
+  return { ...address, url: address.url.replace(HOST, (_all, before: string) => `${before}${host}`) };
+}
 
 /** The address without user and password; of a text that is no address nothing. */
 export function shownAddress(url: string): string {

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { lookup } from 'node:dns/promises';
 import type { Writable } from 'node:stream';
 import type { Ffmpeg } from '../ffmpeg.js';
 import type { FragmentSink, FragmentSource, SourceEnd } from '../fragment.js';
 import { FragmentReader } from '../mp4/reader.js';
-import { type Address, withoutSecrets } from './address.js';
+import { type Address, atHost, hostName, withoutSecrets } from './address.js';
 import { type SourceOptions, sourceArguments } from './arguments.js';
 import { causeOf } from './verdict.js';
 
@@ -26,7 +27,7 @@ export const SOURCE_LIMITS: SourceLimits = {
 };
 
 export interface FfmpegSourceOptions extends Omit<SourceOptions, 'nowMs'> {
-  ffmpeg: Pick<Ffmpeg, 'path' | 'major'>;
+  ffmpeg: Pick<Ffmpeg, 'path' | 'major' | 'kind'>;
   limits?: Partial<SourceLimits>;
   /** called with the child's process id, then with null when it has ended */
   onChild?: (pid: number | null) => void;
@@ -39,10 +40,21 @@ const STDERR_BYTES = 4096;
 export class FfmpegSource implements FragmentSource {
   constructor(private readonly options: FfmpegSourceOptions) {}
 
-  run(sink: FragmentSink, signal: AbortSignal): Promise<SourceEnd> {
-    const { ffmpeg, address } = this.options;
+  async run(sink: FragmentSink, signal: AbortSignal): Promise<SourceEnd> {
+    const { ffmpeg, address: given } = this.options;
     const limits = { ...SOURCE_LIMITS, ...this.options.limits };
-    const command = sourceArguments(ffmpeg.major, { ...this.options, nowMs: Date.now() });
+    let address = given;
+    const name = hostName(given);
+    if (name !== null && ffmpeg.kind !== 'system') {
+      // A static build has no resolver of its own: it crashes on a host's name.
+      try {
+        address = atHost(given, (await lookup(name, { order: 'ipv4first' } as object)).address);
+      } catch {
+        return { cause: 'unreachable', detail: `the host name ${name} is not known` };
+      }
+    }
+    if (signal.aborted) return { cause: 'broken', detail: 'not started' };
+    const command = sourceArguments(ffmpeg.major, { ...this.options, address, nowMs: Date.now() });
     return new Promise((resolve) => {
       let child: ChildProcess;
       try {
@@ -67,6 +79,7 @@ class Run {
   stalled = false;
   private fault: string | null = null;
   private ending = false;
+  private notVideo = false;
   private watchdog: NodeJS.Timeout | undefined;
   private killers: NodeJS.Timeout[] = [];
   private readonly reader: FragmentReader;
@@ -100,7 +113,10 @@ class Run {
       this.fault = `ffmpeg did not start: ${error.message}`;
       if (child.pid === undefined) this.end();
     });
-    child.on('close', () => this.end());
+    child.on('close', (_code, killedBy) => {
+      if (killedBy !== null && !this.ending) this.fault ??= `ffmpeg died of ${killedBy}`;
+      this.end();
+    });
     if (child.pid !== undefined) this.onChild?.(child.pid);
     if (script !== null) (child.stdio[3] as Writable | null)?.end(script);
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
@@ -118,6 +134,7 @@ class Run {
       this.reader.push(chunk);
     } catch (error) {
       this.fault = error instanceof Error ? error.message : String(error);
+      this.notVideo = true;
       this.askToEnd();
     }
   }
@@ -152,7 +169,7 @@ class Run {
     for (const killer of this.killers) clearTimeout(killer);
     this.signal.removeEventListener('abort', this.askToEnd);
     this.onChild?.(null);
-    const cause = this.fault !== null && !this.streamed && this.stderr === '' ? 'not-video' : causeOf(this);
+    const cause = this.notVideo && !this.streamed && this.stderr === '' ? 'not-video' : causeOf(this);
     const said =
       this.fault ?? (lastLines(this.stderr) || (this.stalled ? 'no pictures arrived' : 'the stream ended'));
     this.resolve({ cause, detail: withoutSecrets(said, this.address) });
