@@ -9,7 +9,7 @@ import { afterAll } from 'vitest';
 import type { SegmentInfo } from '../../media/clip.js';
 import { type Ffmpeg, findFfmpeg, runFfmpeg } from '../../media/ffmpeg.js';
 import type { Fragment, StreamInit } from '../../media/fragment.js';
-import { mediaMs, prftFor } from '../../media/mp4/prft.js';
+import { arrivalLagMs, mediaMs, prftFor } from '../../media/mp4/prft.js';
 import { FragmentReader } from '../../media/mp4/reader.js';
 
 const run = promisify(execFile);
@@ -95,7 +95,7 @@ export function readStream(bytes: Buffer, chunkBytes = 65_536): { init: StreamIn
 
 /**
  * Writes a stream as segment files of about `segmentS` seconds (cut at keyframes). `startMs`: when its first frame
- * was taken; fragments "arrive" 67 ms after their end, as from a live camera.
+ * was taken; fragments "arrive" one frame after their end, as from a live camera.
  */
 export async function record(
   folder: string,
@@ -121,7 +121,10 @@ export async function record(
       };
       segments.push(segment);
     }
-    segment.pieces.push(prftFor({ ...fragment, arrivedMs: Math.round(endMs) + 67 }, init), fragment.bytes);
+    segment.pieces.push(
+      prftFor({ ...fragment, arrivedMs: Math.round(endMs + arrivalLagMs(fragment, init.timescale)) }, init),
+      fragment.bytes,
+    );
     segment.endMs = endMs;
   }
   for (const { path, pieces } of segments) await writeFile(path, Buffer.concat(pieces));
