@@ -46,6 +46,8 @@ export interface ChatOptions {
   digestOver?: number;
   /** messages of different chats answered at the same time, 16 */
   mostAtOnce?: number;
+  /** a message suspected of killing the process is run alone after so much life of the process, ms; 1000 */
+  aloneAfterMs?: number;
 }
 
 export interface TellOptions {
@@ -121,6 +123,7 @@ export function makeChat(options: ChatOptions): Chat {
     signal: stopping.signal,
     onWaiting: (inboxId) => turns.began(inboxId),
     ...(options.mostAtOnce === undefined ? {} : { mostAtOnce: options.mostAtOnce }),
+    ...(options.aloneAfterMs === undefined ? {} : { aloneAfterMs: options.aloneAfterMs }),
     answer: (row, incoming) => (incoming.kind === 'event' ? takeEvent(incoming) : answer(row, incoming)),
     async setAside(row, incoming) {
       const code = makeCode();

@@ -1,0 +1,399 @@
+import fs from 'node:fs/promises';
+import fc from 'fast-check';
+import { pino } from 'pino';
+import sharp from 'sharp';
+import { afterEach, describe, expect, it } from 'vitest';
+import { WorldError } from '../../src/base/errors.js';
+import { type Chat, type ChatOptions, makeChat } from '../../src/chat/chat.js';
+import type { ChannelLimits } from '../../src/chat/message.js';
+import { wordsOf } from '../../src/chat/outgoing.js';
+import { makeRates } from '../../src/chat/rates.js';
+import { afterFailure } from '../../src/chat/retry.js';
+import { makeTestChannel, type TestChannel } from '../support/channel.js';
+import { openTestDatabase, type TestDatabase } from '../support/database.js';
+import { PLAIN_FALLBACKS } from '../support/talk.js';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+interface Setup {
+  test: TestDatabase;
+  channel: TestChannel;
+  chat: Chat;
+  /** another life of the bot on the same database */
+  again(): Promise<{ channel: TestChannel; chat: Chat }>;
+}
+
+async function setUp(change: Partial<ChatOptions> = {}, limits: Partial<ChannelLimits> = {}): Promise<Setup> {
+  const test = await openTestDatabase();
+  closing.push(test.close);
+  let now = Date.now();
+  const life = () => {
+    const channel = makeTestChannel({ limits });
+    const chat = makeChat({
+      database: test.database,
+      clock: { now: () => now++ },
+      log: pino({ level: 'silent' }),
+      channels: [channel],
+      commands: [],
+      fallbacks: PLAIN_FALLBACKS,
+      spoolDir: `${test.dir}/spool`,
+      ...change,
+    });
+    closing.push(() => chat.stop());
+    return { channel, chat };
+  };
+  const again = async () => {
+    const { channel, chat } = life();
+    await chat.start();
+    return { channel, chat };
+  };
+  return { test, ...life(), again };
+}
+
+const to = (chatId: string) => ({ channel: 'console' as const, chatId });
+const texts = (channel: TestChannel) => channel.sent.map((record) => wordsOf(record.reply));
+const rowStates = async ({ test }: Setup) =>
+  (await test.database.outbox.findMany({ orderBy: { id: 'asc' } })).map((row) => row.state);
+
+describe('what must arrive', () => {
+  it('waits on disk for the next life', async () => {
+    const setup = await setUp();
+    await setup.chat.tell(to('a'), 'một', { key: 'k1', priority: 'answer' });
+    await setup.chat.tell(to('b'), 'hai', { key: 'k2', priority: 'notice' });
+    expect(setup.channel.sent).toEqual([]);
+    const { channel, chat } = await setup.again();
+    await chat.drained();
+    expect(texts(channel)).toEqual(['một', 'hai']);
+    expect(await rowStates(setup)).toEqual(['sent', 'sent']);
+  });
+
+  it('put twice under one key goes once', async () => {
+    const { channel, chat } = await setUp();
+    await chat.start();
+    const put = () => chat.tell(to('a'), 'một', { key: 'k', priority: 'alert' });
+    expect((await Promise.all([put(), put(), put()])).sort()).toEqual([false, false, true]);
+    await chat.drained();
+    expect(texts(channel)).toEqual(['một']);
+  });
+
+  it('leaves within milliseconds of being said', async () => {
+    const { channel, chat } = await setUp();
+    await chat.start();
+    await chat.tell(to('a'), 'khởi động', { key: 'warm', priority: 'answer' });
+    await chat.drained();
+    const begun = performance.now();
+    await chat.tell(to('a'), 'nhanh', { key: 'k', priority: 'answer' });
+    const record = await channel.waitFor(({ reply }) => wordsOf(reply) === 'nhanh');
+    expect(record.atMs - begun).toBeLessThan(150);
+  });
+
+  it('goes alerts first, then answers, then notices, by age within each', async () => {
+    const order = ['alert', 'answer', 'notice'] as const;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom(...order), { minLength: 1, maxLength: 25 }),
+        async (priorities) => {
+          const setup = await setUp();
+          for (const [at, priority] of priorities.entries())
+            await setup.chat.tell(to('a'), `${priority} ${at}`, { key: `k${at}`, priority });
+          await setup.chat.start();
+          await setup.chat.drained();
+          const wanted = priorities
+            .map((priority, at) => ({ priority, at }))
+            .sort((a, b) => order.indexOf(a.priority) - order.indexOf(b.priority) || a.at - b.at)
+            .map(({ priority, at }) => `${priority} ${at}`);
+          expect(texts(setup.channel)).toEqual(wanted);
+          await setup.chat.stop();
+        },
+      ),
+      { numRuns: 8 },
+    );
+  });
+
+  it('the parts of a long text stay together and in order', async () => {
+    const { channel, chat } = await setUp({}, { textLength: 20 });
+    await chat.start();
+    const text = 'một hai ba bốn năm sáu bảy tám chín mười mười một mười hai';
+    await chat.tell(to('a'), text, { key: 'k', priority: 'notice' });
+    await chat.drained();
+    expect(texts(channel).length).toBeGreaterThan(2);
+    expect(texts(channel).join('')).toBe(text);
+  });
+
+  it('a photo too large for the channel is made smaller', async () => {
+    const { channel, chat, test } = await setUp({}, { photoBytes: 60_000, photoSides: 1000 });
+    await chat.start();
+    const path = await chat.spoolFor('k', 'anh.jpg');
+    await sharp({
+      create: {
+        width: 1600,
+        height: 1200,
+        channels: 3,
+        background: '#333',
+        noise: { type: 'gaussian', mean: 128, sigma: 40 },
+      },
+    })
+      .jpeg({ quality: 95 })
+      .toFile(path);
+    const { size } = await fs.stat(path);
+    await chat.tell(
+      to('a'),
+      { kind: 'photo', file: { path, sizeBytes: size, fileName: 'anh.jpg' }, caption: 'Cổng chợ' },
+      { key: 'k', priority: 'answer' },
+    );
+    await chat.drained();
+    const [record] = channel.sent;
+    expect(record!.reply).toMatchObject({ kind: 'photo', caption: 'Cổng chợ' });
+    const seen = await sharp(record!.files[0]).metadata();
+    expect(record!.files[0]!.length).toBeLessThanOrEqual(60_000);
+    expect(seen.width! + seen.height!).toBeLessThanOrEqual(1000);
+    expect(Math.abs(seen.width! / seen.height! - 4 / 3)).toBeLessThan(0.02);
+    expect(await fs.readdir(`${test.dir}/spool`)).toEqual([]);
+  });
+});
+
+describe('when the platform does not take it', () => {
+  it('rate-limited: that chat waits as long as asked, others go on', async () => {
+    const { channel, chat } = await setUp();
+    let refusals = 0;
+    channel.failWith((where) => {
+      if (where.chatId !== 'a' || refusals > 0) return undefined;
+      refusals += 1;
+      return new WorldError('rate-limited', 'too many requests', { retryAfterS: 0.3 });
+    });
+    await chat.start();
+    const begun = performance.now();
+    await chat.tell(to('a'), 'chờ', { key: 'k1', priority: 'alert' });
+    await chat.tell(to('b'), 'đi', { key: 'k2', priority: 'notice' });
+    await chat.drained();
+    expect(texts(channel)).toEqual(['đi', 'chờ']);
+    expect(channel.sent[1]!.atMs - begun).toBeGreaterThanOrEqual(295);
+  });
+
+  it('unreachable: nothing is lost, order is kept, and a sign of life ends the waiting', async () => {
+    const { channel, chat, test } = await setUp();
+    let down = true;
+    channel.failWith(() => (down ? new WorldError('unreachable', 'no route') : undefined));
+    await chat.start();
+    for (let at = 0; at < 5; at += 1)
+      await chat.tell(to('a'), `tin ${at}`, { key: `k${at}`, priority: 'answer' });
+    expect(channel.sent).toEqual([]);
+    down = false;
+    await chat.accept({
+      kind: 'event',
+      channel: 'console',
+      chatId: 'x',
+      externalId: 'e1',
+      sentMs: 0,
+      event: { type: 'unblocked', userId: 'x' },
+    });
+    await chat.drained();
+    expect(texts(channel)).toEqual([0, 1, 2, 3, 4].map((at) => `tin ${at}`));
+    expect(await test.database.outbox.count({ where: { state: 'sent' } })).toBe(5);
+  });
+
+  it('blocked: given up at once, and the address remembers it until the person writes again', async () => {
+    const setup = await setUp();
+    const { chat, channel, test } = setup;
+    await chat.start();
+    const hello = (externalId: string) =>
+      chat.accept({
+        kind: 'message',
+        channel: 'console',
+        chatId: 'p',
+        chatKind: 'private',
+        externalId,
+        sender: { userId: 'u', name: 'Lan' },
+        sentMs: 0,
+        text: 'chào',
+        attachments: [],
+        addressed: true,
+      });
+    await chat.turnDone((await hello('1')).inboxId);
+    const address = () => test.database.address.findFirstOrThrow({ where: { userId: 'u' } });
+    channel.failWith(() => new WorldError('blocked', 'bot was blocked by the user'));
+    await chat.tell(to('p'), 'tin', { key: 'k', priority: 'alert' });
+    await chat.drained();
+    expect((await rowStates(setup)).at(-1)).toBe('failed');
+    expect((await address()).blockedMs).not.toBeNull();
+    channel.failWith(null);
+    await chat.turnDone((await hello('2')).inboxId);
+    expect((await address()).blockedMs).toBeNull();
+  });
+
+  it('a group that has a new id: sent there once, and everything names the new one', async () => {
+    const { channel, chat, test } = await setUp();
+    const { database } = test;
+    await database.group.create({
+      data: { channel: 'console', chatId: 'old', title: 'Nhóm', purpose: 'officers' },
+    });
+    // the platform had shown us the new chat before
+    await database.group.create({ data: { channel: 'console', chatId: 'new', title: 'Nhóm' } });
+    channel.failWith((where) =>
+      where.chatId === 'old' ? new WorldError('migrated', 'upgraded', { movedTo: 'new' }) : undefined,
+    );
+    await chat.start();
+    await chat.tell(to('old'), 'một', { key: 'k1', priority: 'alert' });
+    await chat.tell(to('old'), 'hai', { key: 'k2', priority: 'alert' });
+    await chat.drained();
+    expect(channel.sent.map((record) => [record.to.chatId, wordsOf(record.reply)])).toEqual([
+      ['new', 'một'],
+      ['new', 'hai'],
+    ]);
+    const groups = await database.group.findMany();
+    expect(groups.map((group) => [group.chatId, group.purpose])).toEqual([['new', 'officers']]);
+  });
+
+  it('too big after all: a photo goes as a document', async () => {
+    const { channel, chat } = await setUp();
+    channel.failWith((_, reply) =>
+      reply.kind === 'photo' ? new WorldError('too-big', 'too big') : undefined,
+    );
+    await chat.start();
+    const path = await chat.spoolFor('k', 'anh.jpg');
+    await fs.writeFile(path, 'jpeg');
+    const file = { path, sizeBytes: 4, fileName: 'anh.jpg' };
+    await chat.tell(to('a'), { kind: 'photo', file, width: 1, height: 1 }, { key: 'k', priority: 'answer' });
+    await chat.drained();
+    expect(channel.sent.map((record) => record.reply.kind)).toEqual(['document']);
+    expect(channel.sent[0]!.files[0]!.toString()).toBe('jpeg');
+  });
+
+  it('invalid: the person hears that the answer could not be delivered', async () => {
+    const setup = await setUp({
+      fallbacks: { ...PLAIN_FALLBACKS, words: (talk) => talk.reply('không gửi nổi') },
+    });
+    const { channel, chat } = setup;
+    channel.failWith((_, reply) =>
+      wordsOf(reply) === 'không gửi nổi' ? new WorldError('invalid', 'bad request') : undefined,
+    );
+    await chat.start();
+    const { inboxId } = await chat.accept({
+      kind: 'message',
+      channel: 'console',
+      chatId: 'p',
+      chatKind: 'private',
+      externalId: '1',
+      sender: { userId: 'u', name: 'Lan' },
+      sentMs: 0,
+      text: 'chào',
+      attachments: [],
+      addressed: true,
+    });
+    await chat.turnDone(inboxId);
+    expect(texts(channel)).toHaveLength(1);
+    expect(texts(channel)[0]).toMatch(/mã lỗi [0-9A-F]{6}/);
+    expect((await rowStates(setup)).sort()).toEqual(['failed', 'sent']);
+  });
+
+  it('a flood of one kind to one chat becomes one message that says them all', async () => {
+    const setup = await setUp({
+      digests: { outage: (lines) => `${lines.length} camera mất kết nối: ${lines.join(', ')}` },
+    });
+    for (let at = 1; at <= 12; at += 1)
+      await setup.chat.tell(to('g'), `camera ${at}`, { key: `o${at}`, priority: 'alert', digest: 'outage' });
+    await setup.chat.tell(to('g'), 'khác', { key: 'other', priority: 'alert' });
+    await setup.chat.start();
+    await setup.chat.drained();
+    expect(texts(setup.channel)).toEqual([
+      `12 camera mất kết nối: ${Array.from({ length: 12 }, (_, at) => `camera ${at + 1}`).join(', ')}`,
+      'khác',
+    ]);
+    expect((await rowStates(setup)).filter((state) => state === 'merged')).toHaveLength(12);
+  });
+
+  it('a few of a kind stay as they are', async () => {
+    const { chat, channel } = await setUp();
+    for (let at = 1; at <= 5; at += 1)
+      await chat.tell(to('g'), `camera ${at}`, { key: `o${at}`, priority: 'alert', digest: 'outage' });
+    await chat.start();
+    await chat.drained();
+    expect(texts(channel)).toHaveLength(5);
+  });
+});
+
+describe('the pace a channel allows', () => {
+  it('to one private chat, while others go at once', async () => {
+    const { chat, channel } = await setUp(
+      {},
+      { rates: { perSecond: 100, perChatMs: 120, perGroupPerMinute: 20 } },
+    );
+    await chat.start();
+    for (const at of [1, 2, 3]) await chat.tell(to('a'), `a${at}`, { key: `a${at}`, priority: 'answer' });
+    await chat.tell(to('b'), 'b1', { key: 'b1', priority: 'answer' });
+    await chat.drained();
+    const times = channel.sent.filter((record) => record.to.chatId === 'a').map((record) => record.atMs);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(110);
+    expect(times[2]! - times[1]!).toBeGreaterThanOrEqual(110);
+    expect(texts(channel).indexOf('b1')).toBeLessThanOrEqual(1);
+  });
+
+  it('never passes the rates, whatever is asked for and when', () => {
+    const ask = fc.record({
+      chat: fc.integer({ min: 0, max: 3 }),
+      pauseMs: fc.integer({ min: 0, max: 400 }),
+    });
+    fc.assert(
+      fc.property(fc.array(ask, { maxLength: 80 }), (asks) => {
+        const rates = makeRates({ perSecond: 5, perChatMs: 1000, perGroupPerMinute: 20 });
+        const sent: { chat: number; atMs: number }[] = [];
+        let now = 0;
+        for (const { chat, pauseMs } of asks) {
+          now += pauseMs;
+          now += rates.waitMs(`${chat}`, chat === 3, 1, now);
+          expect(rates.waitMs(`${chat}`, chat === 3, 1, now)).toBe(0);
+          rates.take(`${chat}`, chat === 3, 1, now);
+          sent.push({ chat, atMs: now });
+        }
+        const most = (records: { atMs: number }[], windowMs: number) =>
+          Math.max(
+            0,
+            ...records.map(
+              (record) =>
+                records.filter((other) => other.atMs >= record.atMs && other.atMs < record.atMs + windowMs)
+                  .length,
+            ),
+          );
+        // a bucket lets its fill and one window's refill through, never more
+        expect(most(sent, 1000)).toBeLessThanOrEqual(10);
+        for (const chat of [0, 1, 2])
+          expect(
+            most(
+              sent.filter((record) => record.chat === chat),
+              999,
+            ),
+          ).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+});
+
+describe('what to do after a failure', () => {
+  const failed = { priority: 0, attempts: 0, ageMs: 0 };
+  const unreachable = new WorldError('unreachable', 'x');
+  it('backs off from one second to five minutes', () => {
+    const waits = [0, 1, 2, 8, 20, 500].map((attempts) => {
+      const next = afterFailure(unreachable, { ...failed, attempts }, () => 0.5);
+      return next.do === 'retry' ? next.ms : -1;
+    });
+    expect(waits).toEqual([1000, 2000, 4000, 256_000, 300_000, 300_000]);
+  });
+  it('tries an alert for ever, an answer for a day, a notice for three', () => {
+    const day = 86_400_000;
+    const doAt = (priority: number, ageMs: number) =>
+      afterFailure(unreachable, { priority, attempts: 9, ageMs }).do;
+    expect([doAt(0, 300 * day), doAt(1, 0.9 * day), doAt(1, 1.1 * day)]).toEqual([
+      'retry',
+      'retry',
+      'give-up',
+    ]);
+    expect([doAt(2, 2.9 * day), doAt(2, 3.1 * day)]).toEqual(['retry', 'give-up']);
+  });
+  it('does not try an unforeseen error for ever', () => {
+    expect(afterFailure(new Error('bug'), { ...failed, attempts: 3 }).do).toBe('retry');
+    expect(afterFailure(new Error('bug'), { ...failed, attempts: 4 }).do).toBe('give-up');
+  });
+});
