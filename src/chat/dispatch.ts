@@ -5,7 +5,7 @@ import type { Command, Fallbacks, Talk } from './command.js';
 import type { ChatCounters } from './counters.js';
 import { type Candidate, findCommand } from './find-command.js';
 import type { Channel } from './message.js';
-import { answerQuestion } from './question.js';
+import { answerQuestion, closeBypassed } from './question.js';
 import * as sentences from './sentences.js';
 
 export interface DispatchOptions {
@@ -76,14 +76,17 @@ async function run(options: DispatchOptions, talk: Talk, channel: Channel, rerun
   const said = message.text.trim() || (message.startPayload === undefined ? '' : '/start');
   const slash = said.startsWith('/');
   if (message.attachments.length > 0 && !slash) return options.fallbacks.files(talk);
-  const meaning =
-    slash || message.pressed
-      ? ({ kind: 'none' } as const)
-      : await answerQuestion(
-          options.database,
-          { channel: message.channel, chatId: message.chatId, userId: message.sender.userId },
-          { inboxId: talk.inboxId, text: said, nowMs: talk.nowMs, rerun },
-        );
+  const place = { channel: message.channel, chatId: message.chatId, userId: message.sender.userId };
+  const bypassed = slash || message.pressed === true;
+  if (bypassed) await closeBypassed(options.database, place, said, talk.nowMs);
+  const meaning = bypassed
+    ? ({ kind: 'none' } as const)
+    : await answerQuestion(options.database, place, {
+        inboxId: talk.inboxId,
+        text: said,
+        nowMs: talk.nowMs,
+        rerun,
+      });
   if (meaning.kind === 'drop') return talk.reply(sentences.questionDropped);
   const chosen = meaning.kind === 'says';
   const found = findCommand(options.commands, chosen ? meaning.text : said);

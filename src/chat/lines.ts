@@ -131,6 +131,7 @@ export function makeLine(channel: Channel): Line {
     take(lane, row, nowMs) {
       rates.take(lane.chatId, groups.has(lane.chatId), cost(row), nowMs);
       lastTryMs.set(lane.chatId, nowMs);
+      heldRows.delete(row.id);
       if (lastTryMs.size > 5000) lastTryMs.clear();
       if (!firstTryMs.has(row.id)) firstTryMs.set(row.id, nowMs);
       if (firstTryMs.size > 5000)

@@ -88,6 +88,8 @@ export interface Outbox {
 }
 
 const MOST_AT_ONCE = 16;
+/** part numbers of what was parted after the platform refused it */
+const FURTHER_PARTS = 1000;
 
 export function makeOutbox(options: OutboxOptions): Outbox {
   const { database, clock, log, channels, spool, counters } = options;
@@ -183,16 +185,38 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         await move(line, lane.chatId, next.to);
         return;
       case 'degrade': {
-        if (payload.reply.kind === 'text') return giveUp(line, lane, row, payload, 'invalid', about, reason);
+        const smaller = await degrade(payload.reply, line.channel.limits, options.makeLink);
+        if (smaller === null || smaller.length === 0)
+          return giveUp(line, lane, row, payload, 'invalid', about, reason);
         log.warn(about, 'too big for the platform, sent as something smaller');
-        const smaller: OutPayload = { ...payload, reply: degrade(payload.reply, line.channel.limits) };
-        row.payload = JSON.stringify(smaller);
-        await rewritePayload(database, row.id, row.payload);
-        return;
+        return replaceBy(lane, row, payload, smaller);
       }
       case 'give-up':
         return giveUp(line, lane, row, payload, next.why, about, reason);
     }
+  }
+
+  /** The same message in another form: its first part takes its row, the others follow it. */
+  async function replaceBy(lane: Lane, row: OutboxRow, payload: OutPayload, [first, ...more]: Reply[]) {
+    const rows =
+      more.length === 0
+        ? null
+        : await putOutgoing(
+            database,
+            more.map((reply, at) => ({
+              key: `${row.key}#${FURTHER_PARTS + at}`,
+              channel: row.channel,
+              chatId: lane.chatId,
+              payload: JSON.stringify({ reply } satisfies OutPayload),
+              priority: row.priority,
+              inboxId: row.inboxId,
+              digest: null,
+              createdMs: row.createdMs,
+            })),
+          );
+    row.payload = JSON.stringify({ ...payload, reply: first! } satisfies OutPayload);
+    await rewritePayload(database, row.id, row.payload);
+    for (const part of rows ?? []) if (lane.add(part)) options.onWaiting(part);
   }
 
   async function giveUp(

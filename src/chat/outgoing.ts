@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import { fit } from './fit.js';
 import type { Channel, ChannelLimits, OutFile, Reply } from './message.js';
-import { fileTooBig } from './sentences.js';
+import { fileNotTaken } from './sentences.js';
 import { shrinkPhoto } from './shrink-photo.js';
 
 /** What an outbox row holds. */
@@ -13,7 +13,7 @@ export interface OutPayload {
 
 /** Parts of one message share its key. */
 export const partKey = (key: string, part: number) => (part === 0 ? key : `${key}#${part}`);
-export const wholeKey = (key: string) => key.replace(/#\d+$/, '');
+export const wholeKey = (key: string) => key.replace(/(?:#\d+)+$/, '');
 
 export const readPayload = (payload: string) => JSON.parse(payload) as OutPayload;
 
@@ -68,24 +68,30 @@ async function shrinkAll(
   return { ...reply, items };
 }
 
-/** The next smaller form of a reply that the platform found too big, however small we thought it was. */
-export function degrade(reply: Reply, limits: ChannelLimits): Reply {
-  if (reply.kind === 'photo' || reply.kind === 'video') {
-    const { file, caption, buttons } = reply;
-    if (file.sizeBytes <= limits.fileBytes)
-      return {
-        kind: 'document',
-        file,
-        ...(caption === undefined ? {} : { caption }),
-        ...(buttons ? { buttons } : {}),
-      };
+/**
+ * The next smaller form of a reply that the platform found too big, however small we thought it was: an album is
+ * parted, a photo or video goes as a document, a document as a link or a sentence. Null when there is none.
+ */
+export async function degrade(
+  reply: Reply,
+  limits: ChannelLimits,
+  makeLink?: (file: OutFile) => Promise<string | null>,
+): Promise<Reply[] | null> {
+  if (reply.kind === 'text') return null;
+  if (reply.kind === 'album') {
+    const caption: Reply[] = reply.caption === undefined ? [] : [{ kind: 'text', text: reply.caption }];
+    return [...caption, ...reply.items];
   }
-  const [file] = filesOf(reply);
-  const words = wordsOf(reply);
-  const sentence =
-    file === undefined ? '' : fileTooBig(file.sizeBytes, Math.min(limits.fileBytes, file.sizeBytes));
-  const text = [words, sentence].filter((part) => part !== '').join('\n\n');
-  return { kind: 'text', text: text.slice(0, Math.min(limits.textLength, 1000)) };
+  const { file, caption, buttons } = reply;
+  const rest = buttons ? { buttons } : {};
+  if (reply.kind !== 'document' && file.sizeBytes <= limits.fileBytes)
+    return [{ kind: 'document', file, ...(caption === undefined ? {} : { caption }), ...rest }];
+  const link = (await makeLink?.(file)) ?? null;
+  const text = [caption ?? '', link ?? fileNotTaken(file.sizeBytes)]
+    .filter((part) => part !== '')
+    .join('\n\n');
+  // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
+  return fit({ kind: 'text', text, ...rest }, limits);
 }
 
 /** Are all files of the reply still there? */

@@ -64,3 +64,18 @@ export async function answerQuestion(
     return meaning;
   });
 }
+
+/** Ends a question that its person walked around: by pressing one of its buttons, or by a slash instead of the words. */
+export async function closeBypassed(
+  database: Database,
+  place: PendingPlace,
+  text: string,
+  nowMs: number,
+): Promise<void> {
+  const open = await findPending(database, place, nowMs);
+  if (open === null) return;
+  const asked = JSON.parse(open) as Asked;
+  const over =
+    asked.kind === 'words' ? text.startsWith('/') : asked.choices.some((choice) => choice.says === text);
+  if (over) await closePending(database, place);
+}

@@ -10,6 +10,9 @@ export const fileTooBig = (sizeBytes: number, limitBytes: number) =>
     limitBytes > 0 ? `chỉ nhận đến ${megabytes(limitBytes)}` : 'không nhận tệp'
   }. Anh/chị thử lấy đoạn ngắn hơn nhé.`;
 
+export const fileNotTaken = (sizeBytes: number) =>
+  `Tệp này nặng ${megabytes(sizeBytes)}, kênh chat không nhận. Anh/chị thử lấy đoạn ngắn hơn nhé.`;
+
 export const apology = (code: string) =>
   `Xin lỗi, bên em gặp trục trặc nên chưa làm được việc này. Anh/chị thử lại sau ít phút; nếu vẫn vậy, báo cán bộ mã lỗi ${code} nhé.`;
 

@@ -176,6 +176,18 @@ describe('open questions', () => {
     expect((await texts(khach.say('thôi')))[0]).toMatch(/bỏ qua/);
     expect(await texts(khach.say('Nguyễn Văn A'))).toEqual(['(trợ giúp)']);
   });
+  it('a slash instead of the words ends the question', async () => {
+    const khach = house.as('khach');
+    await khach.say('thử chữ');
+    expect(await texts(khach.say('/trogiup'))).toEqual(['Trợ giúp']);
+    expect(await texts(khach.say('Nguyễn Văn A'))).toEqual(['(trợ giúp)']);
+  });
+  it('a pressed button ends its menu', async () => {
+    const canbo = house.as('canbo');
+    await canbo.say('thử hỏi');
+    await canbo.press('Ngã ba');
+    expect(await texts(canbo.say('1'))).toEqual(['(trợ giúp)']);
+  });
   it('a button nobody knows any more is not taken for a report', async () => {
     expect((await texts(house.as('khach').say('cũ rồi', { pressed: true })))[0]).toMatch(/Nút này đã cũ/);
   });

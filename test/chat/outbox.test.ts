@@ -262,6 +262,48 @@ describe('when the platform does not take it', () => {
     expect(channel.sent[0]!.files[0]!.toString()).toBe('jpeg');
   });
 
+  it('too big after all: an album goes one by one, its words first', async () => {
+    const { channel, chat, test } = await setUp();
+    channel.failWith((_, reply) =>
+      reply.kind === 'album' ? new WorldError('too-big', 'too big') : undefined,
+    );
+    await chat.start();
+    const items = [];
+    for (const name of ['1', '2', '3']) {
+      const path = await chat.spoolFor('k', 'anh.jpg');
+      await fs.writeFile(path, name);
+      const file = { path, sizeBytes: 1, fileName: 'anh.jpg' };
+      items.push({ kind: 'photo' as const, file, width: 1, height: 1 });
+    }
+    await chat.tell(to('a'), { kind: 'album', items, caption: 'Tất cả' }, { key: 'k', priority: 'answer' });
+    await chat.drained();
+    expect(channel.sent.map((record) => record.files[0]?.toString() ?? wordsOf(record.reply))).toEqual([
+      'Tất cả',
+      '1',
+      '2',
+      '3',
+    ]);
+    expect(await fs.readdir(`${test.dir}/spool`)).toEqual([]);
+  });
+
+  it('too big whatever we do: a sentence says so, or a link where there are links', async () => {
+    for (const link of [null, 'https://xa.example/t/abc']) {
+      const { channel, chat } = await setUp({ makeLink: async () => link });
+      channel.failWith((_, reply) =>
+        reply.kind === 'text' ? undefined : new WorldError('too-big', 'too big'),
+      );
+      await chat.start();
+      const path = await chat.spoolFor('k', 'clip.mp4');
+      await fs.writeFile(path, 'mp4');
+      const file = { path, sizeBytes: 3, fileName: 'clip.mp4' };
+      const clip = { kind: 'video' as const, file, width: 1, height: 1, durationMs: 1, caption: 'Clip' };
+      await chat.tell(to('a'), clip, { key: 'k', priority: 'answer' });
+      await chat.drained();
+      expect(texts(channel)).toHaveLength(1);
+      expect(texts(channel)[0]).toMatch(link === null ? /^Clip\n\n.*kênh chat không nhận/ : /https:\/\/xa/);
+    }
+  });
+
   it('invalid: the person hears that the answer could not be delivered', async () => {
     const setup = await setUp({
       fallbacks: { ...PLAIN_FALLBACKS, words: (talk) => talk.reply('không gửi nổi') },
