@@ -87,7 +87,7 @@ export async function openConsole(options: ConsoleSideOptions): Promise<ConsoleS
       channel,
       routers: [channel.router],
       loginLink: (personId) => login.linkFor(personId),
-      seed: demo.seedDemo,
+      seed: demo.fillDemo,
       announce: personas.announce,
       retire: personas.retire,
     };

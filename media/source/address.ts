@@ -3,9 +3,10 @@ import { redact } from '../../src/base/log.js';
 
 export type Address =
   | { kind: 'rtsp'; url: string; secrets: string[]; shown: string }
-  | { kind: 'test'; scene: string; shown: string };
+  | { kind: 'test'; scene: Scene; shown: string };
 
-export const SCENES = ['street', 'pattern', 'fractal', 'life'] as const;
+export const SCENES = ['street', 'school', 'bridge', 'yard'] as const;
+export type Scene = (typeof SCENES)[number];
 
 /** Thrown for an address that can't be one; the message never repeats it. */
 export class AddressError extends Error {
@@ -28,8 +29,8 @@ export function parseAddress(given: string): Address {
   const text = given.trim();
   const test = /^test:([a-z]+)$/.exec(text);
   if (test) {
-    const scene = test[1]!;
-    if (!(SCENES as readonly string[]).includes(scene))
+    const scene = SCENES.find((name) => name === test[1]);
+    if (scene === undefined)
       throw new AddressError(`test: has no such picture; there are ${SCENES.join(', ')}`);
     return { kind: 'test', scene, shown: text };
   }
