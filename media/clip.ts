@@ -184,10 +184,10 @@ async function makePart(part: PlannedPart, path: string, order: ClipOrder): Prom
     });
     return { durationMs, sizeBytes, ...(await told(path)) };
   } catch (error) {
-    await rm(path, { force: true });
+    await rm(path, { force: true, maxRetries: 5 });
     throw error;
   } finally {
-    await rm(original, { force: true });
+    await rm(original, { force: true, maxRetries: 5 });
   }
 }
 

@@ -183,7 +183,8 @@ describe('a clip of H.264', () => {
     const fromMemory = await makeClip(
       await order({ segments: [{ ...live[0]!, known }], startMs: START, endMs: START + 24_000 }),
     );
-    expect(await readFile(fromMemory.parts[0]!.path)).toEqual(await readFile(scanned.parts[0]!.path));
+    const [one, other] = [await readFile(fromMemory.parts[0]!.path), await readFile(scanned.parts[0]!.path)];
+    expect(one.equals(other)).toBe(true);
   });
 
   it('of nothing is refused, and a segment that has gone is a gap', async () => {
@@ -224,6 +225,24 @@ describe('the sound of a clip', () => {
     const skipped = sound.indexOf(cut[0]!);
     // sound skipped at the front is as long as the pictures skipped, to a frame of sound
     expect(Math.abs((skipped * 1024) / 16_000 - (parts[0]!.startMs - START) / 1000)).toBeLessThan(0.065);
+  });
+
+  it('stays beside its pictures behind a gap', async () => {
+    const stream = await shoot({ seconds: 8, audio: 'aac' });
+    const own = [
+      ...(await record(folder, 'sound-before', stream, START, 60)),
+      ...(await record(folder, 'sound-after', stream, START + 30_000, 60)),
+    ];
+    const range = { startMs: START + 4500, endMs: START + 33_000 };
+    const { parts, gaps } = await makeClip(await order({ segments: own, ...range }));
+    expect(gaps).toHaveLength(1);
+    const beforeMs = gaps[0]!.startMs - parts[0]!.startMs;
+    const sound = await packetHashes(stream);
+    const cut = await packetHashes(parts[0]!.path);
+    // the second recording's sound begins where its pictures do, to two frames of sound (64 ms each)
+    const again = cut.indexOf(sound[5]!);
+    expect(Math.abs((again - 5) * 64 - beforeMs)).toBeLessThan(130);
+    expect(cut.length * 64).toBeLessThan(parts[0]!.durationMs + 130);
   });
 
   it('is silence where the camera speaks G.711, which no MP4 carries', async () => {
@@ -293,6 +312,19 @@ describe('a clip of H.265', () => {
     let frames = 0;
     for (const part of parts) frames += (await probe(part.path)).frames;
     expect(frames).toBe(120);
+  });
+
+  it('leaves nothing behind when it is cancelled, at work or in the queue', async () => {
+    const cancel = new AbortController();
+    const long = await record(folder, 'h265-long', await shoot({ seconds: 30, codec: 'libx265' }), START, 60);
+    const range = { segments: long, endMs: START + 30_000, ffmpeg: await ffmpeg(), signal: cancel.signal };
+    const running = await order({ ...range, onProgress: (done) => done > 0.1 && cancel.abort() });
+    const waiting = await order(range);
+    const clips = await Promise.allSettled([makeClip(running), makeClip(waiting)]);
+    for (const clip of clips)
+      expect(clip).toMatchObject({ status: 'rejected', reason: { kind: 'cancelled' } });
+    expect(await readdir(running.outDir)).toEqual([]);
+    expect(await readdir(waiting.outDir)).toEqual([]);
   });
 
   it('without ffmpeg is refused for chat', async () => {
