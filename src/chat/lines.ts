@@ -21,7 +21,8 @@ export interface Line {
   readonly channel: Channel;
   /** chats that are groups */
   readonly groups: Set<string>;
-  sending: number;
+  /** how many are being sent just now */
+  sending: { words: number; upload: number };
   timer: NodeJS.Timeout | undefined;
   /** false when it is in already */
   add(row: OutboxRow, nowMs: number): boolean;
@@ -92,7 +93,7 @@ export function makeLine(channel: Channel): Line {
   const line: Line = {
     channel,
     groups,
-    sending: 0,
+    sending: { words: 0, upload: 0 },
     timer: undefined,
     add(row, nowMs) {
       const lane = laneOf(row.chatId);

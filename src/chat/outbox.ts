@@ -20,6 +20,7 @@ import { type Lane, type Line, makeLine } from './lines.js';
 import type { Channel, ChannelName, ChatAddress, OutFile, Reply, Sent } from './message.js';
 import {
   degrade,
+  filesOf,
   filesPresent,
   type OutPayload,
   partKey,
@@ -70,7 +71,8 @@ export interface OutboxOptions {
 /**
  * Sends what must arrive: alerts first, then answers, then notices; by age within one of these; one at a time per chat,
  * at the pace the channel allows. A row is marked sent right after the channel has taken it: killed in between, the
- * service sends that one again after its restart. That is the only duplicate there can be, one per chat and kill.
+ * service sends that one again after its restart. That is the only duplicate there can be. To keep it at one per kill,
+ * words and small pictures go one at a time per channel; only uploads, which take long, go a few side by side.
  */
 export interface Outbox {
   /** Writes a message down and starts it on its way; false when its key was put before. Throws when it is empty. */
@@ -87,9 +89,16 @@ export interface Outbox {
   stop(deadlineMs: number): Promise<void>;
 }
 
-const MOST_AT_ONCE = 16;
+/** files of a reply larger than this, together, make it an upload */
+const UPLOAD_BYTES = 64_000;
+const AT_ONCE = { words: 1, upload: 4 };
 /** part numbers of what was parted after the platform refused it */
 const FURTHER_PARTS = 1000;
+
+function loadOf(row: OutboxRow): keyof typeof AT_ONCE {
+  const bytes = filesOf(readPayload(row.payload).reply).reduce((sum, file) => sum + file.sizeBytes, 0);
+  return bytes > UPLOAD_BYTES ? 'upload' : 'words';
+}
 
 export function makeOutbox(options: OutboxOptions): Outbox {
   const { database, clock, log, channels, spool, counters } = options;
@@ -107,7 +116,8 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     const now = elapsed();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const { lane, row } of line.ready(now)) {
-      if (line.sending >= MOST_AT_ONCE) return;
+      const load = loadOf(row);
+      if (line.sending[load] >= AT_ONCE[load]) continue;
       const waitMs = line.waitMs(lane, row, now);
       if (waitMs > 0) {
         nextMs = Math.min(nextMs, now + waitMs);
@@ -115,12 +125,12 @@ export function makeOutbox(options: OutboxOptions): Outbox {
       }
       line.take(lane, row, now);
       lane.busy = true;
-      line.sending += 1;
+      line.sending[load] += 1;
       const work = deliver(line, lane, row)
         .catch((error) => log.error({ err: error, outbox: row.id }, 'the outbox stumbled'))
         .finally(() => {
           lane.busy = false;
-          line.sending -= 1;
+          line.sending[load] -= 1;
           underWay.delete(work);
           pump(line);
         });
