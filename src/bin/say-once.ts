@@ -39,7 +39,7 @@ const NOT_RUNNING =
 
 function findDoor(given: Record<string, string | undefined>): Door {
   const env = { ...readEnvFile(path.resolve('.env')), ...given };
-  const file = path.join(path.resolve(readSettings(env).DATA_DIR), 'demo', 'console-key.json');
+  const file = path.join(path.resolve(readSettings(env).DATA_DIR), 'demo', 'say.json');
   try {
     return JSON.parse(fs.readFileSync(file, 'utf8')) as Door;
   } catch (error) {

@@ -26,11 +26,6 @@ export interface ConsoleStore {
   notAccepted(): Promise<ConsoleLine[]>;
   /** Deletes up to 500 lines older than `beforeMs` and returns them. */
   prune(beforeMs: number): Promise<ConsoleLine[]>;
-  /** Makes sure that a person can write here: their account on this channel. */
-  ensureAccount(
-    personId: number,
-    nowMs: number,
-  ): Promise<{ userId: string; name: string; role: string } | null>;
 }
 
 interface Row {
@@ -99,24 +94,6 @@ export function makeConsoleStore(database: Database): ConsoleStore {
       });
       await table.deleteMany({ where: { id: { in: rows.map((row) => row.id) } } });
       return rows.map(line);
-    },
-    async ensureAccount(personId, nowMs) {
-      const person = await database.person.findUnique({ where: { id: personId } });
-      if (person === null || person.removedMs !== null) return null;
-      const userId = `nguoi-${personId}`;
-      await database.address.upsert({
-        where: { channel_userId: { channel: 'console', userId } },
-        create: {
-          channel: 'console',
-          userId,
-          personId,
-          displayName: person.name,
-          privateChatId: userId,
-          createdMs: BigInt(nowMs),
-        },
-        update: { personId, displayName: person.name },
-      });
-      return { userId, name: person.name, role: person.role };
     },
   };
 }

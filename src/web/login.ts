@@ -81,7 +81,10 @@ export function makeLogin(options: LoginOptions): Login {
   const stale = (response: Response) =>
     printNotice(response, 410, {
       title: 'Đường vào này không còn dùng được',
-      lines: ['Mỗi đường vào chỉ dùng được một lần, trong 10 phút.', 'Hãy nhắn Mắt Thần để nhận đường mới.'],
+      lines: [
+        'Mỗi đường vào chỉ dùng được một lần, trong 10 phút.',
+        'Hãy nhắn “đăng nhập” cho Mắt Thần để nhận đường mới.',
+      ],
     });
 
   // Looking at the link uses nothing up: messengers fetch every link for a preview.

@@ -4,10 +4,12 @@ import path from 'node:path';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';
+import { ROLE_NAMES } from '../../src/base/roles.js';
 import { type ConsoleChannel, makeConsoleChannel } from '../../src/channels/console/channel.js';
 import { makeMembers } from '../../src/channels/console/members.js';
 import type { Message } from '../../src/chat/message.js';
 import { makeConsoleStore } from '../../src/store/console.js';
+import { consoleAccount, personById, removePerson } from '../../src/store/people.js';
 import { makeSessions } from '../../src/store/sessions.js';
 import { makeTokens } from '../../src/store/tokens.js';
 import { sendPage } from '../../src/web/assets.js';
@@ -35,6 +37,12 @@ beforeEach(async () => {
   });
   personId = person.id;
   const store = makeConsoleStore(db.database);
+  const account = async (id: number) => {
+    const known = await personById(db.database, id);
+    if (known === null || known.role === 'guest') return null;
+    const userId = await consoleAccount(db.database, known, 0);
+    return { userId, name: known.name, roleName: ROLE_NAMES[known.role] };
+  };
   login = makeLogin({
     tokens: makeTokens(db.database, systemClock),
     sessions: makeSessions(db.database, systemClock),
@@ -42,7 +50,7 @@ beforeEach(async () => {
     log: silent,
     publicUrl: null,
     localUrl: () => url,
-    mayEnter: async (id) => (await store.ensureAccount(id, 0))?.role === 'officer',
+    mayEnter: async (id) => (await account(id)) !== null,
   });
   channel = makeConsoleChannel({
     store,
@@ -54,10 +62,7 @@ beforeEach(async () => {
     sendPage,
     gate: makeMembers({
       who: login.who,
-      async account(id) {
-        const account = await store.ensureAccount(id, 0);
-        return account === null ? null : { ...account, roleName: 'cán bộ công an' };
-      },
+      account,
       groupsOf: async () => [{ chatId: 'g1', title: 'Cán bộ' }],
       exists: async () => true,
     }),
@@ -113,14 +118,12 @@ describe('the console outside the demo', () => {
   it('lets nobody act as somebody else', async () => {
     const cookie = await enter();
     const { csrf, people, person } = (await (await state(cookie, '?as=truong')).json()) as State;
-    expect([people, person.userId]).toEqual([null, `nguoi-${personId}`]);
+    expect([people, person.userId]).toEqual([null, `p${personId}`]);
     expect((await say(cookie, csrf, 'truong')).status).toBe(403);
     expect((await say(cookie, csrf, person.userId)).status).toBe(200);
-    expect(taken.map((message) => message.sender)).toEqual([
-      { userId: `nguoi-${personId}`, name: 'Phạm Thị Hà' },
-    ]);
+    expect(taken.map((message) => message.sender)).toEqual([{ userId: `p${personId}`, name: 'Phạm Thị Hà' }]);
     const address = await db.database.address.findFirst({ where: { channel: 'console' } });
-    expect(address).toMatchObject({ userId: `nguoi-${personId}`, personId });
+    expect(address).toMatchObject({ userId: `p${personId}`, personId });
   });
 
   it('shows the page to everybody and nothing in it without a login', async () => {
@@ -134,7 +137,7 @@ describe('the console outside the demo', () => {
   it('ends for who is removed', async () => {
     const cookie = await enter();
     expect((await state(cookie)).status).toBe(200);
-    await db.database.person.update({ where: { id: personId }, data: { removedMs: 1n } });
+    await removePerson(db.database, personId, 1);
     expect((await state(cookie)).status).toBe(401);
   });
 

@@ -6,7 +6,7 @@ import { openStage, type Stage } from './stage.js';
 
 let stage: Stage;
 beforeEach(async () => {
-  stage = await openStage({ keyFile: (dir) => path.join(dir, 'demo', 'console-key.json') });
+  stage = await openStage({ keyFile: (dir) => path.join(dir, 'demo', 'say.json') });
 });
 afterEach(async () => {
   await stage.stop();

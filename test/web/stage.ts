@@ -49,6 +49,9 @@ export interface Stage {
   ask(where: string, init?: RequestInit): Promise<Response>;
   /** says something as a person; the answer's JSON */
   say(as: string, words: Record<string, unknown>): Promise<Response>;
+  /** the web server goes away, and comes back under the same address */
+  cutOff(): Promise<void>;
+  comeBack(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -58,7 +61,7 @@ export async function openStage(
 ): Promise<Stage> {
   const db = await openTestDatabase();
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mat-than-console-'));
-  const keyFile = options.keyFile?.(dir) ?? path.join(dir, 'console-key.json');
+  const keyFile = options.keyFile?.(dir) ?? path.join(dir, 'say.json');
   const turns = new Map<number, Promise<void>>();
   let url = '';
   const personas = makePersonas({
@@ -80,16 +83,18 @@ export async function openStage(
     keepDays: 30,
     sendPage,
   });
-  const web = makeWeb({
-    host: '127.0.0.1',
-    port: options.port ?? 0,
-    publicUrl: null,
-    log: silent,
-    health: () => ({ ok: true }),
-    metrics: new Registry(),
-    routers: [channel.router],
-    home: '/console',
-  });
+  const openWeb = (port: number) =>
+    makeWeb({
+      host: '127.0.0.1',
+      port,
+      publicUrl: null,
+      log: silent,
+      health: () => ({ ok: true }),
+      metrics: new Registry(),
+      routers: [channel.router],
+      home: '/console',
+    });
+  let web = openWeb(options.port ?? 0);
   ({ url } = await web.start());
   personas.announce(url);
   const { key } = JSON.parse(fs.readFileSync(keyFile, 'utf8')) as { key: string };
@@ -116,6 +121,11 @@ export async function openStage(
         headers: { 'content-type': 'application/json', 'x-csrf': csrf },
         body: JSON.stringify({ clientId: crypto.randomUUID(), chatId: as, ...words }),
       }),
+    cutOff: () => web.stop(0),
+    async comeBack() {
+      web = openWeb(Number(new URL(url).port));
+      await web.start();
+    },
     async stop() {
       await channel.stop();
       await web.stop(200);

@@ -22,7 +22,7 @@ export interface RoutesOptions {
 }
 
 const PAGE_LINES = 40;
-const POSTS_PER_MINUTE = 120;
+const POSTS_PER_MINUTE = 600;
 
 /** The page's API, under `/console`. */
 export function makeRoutes(options: RoutesOptions): Router {
