@@ -2,14 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  ConfigError,
-  decideMode,
-  isLoopback,
-  makeConfig,
-  printEnvExample,
-  readSettings,
-} from '../../src/base/config.js';
+import { ConfigError, decideMode, isLoopback, makeConfig, readSettings } from '../../src/base/config.js';
 import { ensureKeys, readEnvFile } from '../../src/base/env-file.js';
 import { makeSeal } from '../../src/base/seal.js';
 
@@ -30,10 +23,6 @@ describe('settings', () => {
     const wrong = () => readSettings({ PORT: 'abc', CLIP_SECONDS: '2', LOG_LEVEL: 'loud' });
     expect(wrong).toThrow(ConfigError);
     expect(wrong).toThrow(/PORT[\s\S]*CLIP_SECONDS[\s\S]*LOG_LEVEL/);
-  });
-
-  test('.env.example is what the settings table prints', () => {
-    expect(fs.readFileSync('.env.example', 'utf8')).toBe(printEnvExample());
   });
 });
 
