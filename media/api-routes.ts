@@ -248,5 +248,26 @@ export function openapi(): Record<string, unknown> {
   };
 }
 
+const WIDTH = 110;
+
+/** JSON as the formatter writes it: lists of plain values on one line where they fit. */
+function formatted(value: unknown, indent: string, before: number): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const deeper = `${indent}  `;
+  if (Array.isArray(value)) {
+    const flat = `[${value.map((item) => JSON.stringify(item)).join(', ')}]`;
+    const plain = value.every((item) => typeof item !== 'object' || Object.keys(item ?? {}).length === 0);
+    if (plain && before + flat.length < WIDTH) return flat;
+    return `[\n${value.map((item) => deeper + formatted(item, deeper, deeper.length)).join(',\n')}\n${indent}]`;
+  }
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  if (entries.length === 0) return '{}';
+  const lines = entries.map(([name, item]) => {
+    const head = `${deeper}${JSON.stringify(name)}: `;
+    return head + formatted(item, deeper, head.length);
+  });
+  return `{\n${lines.join(',\n')}\n${indent}}`;
+}
+
 /** The text of media/openapi.json. */
-export const openapiText = () => `${JSON.stringify(openapi(), null, 2)}\n`;
+export const openapiText = () => `${formatted(openapi(), '', 0)}\n`;

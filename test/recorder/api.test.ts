@@ -1,0 +1,205 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openapi, openapiText, ROUTES } from '../../media/api-routes.js';
+import { makeRecorderClient } from '../../media/client.js';
+import type { RecorderEvent } from '../../media/types.js';
+import { projectRoot, type Stand, startStand } from './stand.js';
+
+let stand: Stand;
+beforeAll(async () => {
+  stand = await startStand();
+});
+afterAll(() => stand?.end());
+
+const ask = (place: string, init: RequestInit = {}) =>
+  fetch(`${stand.url}${place}`, {
+    ...init,
+    headers: {
+      Authorization: `Bearer ${stand.config.recorderToken}`,
+      ...(init.headers as Record<string, string>),
+    },
+  });
+
+describe('the door', () => {
+  it('opens with the token only, except for health, figures and its own description', async () => {
+    for (const [name, route] of Object.entries(ROUTES)) {
+      const place = route.path.replace(/\{\w+\}/g, 'x');
+      const open = 'open' in route;
+      if (name === 'events') continue;
+      const response = await fetch(`${stand.url}${place}`, { method: route.method.toUpperCase() });
+      expect([name, response.status === 401]).toEqual([name, !open]);
+    }
+    const wrong = await fetch(`${stand.url}/v1/events`, { headers: { Authorization: 'Bearer no' } });
+    expect(wrong.status).toBe(401);
+    const stranger = makeRecorderClient({ url: stand.url, token: 'no' });
+    await expect(stranger.cameras()).rejects.toMatchObject({ name: 'WorldError', kind: 'refused' });
+  });
+
+  it('says what is wrong with a question, without repeating addresses', async () => {
+    const post = (body: unknown) =>
+      ask('/v1/cameras', {
+        method: 'POST',
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+        headers: { 'Content-Type': 'application/json' },
+      });
+    const bad = [
+      '{broken rtsp://a:mat-khau@b',
+      { id: '../x', name: 'x', url: 'test:street' },
+      { id: 'x', name: 'x', url: 'ftp://a:mat-khau@b/' },
+      { id: 'x', name: '', url: 'test:street' },
+      { id: 'x', name: 'x', url: 'test:street', extra: 1 },
+    ];
+    for (const body of bad) {
+      const response = await post(body);
+      const answer = (await response.json()) as { error: { kind: string; message: string } };
+      expect(response.status).toBe(400);
+      expect(answer.error.kind).toBe('invalid');
+      expect(answer.error.message).not.toContain('mat-khau');
+    }
+  });
+
+  it('answers what is not there', async () => {
+    await expect(stand.client.camera('nobody')).rejects.toMatchObject({ kind: 'not-found' });
+    await expect(stand.client.snapshot('nobody')).rejects.toMatchObject({ kind: 'not-found' });
+    await expect(stand.client.coverage('nobody', { startMs: 0, endMs: 1 })).rejects.toMatchObject({
+      kind: 'not-found',
+    });
+    await expect(stand.client.clip({ cameraId: 'nobody', startMs: 0, endMs: 1 })).rejects.toMatchObject({
+      kind: 'not-found',
+    });
+    expect((await ask('/v1/clips/none')).status).toBe(404);
+    expect((await ask('/v1/clips/none/parts/0')).status).toBe(404);
+    expect((await ask('/v2')).status).toBe(404);
+  });
+
+  it('tells its health and figures', async () => {
+    expect(await stand.client.health()).toMatchObject({
+      ok: true,
+      cameras: { total: 0 },
+      disk: { low: false },
+    });
+    const figures = await (await fetch(`${stand.url}/metrics`)).text();
+    expect(figures).toContain('matthan_cameras{state="recording"} 0');
+    expect(figures).toContain('process_resident_memory_bytes');
+  });
+
+  it('describes itself as media/openapi.json does', async () => {
+    const printed = await fs.readFile(path.join(projectRoot, 'media/openapi.json'), 'utf8');
+    expect(printed, 'stale: run npm run print').toBe(openapiText());
+    expect(await (await fetch(`${stand.url}/openapi.json`)).json()).toEqual(JSON.parse(printed));
+    expect(JSON.parse(printed)).toEqual(JSON.parse(JSON.stringify(openapi())));
+  });
+
+  it('is unreachable when the service is away', async () => {
+    const client = makeRecorderClient({ url: 'http://127.0.0.1:9', token: 'x' });
+    await expect(client.cameras()).rejects.toMatchObject({ name: 'WorldError', kind: 'unreachable' });
+  });
+});
+
+describe('a camera that is not there', () => {
+  it('is down with a cause at once, and has no picture', async () => {
+    const added = await stand.client.addCamera({ id: 'gone', name: 'Mất', url: 'rtsp://127.0.0.1:9/x' });
+    expect(added).toMatchObject({ state: 'starting', cause: null });
+    const seen = await nextEvents(0, (events) => events.some((one) => one.kind === 'camera-down'));
+    expect(seen.at(-1)).toMatchObject({ cameraId: 'gone', data: { cause: 'unreachable' } });
+    await expect(stand.client.snapshot('gone')).rejects.toMatchObject({
+      kind: 'no-footage',
+      message: expect.stringContaining('unreachable'),
+    });
+    const now = Date.now();
+    const { gaps } = await stand.client.coverage('gone', { startMs: now - 100, endMs: now + 60_000 });
+    expect(gaps.every((gap) => gap.cause === 'unreachable' && gap.endMs <= Date.now())).toBe(true);
+    await stand.client.removeCamera('gone');
+  });
+});
+
+/** Events after an id until they are enough. */
+async function nextEvents(
+  after: number,
+  enough: (events: RecorderEvent[]) => boolean,
+): Promise<RecorderEvent[]> {
+  const stop = new AbortController();
+  const events: RecorderEvent[] = [];
+  for await (const event of stand.client.events(
+    after,
+    AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]),
+  )) {
+    events.push(event);
+    if (enough(events)) break;
+  }
+  stop.abort();
+  return events;
+}
+
+describe('the event stream', () => {
+  it('is resumed after a break and a restart: each event once, in order, none missing', async () => {
+    const before = await nextEvents(0, (events) => events.length >= 3);
+    const stop = new AbortController();
+    const seen: number[] = [];
+    const last = before.at(-1)!.id;
+    const port = stand.service.port;
+    const reading = (async () => {
+      for await (const event of stand.client.events(last, stop.signal)) {
+        seen.push(event.id);
+        if (event.cameraId === 'after') break;
+      }
+    })();
+    await stand.client.addCamera({ id: 'before', name: 'x', url: 'test:street', enabled: false });
+    await stand.service.stop();
+    const { startService } = await import('../../media/service.js');
+    const { quiet } = await import('./stand.js');
+    stand.service = await startService({ ...stand.config, recorderPort: port }, { log: quiet });
+    await stand.client.addCamera({ id: 'after', name: 'x', url: 'test:street', enabled: false });
+    await reading;
+    stop.abort();
+    const ids = Array.from({ length: seen.length }, (_, i) => last + 1 + i);
+    expect(seen).toEqual(ids);
+    expect(seen.length).toBeGreaterThanOrEqual(4);
+  });
+
+  it('takes Last-Event-ID as browsers send it', async () => {
+    const stop = new AbortController();
+    const response = await ask('/v1/events', { headers: { 'Last-Event-ID': '2' }, signal: stop.signal });
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    let text = '';
+    for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
+      text += piece;
+      if (text.includes('id: ')) break;
+    }
+    stop.abort();
+    expect(/id: (\d+)/.exec(text)![1]).toBe('3');
+  });
+});
+
+describe('clips as jobs', () => {
+  it('are cancelled and forgotten', async () => {
+    await stand.client.addCamera({ id: 'clip', name: 'x', url: 'test:street', enabled: false });
+    const now = Date.now();
+    const order = { cameraId: 'clip', startMs: now - 1000, endMs: now + 60_000 };
+    const abort = new AbortController();
+    const progress: string[] = [];
+    await stand.client.changeCamera('clip', { enabled: true });
+    await expect(
+      stand.client.clip(order, {
+        signal: abort.signal,
+        onProgress(job) {
+          progress.push(job.id);
+          abort.abort();
+        },
+      }),
+    ).rejects.toMatchObject({ kind: 'cancelled' });
+    expect((await ask(`/v1/clips/${progress[0]}`)).status).toBe(404);
+    expect(await fs.readdir(path.join(stand.folder, 'clips'))).toEqual([]);
+    await stand.client.removeCamera('clip');
+  });
+
+  it('refuse ranges that can not be', async () => {
+    const now = Date.now();
+    const order = (startMs: number, endMs: number) =>
+      stand.client.clip({ cameraId: 'after', startMs, endMs });
+    await expect(order(now, now - 1)).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(order(now + 60_000, now + 61_000)).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(order(now - 9 * 3_600_000, now)).rejects.toMatchObject({ kind: 'invalid' });
+  });
+});

@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { coverageOf } from '../../media/coverage.js';
+import { ARRIVAL_LAG_MS } from '../../media/mp4/prft.js';
+import { MediaClock } from '../../media/recording/media-clock.js';
+import { hourFolder, readSegmentName, segmentName } from '../../media/recording/names.js';
+import { restartWait } from '../../media/recording/restart.js';
+
+describe('names of files', () => {
+  it('tell camera, stream and start in Vietnamese time, and are read back', () => {
+    const startMs = Date.UTC(2026, 10, 21, 17, 3, 12, 345);
+    expect(hourFolder('cam1', 'sub', startMs)).toBe('cam1/sub/2026-11-22/00');
+    const name = segmentName('cam1', 'sub', startMs);
+    expect(name).toBe('cam1_sub_2026-11-22T00-03-12.345+0700');
+    expect(readSegmentName(`x/${name}.mp4`)).toEqual({
+      cameraId: 'cam1',
+      stream: 'sub',
+      startMs,
+      open: false,
+    });
+    expect(readSegmentName(`${name}-2.mp4`)).toMatchObject({ startMs, open: false });
+    expect(readSegmentName(`${name}.recording.mp4`)).toMatchObject({ startMs, open: true });
+    for (const other of ['notes.txt', `${name}.mp4.part`, `Cam_${name}.mp4`])
+      expect(readSegmentName(other)).toBe(null);
+  });
+});
+
+describe('waiting before connecting again', () => {
+  const wait = (tries: number, random = 0.5) =>
+    restartWait({ cause: 'unreachable', streamedMs: 0 }, tries, random);
+  it('doubles from 1 s to 60 s, with jitter', () => {
+    expect([1, 2, 3, 4, 5, 6, 7, 50].map((tries) => wait(tries) / 1000)).toEqual([
+      1, 2, 4, 8, 16, 32, 60, 60,
+    ]);
+    expect([wait(1, 0), wait(1, 0.9999)].map(Math.round)).toEqual([800, 1200]);
+  });
+  it('tries a refused password once more, then waits half an hour', () => {
+    const refused = (tries: number) => restartWait({ cause: 'refused', streamedMs: 0 }, tries, 0.5);
+    expect([refused(1), refused(2), refused(9)]).toEqual([10_000, 1_800_000, 1_800_000]);
+  });
+});
+
+describe('dating', () => {
+  /** Half-second fragments of a camera whose clock runs `drift` wrong, arriving `late` ms after the truth. */
+  function run(seconds: number, late: (i: number) => number, drift = 0, step = (_i: number) => 0) {
+    let monotonic = 0;
+    const clock = new MediaClock(90_000, () => monotonic);
+    const errors: number[] = [];
+    const jumps: number[] = [];
+    for (let i = 0; i < seconds * 2; i++) {
+      const trueEnd = (i + 1) * 500;
+      monotonic = trueEnd + late(i) + ARRIVAL_LAG_MS;
+      const ticks = (ms: number) => BigInt(Math.round(ms * 90 * (1 + drift)));
+      const startTicks = ticks(i * 500);
+      const fragment = {
+        startTicks,
+        durationTicks: Number(ticks(trueEnd) - startTicks),
+        samples: 8,
+        arrivedMs: 1_000_000 + step(i) + monotonic,
+      };
+      if (clock.add(fragment)) jumps.push(i);
+      errors.push(clock.offset! + Number(startTicks) / 90 - (1_000_000 + step(i) + i * 500));
+    }
+    return { errors, jumps };
+  }
+
+  it('is exact as soon as one fragment came without delay', () => {
+    const { errors, jumps } = run(60, (i) => (i < 4 ? 1800 - i * 450 : (i * 37) % 91));
+    expect(Math.max(...errors.slice(6).map(Math.abs))).toBeLessThan(100);
+    expect(Math.max(...errors.slice(30).map(Math.abs))).toBeLessThan(5);
+    expect(jumps).toEqual([]);
+  });
+
+  it('follows a camera whose clock drifts by 200 parts per million', () => {
+    for (const drift of [0.0002, -0.0002]) {
+      const { errors } = run(3600, (i) => (i * 37) % 40, drift);
+      expect(Math.max(...errors.slice(20).map(Math.abs))).toBeLessThan(60);
+    }
+  });
+
+  it('notices that the clock was set, and dates anew', () => {
+    const { errors, jumps } = run(
+      60,
+      () => 5,
+      0,
+      (i) => (i >= 60 ? -3_600_000 : 0),
+    );
+    expect(jumps).toEqual([60]);
+    expect(Math.max(...errors.map(Math.abs))).toBeLessThan(10);
+  });
+});
+
+describe('coverage', () => {
+  const base = { cameraId: 'cam1', stream: 'main' as const, deletions: [], untilMs: 100_000 };
+  const gap = (startMs: number, endMs: number | null, cause: 'silent' | 'unreachable' | 'recorder-down') => ({
+    ...{ id: 1, cameraId: 'cam1', stream: 'main' as const, startMs, endMs, cause },
+  });
+
+  it('joins files and gives each hole its cause', () => {
+    const found = coverageOf({
+      ...base,
+      asked: { startMs: 0, endMs: 90_000 },
+      segments: [
+        { startMs: -5000, endMs: 20_000 },
+        { startMs: 20_010, endMs: 40_000 },
+        { startMs: 60_000, endMs: 80_000 },
+      ],
+      gaps: [
+        gap(40_200, 50_000, 'silent'),
+        gap(50_000, 59_800, 'unreachable'),
+        gap(80_000, null, 'recorder-down'),
+      ],
+    });
+    expect(found.recorded).toEqual([
+      { startMs: 0, endMs: 40_000 },
+      { startMs: 60_000, endMs: 80_000 },
+    ]);
+    expect(found.gaps).toEqual([
+      { startMs: 40_000, endMs: 50_000, cause: 'silent' },
+      { startMs: 50_000, endMs: 60_000, cause: 'unreachable' },
+      { startMs: 80_000, endMs: 90_000, cause: 'recorder-down' },
+    ]);
+  });
+
+  it('says deleted, and unknown where nothing is known; nothing beyond now', () => {
+    const asked = { startMs: 0, endMs: 200_000 };
+    const deletion = {
+      ...base,
+      atMs: 0,
+      startMs: 10_000,
+      endMs: 30_000,
+      sizeBytes: 1,
+      reason: 'age' as const,
+    };
+    expect(coverageOf({ ...base, asked, segments: [], gaps: [], deletions: [deletion] }).gaps).toEqual([
+      { startMs: 0, endMs: 10_000, cause: 'unknown' },
+      { startMs: 10_000, endMs: 30_000, cause: 'deleted' },
+      { startMs: 30_000, endMs: 100_000, cause: 'unknown' },
+    ]);
+  });
+});
