@@ -5,9 +5,11 @@ import { loadSegments, type SegmentInfo } from './clip.js';
 import { everyFrameOnce, type Ffmpeg, type RunResult, runFfmpeg } from './ffmpeg.js';
 import type { Fragment, StreamInit } from './fragment.js';
 import { readBoxHeader } from './mp4/box.js';
+import { entryBoxes } from './mp4/codec.js';
+import { firstBehindLoss } from './mp4/frame-num.js';
 import { leadingOf } from './mp4/leading.js';
 import { readMoof } from './mp4/moof.js';
-import { movieOf } from './mp4/movie.js';
+import { movieOf, type Track } from './mp4/movie.js';
 import { placed } from './mp4/plan.js';
 import { mediaMs } from './mp4/prft.js';
 import { readFully } from './mp4/scan.js';
@@ -120,34 +122,57 @@ interface Frame {
   offsetMs: number;
 }
 
-/** The frames a decoder gives for a GOP that stands alone, in the order they are shown. */
+/** The frames a decoder gives for a GOP that stands alone, up to a loss, in the order they are shown. */
 function shownFrames(init: StreamInit, gop: Pick<Fragment, 'bytes' | 'startTicks'>[]): Frame[] {
   const movie = movieOf(init);
-  const runs = gop.flatMap(({ bytes }) =>
-    readMoof(bytes.subarray(0, readBoxHeader(bytes)?.size ?? 0), movie).filter(
-      (run) => run.trackId === init.videoTrackId,
-    ),
-  );
+  const runs = gop.flatMap(({ bytes }) => videoRuns(init, bytes));
   const first = runs[0];
   if (!first) return [];
   const ms = (ticks: number) => (ticks * 1000) / init.timescale;
   const keyDelay = first.offsets?.[0] ?? 0;
   const opensMs = ms(leadingOf(runs).ticks);
   const frames: Frame[] = [];
+  const lossAt = isH264(init) ? firstBehindLoss(codecData(movie.video), samplesOf(init, gop)) : null;
+  let index = 0;
   for (const run of runs) {
     let ticks = Number(run.startTicks - first.startTicks);
     for (const [i, duration] of run.durations.entries()) {
       const afterKey = ticks + (run.offsets?.[i] ?? 0) - keyDelay;
-      if (afterKey >= 0)
+      if (afterKey >= 0 && (lossAt === null || index < lossAt))
         frames.push({
           shownS: mediaMs(first.startTicks, init.timescale) / 1000 + ms(afterKey + keyDelay) / 1000,
           offsetMs: opensMs + ms(afterKey),
         });
       ticks += duration;
+      index++;
     }
   }
   return frames.sort((a, b) => a.offsetMs - b.offsetMs);
 }
+
+const isH264 = (init: StreamInit) => /^avc[13]/.test(init.codec);
+
+const codecData = (video: Track) =>
+  entryBoxes(video.entry, 'video').find((box) => box.type === 'avcC')?.body ?? Buffer.alloc(0);
+
+/** The bytes of each video sample, in decoding order. */
+function* samplesOf(init: StreamInit, gop: Pick<Fragment, 'bytes'>[]): Generator<Buffer> {
+  for (const { bytes } of gop)
+    for (const run of videoRuns(init, bytes)) {
+      const whole = run.stretches.map(({ at, size }) => bytes.subarray(at, at + size));
+      const media = whole.length === 1 ? whole[0]! : Buffer.concat(whole);
+      let at = 0;
+      for (const size of run.sizes) {
+        yield media.subarray(at, at + size);
+        at += size;
+      }
+    }
+}
+
+const videoRuns = (init: StreamInit, bytes: Buffer) =>
+  readMoof(bytes.subarray(0, readBoxHeader(bytes)?.size ?? 0), movieOf(init)).filter(
+    (run) => run.trackId === init.videoTrackId,
+  );
 
 /** How many of the newest frames the second try looks at, should the newest itself not come out. */
 const SECOND_TRY_FRAMES = 8;
@@ -220,11 +245,18 @@ export function pictureArgs(select: Select, width: number | undefined, major: nu
 const isClean = (result: RunResult) =>
   result.ended === 'exit' && result.code === 0 && result.stdout.length > 0 && !isBroken(result);
 
-/** ffmpeg conceals what is missing by grey or smeared pictures, and says so only in its log. */
-const isBroken = (result: RunResult) =>
-  /concealing|error while decoding|missing (reference )?picture|reference picture missing|Could not find ref|no frame!|Error constructing|corrupt|decode_slice_header error|Invalid NAL|bytestream|cabac decode|non-existing|Frame num gap|Invalid data/i.test(
-    result.stderr,
-  );
+/** What ffmpeg says when it conceals what is missing by grey or smeared pictures; it exits with 0 all the same. */
+const BROKEN = new RegExp(
+  [
+    ...['concealing', 'error while decoding', 'missing reference picture', 'reference picture missing'],
+    ...['could not find ref', 'no frame!', 'error constructing', 'corrupt', 'decode_slice', 'slice header'],
+    ...['invalid nal', 'invalid data', 'undecodable', 'bytestream', 'cabac', 'non-existing', 'out of range'],
+    ...['frame num gap', 'duplicate poc', 'cu_qp_delta', 'overread', 'error submitting packet'],
+  ].join('|'),
+  'i',
+);
+
+const isBroken = (result: RunResult) => BROKEN.test(result.stderr);
 
 const lastLine = (result: RunResult) => result.stderr.trim().split('\n').at(-1) ?? '';
 

@@ -125,6 +125,16 @@ describe.each([
     }
   });
 
+  it('is the last whole one before a loss, or the keyframe', async () => {
+    for (const source of [h264, h265]) {
+      const gop = gopUntil(source, source.fragments.length);
+      const picture = await newestFrame(which(), source.init, [gop[0]!, ...gop.slice(2)]);
+      const shown = await frameShown(picture.jpeg);
+      expect(shown).toBe(60 + Math.round((picture.offsetMs * FPS) / 1000));
+      expect(shown).toBe(source === h264 ? 60 + gop[0]!.samples - 1 : 60);
+    }
+  });
+
   it('without a keyframe is refused rather than grey', async () => {
     for (const source of [h264, h265]) {
       const tail = source.fragments.slice(1, 4);
