@@ -257,14 +257,15 @@ function formatted(value: unknown, indent: string, before: number): string {
   if (Array.isArray(value)) {
     const flat = `[${value.map((item) => JSON.stringify(item)).join(', ')}]`;
     const plain = value.every((item) => typeof item !== 'object' || Object.keys(item ?? {}).length === 0);
-    if (plain && before + flat.length < WIDTH) return flat;
+    if (plain && before + flat.length <= WIDTH) return flat;
     return `[\n${value.map((item) => deeper + formatted(item, deeper, deeper.length)).join(',\n')}\n${indent}]`;
   }
   const entries = Object.entries(value).filter(([, item]) => item !== undefined);
   if (entries.length === 0) return '{}';
-  const lines = entries.map(([name, item]) => {
+  const lines = entries.map(([name, item], i) => {
     const head = `${deeper}${JSON.stringify(name)}: `;
-    return head + formatted(item, deeper, head.length);
+    const comma = i < entries.length - 1 ? 1 : 0;
+    return head + formatted(item, deeper, head.length + comma);
   });
   return `{\n${lines.join(',\n')}\n${indent}}`;
 }
