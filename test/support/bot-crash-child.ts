@@ -32,6 +32,7 @@ const channel: Channel = {
     await pause(4);
     const contents = await Promise.all(filesOf(reply).map((file) => fsp.readFile(file.path, 'utf8')));
     fs.writeSync(sent, `${JSON.stringify({ chatId: to.chatId, text: wordsOf(reply), contents })}\n`);
+    process.send!({ sent: true });
     // the platform's answer on its way back: killed here, it has the message and we don't know
     await pause(4);
     return { ids: ['1'] };

@@ -13,8 +13,8 @@ export interface CrashOptions {
   /** messages said in each life of the process */
   messagesPerLife: number;
   chats: number;
-  /** the kill comes at a random moment of so many milliseconds after the messages begin */
-  killWithinMs: number;
+  /** the kill comes after a random number of replies of that life, up to this, and a few milliseconds */
+  repliesBeforeKill: number;
   random?: () => number;
 }
 
@@ -39,6 +39,8 @@ export interface CrashOutcome {
   setAside: number;
   /** folders left in the spool at the end */
   spoolLeft: number;
+  /** replies the platform had taken when each kill came, in that life: shows that messages were under way */
+  repliesPerLife: number[];
   restartMs: number[];
 }
 
@@ -74,13 +76,21 @@ async function childScript(): Promise<{ script: string; remove: () => Promise<vo
 interface Life {
   process: ChildProcess;
   next(what: 'ready' | 'drained'): Promise<void>;
+  /** when it has sent so many replies */
+  sent(count: number): Promise<void>;
 }
 
 function begin(script: string, args: string[], onConfirmed: (externalId: string) => void): Life {
   const child = fork(script, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [] });
   const seen = new Set<string>();
   const waiters = new Map<string, () => void>();
+  let sent = 0;
+  let onSent = () => {};
   child.on('message', (message: Record<string, unknown>) => {
+    if (message.sent === true) {
+      sent += 1;
+      onSent();
+    }
     if (typeof message.confirmed === 'string') onConfirmed(message.confirmed);
     for (const what of ['ready', 'drained'])
       if (message[what] === true) {
@@ -90,6 +100,13 @@ function begin(script: string, args: string[], onConfirmed: (externalId: string)
   });
   return {
     process: child,
+    sent: (count) =>
+      new Promise((resolve) => {
+        onSent = () => {
+          if (sent >= count) resolve();
+        };
+        onSent();
+      }),
     next: (what) =>
       seen.has(what)
         ? Promise.resolve()
@@ -121,6 +138,7 @@ export async function crashBot(options: CrashOptions): Promise<CrashOutcome> {
   const unconfirmed = new Map<string, Message>();
   const restartMs: number[] = [];
   const duplicatesAt: number[] = [];
+  const linesAt: number[] = [];
   let count = 0;
 
   const say = (): Message => {
@@ -161,10 +179,13 @@ export async function crashBot(options: CrashOptions): Promise<CrashOutcome> {
         deliver(message);
       }
       const exited = new Promise((resolve) => life!.process.once('exit', resolve));
-      await new Promise((resolve) => setTimeout(resolve, random() * options.killWithinMs));
+      await life.sent(Math.floor(random() * (options.repliesBeforeKill + 1)));
+      await new Promise((resolve) => setTimeout(resolve, random() * 20));
       life.process.kill('SIGKILL');
       await exited;
-      duplicatesAt.push(duplicates(await readLines(sentFile)));
+      const lines = await readLines(sentFile);
+      duplicatesAt.push(duplicates(lines));
+      linesAt.push(lines.length);
     }
     const last = life!;
     while (unconfirmed.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -212,6 +233,7 @@ export async function crashBot(options: CrashOptions): Promise<CrashOutcome> {
       wrongFiles,
       setAside,
       spoolLeft: (await fs.readdir(spoolDir).catch(() => [])).length,
+      repliesPerLife: linesAt.map((total, at) => total - (linesAt[at - 1] ?? 0)),
       restartMs,
     };
   } finally {
