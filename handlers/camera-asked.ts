@@ -14,7 +14,8 @@ export type Asked =
   | { kind: 'cameras'; cameras: Camera[]; whole: boolean }
   | { kind: 'beyond'; cameras: Camera[] }
   | { kind: 'ambiguous'; among: Camera[]; heard: string }
-  | { kind: 'unknown'; near: Camera[]; heard: string }
+  /** `offer`: the nearest, or all where they are few */
+  | { kind: 'unknown'; near: Camera[]; offer: Camera[]; heard: string }
   /** no camera named at all */
   | { kind: 'none'; reachable: Camera[] }
   /** an everyday sentence */
@@ -25,7 +26,7 @@ const TALK =
   /(^| )(oi|a|la gi|gi|khong|ko|k|nao|sao|vay|roi|nhe|nha|hay qua|dep qua|em|toi|anh|chi|ai|hoi|noi|biet|duoc|cam on|on khong)( |$)/;
 /** … and words that talk as often as they name ("cho" may be "chợ"): they count only where nothing comes near. */
 const MAYBE_TALK =
-  /(^| )(the|day|do|qua|hay|dep|xau|lam|minh|ban|bac|co|chu|ma|thi|nay|kia|di|den|voi|cho|bi|con|cung|nhu|rat|may|bao|nhieu|tien|mua|moi|hom|on|ho|ta|la|ba|hai|tu|nam|sau|ut|ca|va)( |$)/;
+  /(^| )(the|day|do|qua|hay|dep|xau|lam|minh|ban|bac|co|chu|ma|thi|nay|kia|di|den|voi|cho|bi|con|cung|nhu|rat|may|bao|nhieu|tien|mua|moi|hom|on|ho|ta|la|ba|hai|tu|nam|sau|ut|ca|va|ve|chua|dang|se|khi|luc nao|xong|no|cai)( |$)/;
 
 /** Finds the cameras that the words mean; nearness counts only where the words could be a name. */
 export async function askedCameras(house: House, talk: Talk, words: string): Promise<Asked> {
@@ -61,7 +62,9 @@ function sift(talk: Talk, reachable: Camera[], found: CamerasFound, words: strin
         if (found.near.length === 0 && (length > 3 || folded.length < 3 || MAYBE_TALK.test(folded)))
           return { kind: 'not-mine' };
       }
-      return { kind: 'unknown', near: mine(found.near), heard: found.heard };
+      const near = mine(found.near);
+      const offer = near.length > 0 ? near : reachable.length <= 8 ? reachable : [];
+      return { kind: 'unknown', near, offer, heard: found.heard };
     }
   }
 }
@@ -75,13 +78,13 @@ export async function askWhichCamera(
   asked: Extract<Asked, { kind: 'ambiguous' | 'unknown' }>,
   says: (camera: string) => string,
 ): Promise<void> {
-  const choices = (asked.kind === 'ambiguous' ? asked.among : asked.near).slice(0, 8);
+  const choices = (asked.kind === 'ambiguous' ? asked.among : asked.offer).slice(0, 8);
   const text =
     asked.kind === 'ambiguous'
       ? `Có mấy camera hợp với “${asked.heard}”. Anh/chị chọn giúp:`
       : choices.length === 0
         ? `Em chưa thấy camera nào tên “${asked.heard}”. Gõ “camera” để xem danh sách.`
-        : `Em chưa thấy camera “${asked.heard}”. Có phải ý anh/chị là:`;
+        : `Em chưa thấy camera “${asked.heard}”. ${asked.kind === 'unknown' && asked.near.length > 0 ? 'Có phải ý anh/chị là' : 'Anh/chị chọn giúp'}:`;
   if (choices.length === 0) await talk.reply(text);
   else
     await talk.ask(

@@ -1,5 +1,6 @@
 import { ROLES, type Role } from '../src/base/roles.js';
 import type { Command, Fallbacks, Talk } from '../src/chat/command.js';
+import type { ChatEvent } from '../src/chat/message.js';
 import { type Alerts, makeAlerts } from './alerts/watch.js';
 import { logCommand } from './commands/audit-log.js';
 import { cameraCommand } from './commands/camera.js';
@@ -29,6 +30,10 @@ export interface Handlers {
   /** for the chat core: somebody asked for what they may not have */
   onRefused(talk: Talk, command: Command): Promise<void>;
   alerts: Alerts;
+  /** for the chat core: many alerts of one kind at once, as one text */
+  digests: Record<string, (texts: string[]) => string>;
+  /** for the chat core: something happened to a chat */
+  onEvent(event: ChatEvent): Promise<void>;
   jobs: Job[];
 }
 
@@ -53,11 +58,27 @@ export function makeHandlers(house: House): Handlers {
     commands,
     fallbacks: makeFallbacks(house, () => commands),
     onRefused: logRefused,
+    onEvent: (event) => greetGroup(house, event),
     // When a camera speaks.
     alerts: makeAlerts(house),
+    digests: { outage: outageDigest },
     // When the clock speaks.
     jobs: JOBS,
   };
+}
+
+/** The first line of each: the advice is the same and said elsewhere. */
+const outageDigest = (texts: string[]): string =>
+  `${texts.length} tin về camera:\n${texts.map((text) => text.split('\n')[0]).join('\n')}`;
+
+/** A group that took the bot in learns how it is given its work. */
+async function greetGroup(house: House, event: ChatEvent): Promise<void> {
+  if (event.event.type !== 'bot-added') return;
+  await house.tell(
+    { channel: event.channel, chatId: event.chatId },
+    `Chào cả nhóm, đây là ${house.settings.communeName}. Trưởng công an gõ /nhom để cho biết nhóm này dùng làm gì.`,
+    { key: `bot-added:${event.channel}:${event.externalId}`, priority: 'notice' },
+  );
 }
 
 const LOGGED_AS: Record<string, string> = { anh: 'snapshot', camera: 'camera.show' };

@@ -1,7 +1,7 @@
 import { PersonError } from '../src/base/errors.js';
 import { fold } from '../src/base/vietnamese/text.js';
 import type { Talk } from '../src/chat/command.js';
-import type { Button } from '../src/chat/message.js';
+import type { Button, Reply } from '../src/chat/message.js';
 import { type AuditEntry, writeAudit } from '../src/store/audit.js';
 import { type Hamlet, listHamlets } from '../src/store/places.js';
 import type { House } from './house.js';
@@ -39,9 +39,21 @@ export async function log(
 /** Says it here when the chat is private, else privately. False: not delivered, and the group has a button. */
 export async function sayInPrivate(talk: Talk, text: string, buttons?: Button[][]): Promise<boolean> {
   const reply = { kind: 'text' as const, text, ...(buttons === undefined ? {} : { buttons }) };
-  if (talk.group !== null) return talk.replyPrivately(reply);
+  if (talk.group !== null) return privately(talk, reply);
   await talk.reply(reply);
   return true;
+}
+
+const pointed = new WeakSet<Talk>();
+
+/** Says it in private; the group hears once where the answer went. False: not delivered, the group has a button. */
+export async function privately(talk: Talk, reply: Reply | string): Promise<boolean> {
+  const delivered = await talk.replyPrivately(reply);
+  if (delivered && talk.group !== null && !pointed.has(talk)) {
+    pointed.add(talk);
+    await talk.reply('Em đã gửi riêng cho anh/chị rồi ạ.');
+  }
+  return delivered;
 }
 
 /** Buttons in rows of `width`. */

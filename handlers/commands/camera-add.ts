@@ -8,6 +8,9 @@ import { codecWords, probeWords } from '../camera-words.js';
 import type { House } from '../house.js';
 import { placeOf } from '../saying.js';
 
+/** What stands in the kept message in place of a secret. */
+export const SCRUBBED = '[đã ẩn]';
+
 export const DELETE_IT =
   'Tin nhắn vừa rồi có mật khẩu camera: anh/chị hãy xóa tin đó trong khung chat nhé. Ở đây em chỉ giữ bản đã mã hóa.';
 
@@ -52,7 +55,7 @@ export async function addCameraTask(
   task: { number: number | null; name: string | null; url: string | null },
 ): Promise<void> {
   if (await onlyInPrivate(talk, 'camera thêm Ngã ba chợ')) {
-    if (task.url !== null) await scrubMessage(house.db, talk.inboxId, task.url, '[địa chỉ camera]');
+    if (task.url !== null) await scrubMessage(house.db, talk.inboxId, task.url, SCRUBBED);
     return;
   }
   const { url } = task;
@@ -67,7 +70,7 @@ export async function addCameraTask(
   try {
     await add(house, talk, { ...task, url });
   } finally {
-    if (hasSecret(url)) await scrubMessage(house.db, talk.inboxId, url, '[địa chỉ camera]');
+    if (hasSecret(url)) await scrubMessage(house.db, talk.inboxId, url, SCRUBBED);
   }
 }
 

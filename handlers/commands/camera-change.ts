@@ -21,7 +21,7 @@ import { probeWords } from '../camera-words.js';
 import { findPeople } from '../find.js';
 import type { House } from '../house.js';
 import { hamletCalled, placeOf, sayInPrivate } from '../saying.js';
-import { checkAddress, DELETE_IT, hasSecret, onlyInPrivate } from './camera-add.js';
+import { checkAddress, DELETE_IT, hasSecret, onlyInPrivate, SCRUBBED } from './camera-add.js';
 
 interface Field {
   name: string;
@@ -380,7 +380,7 @@ export async function setField(
       ],
     ]);
   } finally {
-    if (field.privately && value.length > 5) await scrubMessage(house.db, talk.inboxId, value, '[đã ẩn]');
+    if (field.privately && value.length > 5) await scrubMessage(house.db, talk.inboxId, value, SCRUBBED);
   }
 }
 

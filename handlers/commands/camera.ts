@@ -8,7 +8,8 @@ import { askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-a
 import { detailWords, stateMark, stateWords } from '../camera-words.js';
 import type { House } from '../house.js';
 import { MAY, may, mayShowHere } from '../rights.js';
-import { rows } from '../saying.js';
+import { privately, rows } from '../saying.js';
+import { SCRUBBED } from './camera-add.js';
 import { type CameraTask, doTask, readTask } from './camera-tasks.js';
 
 type Args =
@@ -27,6 +28,12 @@ export const cameraCommand = (house: House) =>
     inGroups: true,
     section: 'xem',
     async read(words, talk) {
+      // Run again after a crash, when the secret is out of it: all was done and said but for the last tick.
+      if (words.includes(SCRUBBED))
+        return {
+          kind: 'answer',
+          reply: (here) => here.reply('Em đã xử lý tin này. Gõ “camera” để xem danh sách.'),
+        };
       const task = await readTask(house, talk, words);
       if (task !== null)
         return task.kind === 'task'
@@ -58,7 +65,7 @@ export const cameraCommand = (house: House) =>
 async function answer(talk: Talk, text: string, buttons: Button[][]): Promise<void> {
   const reply = { kind: 'text' as const, text, buttons };
   if (mayShowHere(talk.speaker.role, talk.group)) await talk.reply(reply);
-  else await talk.replyPrivately(reply);
+  else await privately(talk, reply);
 }
 
 async function infosOf(house: House): Promise<Map<string, CameraInfo> | null> {

@@ -8,7 +8,7 @@ import { gapWords } from '../alerts/causes.js';
 import { type Asked, askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
 import type { House } from '../house.js';
 import { MAY, mayShowHere } from '../rights.js';
-import { insists, log } from '../saying.js';
+import { insists, log, privately } from '../saying.js';
 import { deliver, footagePlace } from './picture.js';
 
 interface Args {
@@ -131,7 +131,7 @@ async function clip(house: House, talk: Talk, { camera, startMs, endMs }: Args):
   const echo = `Em đang lấy clip camera ${labelOf(camera)}:\n${sayRange(startMs, endMs)}`;
   const here = mayShowHere(talk.speaker.role, talk.group);
   if (here) await talk.progress(`${echo}…`);
-  else if (!(await talk.replyPrivately(`${echo}.`))) return note('no-private-chat');
+  else if (!(await privately(talk, `${echo}.`))) return note('no-private-chat');
   talk.act('sending-video');
 
   const maxBytes = Math.floor(talk.limits.fileBytes * FILE_SHARE);

@@ -14,7 +14,7 @@ import type { House } from '../house.js';
 import { redeem } from '../redeem.js';
 import { invitable, MAY } from '../rights.js';
 import { readRoleAt } from '../role-words.js';
-import { findHamlet, insists, placeOf, rows, sayInPrivate } from '../saying.js';
+import { findHamlet, insists, placeOf, privately, rows, sayInPrivate } from '../saying.js';
 
 interface Wish {
   role: Role;
@@ -223,5 +223,5 @@ async function invite(house: House, talk: Talk, wish: Wish): Promise<void> {
     height: 640,
   };
   if (talk.group === null) await talk.reply(photo);
-  else await talk.replyPrivately(photo);
+  else await privately(talk, photo);
 }

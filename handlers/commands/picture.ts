@@ -8,7 +8,7 @@ import { askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-a
 import { stateWords } from '../camera-words.js';
 import type { House } from '../house.js';
 import { MAY, may, mayShowHere } from '../rights.js';
-import { log, placeOf, rows } from '../saying.js';
+import { log, placeOf, privately, rows } from '../saying.js';
 import { contactSheet, type Tile } from './contact-sheet.js';
 
 /** A frame older than this has its age said, ms. */
@@ -75,7 +75,7 @@ export async function deliver(talk: Talk, reply: Parameters<Talk['replyPrivately
     await talk.reply(reply);
     return true;
   }
-  return talk.replyPrivately(reply);
+  return privately(talk, reply);
 }
 
 /** Where footage went or would go, for the log. */

@@ -109,8 +109,8 @@ export async function openHouse(
     ...options.house,
   };
   const handlers = makeHandlers(house);
-  const { alerts: _alerts, jobs: _jobs, ...spoken } = handlers;
-  talking = talkTo({ ...spoken, database: db, clock });
+  const { commands, fallbacks, onRefused, onEvent, digests } = handlers;
+  talking = talkTo({ commands, fallbacks, onRefused, onEvent, digests, database: db, clock });
   const opened = talking;
   await opened.ready;
   return {

@@ -1,0 +1,253 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { groupOutages, type OutagePicture, rulesFor } from '../../handlers/alerts/decide.js';
+import { makeAlerts } from '../../handlers/alerts/watch.js';
+import type { Outage } from '../../src/store/outages.js';
+import { openHouse, type TestHouse } from '../support/house.js';
+
+let house: TestHouse;
+beforeEach(async () => {
+  house = await openHouse();
+});
+afterEach(() => house.close());
+
+/** Lets the time pass in steps as the watch does, taking what the recorder said. */
+async function pass(seconds: number, alerts = house.handlers.alerts): Promise<void> {
+  for (let s = 0; s < seconds; s += 5) {
+    for (const event of house.recorder.emitted) await alerts.take(event);
+    await alerts.tick();
+    house.clock.ms += Math.min(5, seconds - s) * 1000;
+  }
+  for (const event of house.recorder.emitted) await alerts.take(event);
+  await alerts.tick();
+  await house.drained();
+}
+const told = () => house.heardIn('nhom-canbo').map(({ text }) => text);
+
+describe('an outage', () => {
+  it('under a minute is told to nobody', async () => {
+    house.recorder.drop('cam3');
+    await pass(50);
+    house.recorder.bring('cam3');
+    await pass(120);
+    expect(told()).toEqual([]);
+  });
+
+  it('of over a minute is one message with reason, time and advice; its end is one', async () => {
+    house.recorder.drop('cam3', 'unreachable');
+    await pass(660);
+    expect(told()).toHaveLength(1);
+    expect(told()[0]).toContain('Camera 3 Cầu Cẩm Lương (Thôn 4) mất hình từ 14:40:00: không kết nối được.');
+    expect(told()[0]).toContain('Đường truyền: Viettel nhà ông Bình');
+    expect(told()[0]).toMatch(/rút nhầm phích|đổi modem/);
+    house.clock.ms += 60_000;
+    house.recorder.bring('cam3');
+    await pass(60);
+    expect(told()).toHaveLength(2);
+    expect(told()[1]).toContain(
+      'Camera 3 Cầu Cẩm Lương (Thôn 4) đã có hình trở lại lúc 14:52:00, mất 12 phút.',
+    );
+  });
+
+  for (const [cause, words] of [
+    ['refused', 'không nhận mật khẩu'],
+    ['silent', 'không gửi hình'],
+    ['disk', 'ổ cứng'],
+    ['something-new', 'chưa rõ vì sao'],
+  ] as const)
+    it(`says ${cause} in plain words`, async () => {
+      house.recorder.drop('cam1', cause as 'refused');
+      await pass(65);
+      expect(told()[0]).toContain(words);
+    });
+
+  it('is told once though the bot starts again, and events come twice', async () => {
+    house.recorder.drop('cam3');
+    await pass(70);
+    await pass(70, makeAlerts(house.house));
+    for (const event of house.recorder.emitted) await house.handlers.alerts.take({ ...event });
+    await pass(70, makeAlerts(house.house));
+    expect(told()).toHaveLength(1);
+  });
+
+  it('killed between saying and marking, the bot says it once', async () => {
+    const tell = house.house.tell;
+    house.recorder.drop('cam3');
+    for (const event of house.recorder.emitted) await house.handlers.alerts.take(event);
+    house.clock.ms += 61_000;
+    house.house.tell = async (...args) => {
+      await tell(...args);
+      throw new Error('killed here');
+    };
+    await expect(house.handlers.alerts.tick()).rejects.toThrow('killed here');
+    house.house.tell = tell;
+    house.clock.ms += 30_000;
+    await pass(30, makeAlerts(house.house));
+    expect(told()).toHaveLength(1);
+    house.recorder.bring('cam3');
+    await pass(10);
+    expect(told()).toHaveLength(2);
+  });
+
+  it('that came and went while the bot was away is told as past, once', async () => {
+    house.recorder.drop('cam2');
+    house.clock.ms += 300_000;
+    house.recorder.bring('cam2');
+    house.clock.ms += 60_000;
+    await pass(30);
+    expect(told()).toHaveLength(1);
+    expect(told()[0]).toContain('đã mất hình từ 14:40:00 đến 14:45:00 (5 phút)');
+  });
+
+  it('whose event was lost is found by asking the recorder', async () => {
+    house.recorder.drop('cam2');
+    house.recorder.emitted.length = 0;
+    await house.handlers.alerts.reconcile();
+    await pass(65);
+    expect(told()).toHaveLength(1);
+  });
+
+  it('of a camera that was switched off or removed is dropped without a word', async () => {
+    house.recorder.drop('cam1');
+    house.recorder.drop('cam2');
+    await pass(20);
+    house.recorder.emit('camera-off', 'cam1');
+    await house.as('truong').say('camera xóa 2 chắc chắn');
+    await pass(120);
+    expect(told()).toEqual([]);
+  });
+
+  it('goes to the chief in private where no officers’ group is bound', async () => {
+    await house.db.group.updateMany({ data: { purpose: null } });
+    house.recorder.drop('cam3');
+    await pass(65);
+    expect(house.heardIn('truong').at(-1)?.text).toContain('Camera 3');
+  });
+});
+
+describe('many at once', () => {
+  it('are one message, down and back', async () => {
+    for (const id of ['cam1', 'cam2', 'cam3', 'cam4']) {
+      house.recorder.drop(id);
+      house.clock.ms += 3000;
+    }
+    await pass(120);
+    expect(told()).toHaveLength(1);
+    expect(told()[0]).toContain('4 camera cùng mất hình');
+    for (const id of ['cam1', 'cam2', 'cam3', 'cam4']) house.recorder.bring(id);
+    await pass(30);
+    expect(told()).toHaveLength(2);
+    expect(told()[1]).toContain('4 camera đã có hình trở lại');
+  });
+
+  it('a flapping camera is told three times, then summed up once, then heard of when it is steady', async () => {
+    for (let i = 0; i < 6; i += 1) {
+      house.recorder.drop('cam1');
+      await pass(70);
+      house.recorder.bring('cam1');
+      await pass(60);
+    }
+    const down = told().filter((text) => text.includes('mất hình từ'));
+    expect(down).toHaveLength(3);
+    expect(told().filter((text) => text.includes('chập chờn'))).toHaveLength(1);
+    expect(told().length).toBeLessThanOrEqual(7);
+    house.clock.ms += 31 * 60_000;
+    await pass(10);
+    expect(told().at(-1)).toContain('đã ổn định trở lại');
+    const quiet = told().length;
+    await pass(60);
+    expect(told()).toHaveLength(quiet);
+  });
+});
+
+describe('the recorder and its disk', () => {
+  it('away for over a minute is one message, back is one, restarts change nothing', async () => {
+    house.recorder.away = true;
+    await pass(40);
+    await pass(40, makeAlerts(house.house));
+    await pass(40);
+    expect(told()).toHaveLength(1);
+    expect(told()[0]).toContain('Máy ghi không trả lời từ 14:40:00');
+    house.recorder.away = false;
+    await pass(20);
+    expect(told()).toHaveLength(2);
+    expect(told()[1]).toContain('Máy ghi đã chạy lại');
+  });
+
+  it('a short absence is told to nobody', async () => {
+    house.recorder.away = true;
+    await pass(30);
+    house.recorder.away = false;
+    await pass(90);
+    expect(told()).toEqual([]);
+  });
+
+  it('a low disk is one message however often it is said', async () => {
+    house.recorder.emit('disk-low', null, { freeBytes: 3_200_000_000, totalBytes: 1_000_000_000_000 });
+    await pass(10);
+    house.recorder.emit('disk-low', null, { freeBytes: 3_100_000_000, totalBytes: 1_000_000_000_000 });
+    await pass(10);
+    expect(told()).toHaveLength(1);
+    expect(told()[0]).toContain('còn 3,2 GB trên 1000,0 GB');
+    house.recorder.emit('disk-ok', null, { freeBytes: 90_000_000_000 });
+    await pass(10);
+    expect(told()).toHaveLength(2);
+    house.recorder.emit('disk-low', null, { freeBytes: 3_100_000_000 });
+    await pass(10);
+    expect(told(), 'not again within six hours').toHaveLength(2);
+  });
+});
+
+describe('groupOutages', () => {
+  const rules = rulesFor(60);
+  const outage = (cameraId: number, sinceMs: number, more: Partial<Outage> = {}): Outage => ({
+    id: cameraId,
+    cameraId,
+    sinceMs,
+    reason: 'unreachable',
+    toldMs: null,
+    backMs: null,
+    toldBackMs: null,
+    ...more,
+  });
+  const picture = (more: Partial<OutagePicture>): OutagePicture => ({
+    nowMs: 100_000,
+    open: [],
+    ended: [],
+    told: [],
+    lastChangeMs: new Map(),
+    flapping: new Set(),
+    recordingNow: new Set(),
+    ...more,
+  });
+
+  it('waits a little for others that began just after, but not for ever', () => {
+    const open = [outage(1, 40_000), outage(2, 50_000)];
+    expect(groupOutages(picture({ open }), rules).down).toEqual([]);
+    expect(groupOutages(picture({ open, nowMs: 110_000 }), rules).down).toHaveLength(2);
+  });
+
+  it('does not tell of a camera that records again, or of what the recorder’s own end explains', () => {
+    const open = [outage(1, 0), outage(2, 0, { reason: 'recorder-down' })];
+    expect(groupOutages(picture({ open, recordingNow: new Set([1]) }), rules).down).toEqual([]);
+  });
+
+  it('old news is no news', () => {
+    const ended = [outage(1, 0, { backMs: 300_000 })];
+    expect(groupOutages(picture({ ended, nowMs: 400_000 }), rules).past).toHaveLength(1);
+    expect(groupOutages(picture({ ended, nowMs: 30 * 3_600_000 }), rules).silent).toHaveLength(1);
+  });
+});
+
+describe('the watch', () => {
+  it('follows the recorder and stops when told', async () => {
+    const stop = new AbortController();
+    const running = house.handlers.alerts.start(stop.signal);
+    house.recorder.drop('cam1');
+    house.recorder.emit('disk-low', null, { freeBytes: 1 });
+    while ((await house.db.setting.findUnique({ where: { key: 'alerts.cursor' } }))?.value !== '2')
+      await new Promise((resolve) => setImmediate(resolve));
+    stop.abort();
+    await running;
+    expect(await house.db.outage.count()).toBe(1);
+  });
+});

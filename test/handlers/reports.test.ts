@@ -1,0 +1,199 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeReceiptCode, readCode } from '../../handlers/codes.js';
+import { maskPhones } from '../../handlers/reports/mask-phones.js';
+import type { Attachment } from '../../src/chat/message.js';
+import { openHouse, type TestHouse } from '../support/house.js';
+
+let house: TestHouse;
+beforeEach(async () => {
+  house = await openHouse();
+  for (const name of ['photo1', 'photo2', 'photo3', 'video1', 'strange', 'bad'])
+    house.channel.files.set(name, Buffer.from(`${name} content`));
+});
+afterEach(() => house.close());
+
+const file = (ref: string): Attachment => ({ kind: ref.startsWith('video') ? 'video' : 'photo', ref });
+const group = () => house.heardIn('nhom-canbo');
+
+describe('a report', () => {
+  it('in words is stored whole, gets a receipt, and reaches the officers without phone and name', async () => {
+    const [receipt] = await house.as('ho').say('tối qua có trộm ở nhà bà Năm, gọi tôi 0912 345 678 nhé');
+    await house.drained();
+    const code = /TB-[A-Z0-9]{4}/.exec(receipt?.text ?? '')?.[0] ?? '';
+    expect(code).not.toBe('');
+    const [stored] = await house.db.report.findMany();
+    expect(stored).toMatchObject({ code, text: 'tối qua có trộm ở nhà bà Năm, gọi tôi 0912 345 678 nhé' });
+    const [heard] = group();
+    expect(heard?.text).toContain(`Tin báo mới ${code} · Thôn 1`);
+    expect(heard?.text).toContain('tối qua có trộm ở nhà bà Năm');
+    expect(heard?.text.replace(/\D/g, '')).not.toContain('912345678');
+    expect(heard?.text).not.toContain('Hòa');
+  });
+
+  it('a photo is kept on disk and shown in the group with the words', async () => {
+    const [receipt] = await house.as('khach').say('xe lạ ở cầu', { attachments: [file('photo1')] });
+    await house.drained();
+    expect(receipt?.text).toContain('TB-');
+    const [stored] = await house.db.reportFile.findMany();
+    const kept = path.join(house.dataDir, ...(stored?.path ?? '').split('/'));
+    expect(await fs.readFile(kept, 'utf8')).toBe('photo1 content');
+    expect(group()).toHaveLength(1);
+    expect(group()[0]?.reply.kind).toBe('photo');
+    expect(group()[0]?.text).toContain('xe lạ ở cầu');
+    expect(group()[0]?.files[0]?.toString()).toBe('photo1 content');
+  });
+
+  it('several files of one message are one album', async () => {
+    await house.as('ho').say('', { attachments: [file('photo1'), file('video1'), file('photo2')] });
+    await house.drained();
+    expect(group()).toHaveLength(1);
+    expect(group()[0]?.reply.kind).toBe('album');
+    expect(await house.db.reportFile.count()).toBe(3);
+  });
+
+  it('what cannot be decoded goes as a document', async () => {
+    await house.as('ho').say('', { attachments: [file('strange')] });
+    await house.drained();
+    expect(group()[0]?.reply.kind).toBe('document');
+  });
+
+  it('a refused file is explained, and alone makes no report', async () => {
+    const [heard] = await house.as('ho').say('', { attachments: [file('bad')] });
+    expect(heard?.text).toContain('gửi lại');
+    expect(await house.db.report.count()).toBe(0);
+  });
+
+  it('an album that comes as several messages is one report with one receipt', async () => {
+    const me = house.as('ho');
+    const answers = [];
+    for (const name of ['photo1', 'photo2', 'photo3'])
+      answers.push(
+        await me.say(name === 'photo1' ? 'trộm chó' : '', { attachments: [file(name)], albumId: 'a1' }),
+      );
+    await house.drained();
+    expect(answers.map((heard) => heard.length)).toEqual([1, 0, 0]);
+    expect(await house.db.report.count()).toBe(1);
+    expect(await house.db.reportFile.count()).toBe(3);
+    expect(group()).toHaveLength(3);
+  });
+
+  it('what follows within two minutes joins, what comes later is a new one', async () => {
+    const me = house.as('ho');
+    const [first] = await me.say('có người lạ phá cửa nhà bà Tư');
+    house.clock.ms += 60_000;
+    const [joined] = await me.say('', { attachments: [file('photo1')] });
+    expect(joined?.text).toContain(/TB-\w{4}/.exec(first?.text ?? '')?.[0]);
+    expect(await house.db.report.count()).toBe(1);
+    house.clock.ms += 90_000;
+    await me.say('', { attachments: [file('photo2')] });
+    expect(await house.db.report.count()).toBe(2);
+  });
+
+  it('a place is kept and shown as a map', async () => {
+    await house.as('ho').say('', { place: { latitude: 20.25, longitude: 105.41 } });
+    await house.drained();
+    expect(group()[0]?.text).toContain('https://maps.google.com/?q=20.25,105.41');
+  });
+
+  it('without an officers’ group it is stored and the chief hears of it', async () => {
+    await house.db.group.updateMany({ data: { purpose: null } });
+    const [receipt] = await house.as('ho').say('cháy ở thôn 2');
+    await house.drained();
+    expect(receipt?.text).toContain('đã được lưu');
+    expect(house.heardIn('truong').at(-1)?.text).toContain('cháy ở thôn 2');
+  });
+
+  it('the name is shown only when the sender agrees', async () => {
+    const me = house.as('ho');
+    await me.say('có trộm ở chợ');
+    await me.press('Cho cán bộ biết tên tôi');
+    await house.drained();
+    expect(group().at(-1)?.text).toContain('Nguyễn Thị Hòa');
+    const code = /TB-\w{4}/.exec(group()[0]?.text ?? '')?.[0] ?? '';
+    const [other] = await house.as('khach').say(`báo tin ${code} hiện tên`);
+    expect(other?.text).toContain('không thấy tin báo');
+  });
+
+  it('staff is asked first: words of theirs are more often a slip than a report', async () => {
+    const me = house.as('canbo');
+    await me.say('có mấy thanh niên tụ tập đánh bạc ở đình');
+    expect(await house.db.report.count()).toBe(0);
+    await me.press('Gửi thành tin báo');
+    expect(await house.db.report.findMany()).toMatchObject([
+      { text: 'có mấy thanh niên tụ tập đánh bạc ở đình' },
+    ]);
+  });
+
+  it('the same message twice is one report', async () => {
+    await house.as('ho').say('có trộm ở chợ', { externalId: 'r1' });
+    await house.as('ho').begin('có trộm ở chợ', { externalId: 'r1' });
+    await house.drained();
+    expect(await house.db.report.count()).toBe(1);
+    expect(group()).toHaveLength(1);
+  });
+
+  it('a greeting gets help, not a receipt; a group gets silence', async () => {
+    const [heard] = await house.as('khach').say('xin chào');
+    expect(heard?.text).toContain('gửi ảnh, video');
+    expect(
+      await house
+        .as('ho')
+        .in('nhom-chung')
+        .say('', { attachments: [file('photo1')], addressed: true }),
+    ).toEqual([]);
+    expect(await house.db.report.count()).toBe(0);
+  });
+
+  it('a flood of one person ends', async () => {
+    const me = house.as('khach');
+    let last = '';
+    for (let i = 0; i < 33; i += 1) {
+      last = (await me.say(`có trộm lần ${i}`))[0]?.text ?? '';
+      house.clock.ms += 121_000 / 2.2;
+      house.clock.ms -= 121_000 / 2.2 - 1;
+      await house.db.report.updateMany({ data: { receivedMs: BigInt(house.clock.ms - 200_000) } });
+    }
+    expect(last).toContain('gọi ngay 113');
+    expect(last).not.toContain('TB-');
+  });
+});
+
+describe('maskPhones', () => {
+  for (const said of [
+    '0912345678',
+    '0912 345 678',
+    '0912.345.678',
+    '0912-345-678',
+    '+84912345678',
+    '84912345678',
+    '+84 912 345 678',
+    '(0237) 3812 345',
+    '912345678',
+  ])
+    it(`hides ${said}`, () => expect(maskPhones(`gọi ${said} nhé`).replace(/\D/g, '')).toBe(''));
+  for (const said of [
+    '14h30',
+    '36B1-12345',
+    '1.250.000đ',
+    '500000000 đồng',
+    '21/11/2026',
+    '20.2301,105.4102',
+    'số nhà 12',
+  ])
+    it(`leaves ${said}`, () => expect(maskPhones(said)).toBe(said));
+});
+
+describe('codes', () => {
+  it('can be read back however they are typed', () => {
+    for (let i = 0; i < 200; i += 1) {
+      const code = makeReceiptCode();
+      expect(code).toMatch(/^TB-[ACDEFGHJKMNPQRTWXY34679]{4}$/);
+      expect(readCode(code)).toEqual({ kind: 'receipt', code });
+    }
+    expect(readCode('moi 7k3m4 xq9tr')).toEqual({ kind: 'invitation', code: 'MOI-7K3M4-XQ9TR' });
+    expect(readCode('mời cả nhà')).toBeNull();
+    expect(readCode('tb moi')).toBeNull();
+  });
+});
