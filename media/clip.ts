@@ -59,16 +59,22 @@ export async function makeClip(order: ClipOrder): Promise<MadeClip> {
   const total = plan.parts.reduce((sum, part) => sum + part.mostBytes, 0);
   let before = 0;
   const parts: MadePart[] = [];
-  for (const [index, part] of plan.parts.entries()) {
-    const path = join(order.outDir, `part-${index}.mp4`);
-    const share = part.mostBytes / total;
-    const made = await makePart(part, path, {
-      ...order,
-      maxBytes,
-      onProgress: (progress) => order.onProgress?.(Math.min(1, before + progress * share)),
-    });
-    before += share;
-    parts.push({ index, startMs: part.startMs, endMs: part.endMs, ...made, path });
+  try {
+    for (const [index, part] of plan.parts.entries()) {
+      const path = join(order.outDir, `part-${index}.mp4`);
+      const share = part.mostBytes / total;
+      const made = await makePart(part, path, {
+        ...order,
+        maxBytes,
+        onProgress: (progress) => order.onProgress?.(Math.min(1, before + progress * share)),
+      });
+      before += share;
+      parts.push({ index, startMs: part.startMs, endMs: part.endMs, ...made, path });
+    }
+    if (signal?.aborted) throw new WorldError('cancelled', 'the clip was cancelled');
+  } catch (error) {
+    for (const { path } of parts) await rm(path, { force: true, maxRetries: 5 });
+    throw error;
   }
   order.onProgress?.(1);
   return { parts, gaps: plan.gaps };

@@ -198,6 +198,14 @@ describe('a clip of H.264', () => {
     expect(clip.gaps).toHaveLength(1);
   });
 
+  it('leaves nothing behind when it is cancelled between two parts', async () => {
+    const cancel = new AbortController();
+    const range = { startMs: START, endMs: START + 24_000, maxBytes: 400_000, signal: cancel.signal };
+    const mine = await order({ ...range, onProgress: (done) => done > 0.5 && cancel.abort() });
+    await expect(makeClip(mine)).rejects.toMatchObject({ kind: 'cancelled' });
+    expect(await readdir(mine.outDir)).toEqual([]);
+  });
+
   it('leaves nothing behind when it is cancelled', async () => {
     const cancel = new AbortController();
     const mine = await order({ startMs: START, endMs: START + 24_000, signal: cancel.signal });
@@ -316,15 +324,21 @@ describe('a clip of H.265', () => {
 
   it('leaves nothing behind when it is cancelled, at work or in the queue', async () => {
     const cancel = new AbortController();
-    const long = await record(folder, 'h265-long', await shoot({ seconds: 30, codec: 'libx265' }), START, 60);
-    const range = { segments: long, endMs: START + 30_000, ffmpeg: await ffmpeg(), signal: cancel.signal };
-    const running = await order({ ...range, onProgress: (done) => done > 0.1 && cancel.abort() });
-    const waiting = await order(range);
-    const clips = await Promise.allSettled([makeClip(running), makeClip(waiting)]);
+    const long = await record(
+      folder,
+      'h265-long',
+      await shoot({ seconds: 12, codec: 'libx265', size: '1280x720' }),
+      START,
+      60,
+    );
+    const range = { segments: long, endMs: START + 12_000, ffmpeg: await ffmpeg(), signal: cancel.signal };
+    // whichever has its turn first is cancelled at work, the other one in the queue
+    const onProgress = (done: number) => done > 0.05 && cancel.abort();
+    const orders = [await order({ ...range, onProgress }), await order({ ...range, onProgress })];
+    const clips = await Promise.allSettled(orders.map(makeClip));
     for (const clip of clips)
       expect(clip).toMatchObject({ status: 'rejected', reason: { kind: 'cancelled' } });
-    expect(await readdir(running.outDir)).toEqual([]);
-    expect(await readdir(waiting.outDir)).toEqual([]);
+    for (const { outDir } of orders) expect(await readdir(outDir)).toEqual([]);
   });
 
   it('without ffmpeg is refused for chat', async () => {
