@@ -42,7 +42,7 @@ const TURN_WAIT_MS = 20_000;
 /** What each of them would try first. */
 const SUGGESTIONS: Record<string, string[]> = {
   truong: ['ảnh tất cả', 'clip cam 2 một phút trước', 'nhật ký', 'người', 'trợ giúp'],
-  canbo: ['ảnh cam 1', 'clip cam 2 lúc một phút trước trong 20 giây', 'ảnh tất cả', 'camera', 'trợ giúp'],
+  canbo: ['ảnh cam 1', 'clip cam 2 một phút trước trong 20 giây', 'ảnh tất cả', 'camera', 'trợ giúp'],
   thon1: ['camera', 'ảnh cam 1', 'ghi nhận Nguyễn Văn An 500.000đ', 'quyền'],
   kythuat: ['camera', 'ảnh cam 1', 'quyền', 'trợ giúp'],
   ho: ['Có người lạ đi quanh xóm từ tối qua', 'quyền', 'trợ giúp'],

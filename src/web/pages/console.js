@@ -97,7 +97,7 @@ function emptyState() {
       'p',
       {},
       chat.kind === 'private'
-        ? 'Nhắn như nhắn cho một người. Thử một câu dưới đây:'
+        ? 'Nhắn như nhắn cho một người. Thử một câu:'
         : 'Trong nhóm, Mắt Thần chỉ nghe khi được gọi bằng /lệnh, @matthan, trả lời tin của nó, hoặc bấm nút.',
     ),
     make('div', { class: 'tries' }, ...tries().map(tryChip)),
