@@ -2,12 +2,6 @@ import type { Fragment, StreamInit } from '../fragment.js';
 import { fullBox, u32 } from './box.js';
 
 /**
- * How much later than the truth the least (arrival − end of fragment) dates a frame, for a camera of 15 frames a
- * second; what `arrivalLagMs` gives exactly.
- */
-export const ARRIVAL_LAG_MS = 67;
-
-/**
  * ffmpeg gives a fragment away when the second frame behind it comes in: one frame's time after its end. Measured
  * against a camera with numbered frames (ffmpeg 4 and 5, H.264 and H.265): 100 ms at 10 frames a second, 67 at 15,
  * 40 at 25, ± 2. With sound the same, if it is encoded at 44.1 kHz; AAC at 8 kHz adds 330 ms.

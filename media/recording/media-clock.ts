@@ -1,5 +1,5 @@
 import type { Fragment } from '../fragment.js';
-import { ARRIVAL_LAG_MS, mediaMs } from '../mp4/prft.js';
+import { arrivalLagMs, mediaMs } from '../mp4/prft.js';
 
 /** Long enough to hold a fragment that came without delay, short enough to follow a camera's drifting clock. */
 const WINDOW_MS = 120_000;
@@ -9,7 +9,7 @@ const STEP_MS = 1000;
 const JUMP_MS = 2000;
 
 /**
- * Dates the frames of one connection: media time + the least (arrival − end) within the window, less the constant lag.
+ * Dates the frames of one connection: media time + the least (arrival − lag − end) within the window.
  * A fragment can come late, never early, so the least is the truest.
  */
 export class MediaClock {
@@ -37,7 +37,7 @@ export class MediaClock {
     if (stepped) this.least.length = 0;
     if (stepped || this.wallLessMonotonic === null) this.wallLessMonotonic = difference;
     this.previousEnd = endMs;
-    const offset = fragment.arrivedMs - endMs;
+    const offset = fragment.arrivedMs - arrivalLagMs(fragment, this.timescale) - endMs;
     while (this.least.length > 0 && this.least.at(-1)!.offset >= offset) this.least.pop();
     this.least.push({ atMs: monotonicMs, offset });
     while (this.least[0]!.atMs < monotonicMs - WINDOW_MS) this.least.shift();
@@ -46,6 +46,6 @@ export class MediaClock {
 
   /** What to add to media time (ms) for wall-clock time; null before the first fragment. */
   get offset(): number | null {
-    return this.least.length === 0 ? null : this.least[0]!.offset - ARRIVAL_LAG_MS;
+    return this.least.length === 0 ? null : this.least[0]!.offset;
   }
 }
