@@ -25,10 +25,13 @@ export const ffmpeg = () => {
 /** The ffmpeg every installation has at least. */
 export const oldFfmpeg = () => findFfmpeg({ configured: require('@ffmpeg-installer/ffmpeg').path as string });
 
+const folders: string[] = [];
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
+
 /** A folder of the test file's own, gone afterwards. */
 export async function tempFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'mp4-'));
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
