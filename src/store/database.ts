@@ -54,6 +54,8 @@ async function begin(client: Client): Promise<LibsqlTransaction> {
 
 /**
  * Opens the bot's database, already migrated. WAL, and synchronous=FULL: what is committed survives a power cut.
+ * Once per process: SQLite waits for another writer without letting the event loop turn, so two clients of one process
+ * that write at the same time would stand in each other's way for the whole of busy_timeout.
  * @param file path of the SQLite file
  */
 export async function openDatabase(file: string): Promise<Database> {

@@ -187,6 +187,29 @@ describe('across lives', () => {
     expect(await test.database.setting.count()).toBe(2);
   });
 
+  it('a question asked by a run that was cut short is not answered by its own message', async () => {
+    const test = await newTest();
+    const run = (cut: boolean) => async (talk: Talk, words: string) => {
+      if (words !== '') return talk.reply(`tên là ${words}`);
+      await talk.askWords('Tên gì ạ?', 'làm');
+      if (cut)
+        await new Promise((_, reject) =>
+          talk.signal.addEventListener('abort', () => reject(new Error('stop'))),
+        );
+    };
+    const first = await life(test, run(true));
+    await first.chat.start();
+    await first.chat.accept(message('làm'));
+    await first.channel.waitFor(({ reply }) => wordsOf(reply) === 'Tên gì ạ?');
+    await first.chat.stop();
+    const { chat, channel } = await life(test, run(false));
+    await chat.start();
+    await chat.drained();
+    expect(texts(channel)).toEqual([]);
+    await chat.turnDone((await chat.accept(message('Lan'))).inboxId);
+    expect(texts(channel)).toEqual(['tên là Lan']);
+  });
+
   it('a message that keeps killing the process is set aside with an apology, others are answered', async () => {
     const test = await newTest();
     const first = await life(test, async () => {});

@@ -1,0 +1,104 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeChat } from '../../src/chat/chat.js';
+import { inTransaction } from '../../src/store/database.js';
+import { pruneQueues, putIncoming } from '../../src/store/inbox.js';
+import { findGroup, identify } from '../../src/store/speakers.js';
+import { makeTestChannel } from '../support/channel.js';
+import { openTestDatabase, type TestDatabase } from '../support/database.js';
+import { PLAIN_FALLBACKS } from '../support/talk.js';
+
+let test: TestDatabase;
+beforeAll(async () => {
+  test = await openTestDatabase();
+});
+afterAll(() => test.close());
+
+const pragma = async (name: string) =>
+  Object.values((await test.database.$queryRawUnsafe<Record<string, unknown>[]>(`PRAGMA ${name}`))[0]!).map(
+    String,
+  );
+
+describe('the database', () => {
+  it('stays careful after transactions: WAL, full sync, patience', async () => {
+    for (let at = 0; at < 3; at += 1)
+      await inTransaction(test.database, (tx) => tx.hamlet.create({ data: { name: `Thôn ${at}` } }));
+    expect(await pragma('journal_mode')).toEqual(['wal']);
+    expect(await pragma('synchronous')).toEqual(['2']);
+    expect(await pragma('busy_timeout')).toEqual(['5000']);
+  });
+
+  it('a transaction that fails leaves nothing behind, and holds nobody up', async () => {
+    const failing = inTransaction(test.database, async (tx) => {
+      await tx.hamlet.create({ data: { name: 'Thôn hỏng' } });
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    expect(await test.database.hamlet.count({ where: { name: 'Thôn hỏng' } })).toBe(0);
+  });
+
+  it('forgets what was answered long ago, and nothing that waits', async () => {
+    const put = (externalId: string) =>
+      putIncoming(test.database, { channel: 'console', chatId: 'p', externalId, payload: '{}' }, 1000);
+    const done = await put('done');
+    const waiting = await put('waiting');
+    await test.database.inbox.update({ where: { id: done.inboxId }, data: { state: 'done', doneMs: 2000n } });
+    expect(await pruneQueues(test.database, 3000)).toBe(1);
+    const left = await test.database.inbox.findMany({ select: { id: true } });
+    expect(left).toEqual([{ id: waiting.inboxId }]);
+  });
+});
+
+describe('who speaks', () => {
+  const say = (name: string, privateChatId: string | null) =>
+    identify(test.database, 'telegram', { userId: '9007199254740993', name }, privateChatId, 5000);
+
+  it('a stranger becomes a guest, once, even when heard twice at the same time', async () => {
+    const [a, b] = await Promise.all([say('Lan', null), say('Lan', null)]);
+    expect(a).toEqual(b);
+    expect(a).toMatchObject({ name: 'Lan', role: 'guest', hamletId: null });
+    expect(await test.database.person.count()).toBe(1);
+  });
+
+  it('keeps the displayed name fresh, and a given name as it was given', async () => {
+    expect((await say('Lan Anh', 'p9')).name).toBe('Lan Anh');
+    const address = await test.database.address.findFirstOrThrow();
+    expect(address).toMatchObject({ displayName: 'Lan Anh', privateChatId: 'p9', blockedMs: null });
+    await test.database.person.updateMany({ data: { role: 'household', name: 'Bà Lan' } });
+    expect(await say('Lan mới', null)).toMatchObject({ name: 'Bà Lan', role: 'household' });
+    expect((await test.database.address.findFirstOrThrow()).privateChatId).toBe('p9');
+  });
+
+  it('a role that the code does not know is a guest', async () => {
+    await test.database.person.updateMany({ data: { role: 'emperor' } });
+    expect((await say('Lan', null)).role).toBe('guest');
+  });
+
+  it('a group takes its new title', async () => {
+    await findGroup(test.database, 'telegram', '-1', 'Cũ');
+    expect(await findGroup(test.database, 'telegram', '-1', 'Mới')).toMatchObject({
+      title: 'Mới',
+      purpose: null,
+    });
+    expect(await findGroup(test.database, 'telegram', '-1', undefined)).toMatchObject({ title: 'Mới' });
+  });
+});
+
+it('a channel that can not start holds up no other', async () => {
+  const broken = { ...makeTestChannel({ name: 'telegram' }), start: () => Promise.reject(new Error('401')) };
+  const fine = makeTestChannel();
+  const chat = makeChat({
+    database: test.database,
+    clock: { now: () => 1 },
+    log: pino({ level: 'silent' }),
+    channels: [broken, fine],
+    commands: [],
+    fallbacks: PLAIN_FALLBACKS,
+    spoolDir: `${test.dir}/spool`,
+  });
+  await test.database.inbox.deleteMany();
+  await chat.start();
+  expect(fine.started).toBe(true);
+  await chat.stop();
+  expect(fine.started).toBe(false);
+});
