@@ -18,6 +18,8 @@ export interface RecordingDoors {
   index: RecorderIndex;
   log: Log;
   tell: (kind: RecorderEventKind, cameraId: string, data: Record<string, unknown>) => void;
+  /** a file could not be closed: recovery has work when the disk is well again */
+  leftOpen?: () => void;
 }
 
 /** The newest pictures, in memory. */
@@ -170,6 +172,7 @@ export class Connection implements FragmentSink {
           'a file could not be closed; recovery will',
         );
         this.fail(error);
+        this.doors.leftOpen?.();
       })
       .finally(() => this.closing.delete(segment));
     this.closing.set(segment, done);

@@ -10,7 +10,7 @@ import { FfmpegSource, type SourceLimits } from '../source/ffmpeg.js';
 import type { CameraInfo, CameraSettings, StreamName } from '../types.js';
 import type { RecordingDoors } from './connection.js';
 import { CAMERA_ID } from './names.js';
-import { recover } from './recover.js';
+import { type RecoveryDoors, recover } from './recover.js';
 import type { restartWait } from './restart.js';
 import { type StreamOptions, StreamRecorder } from './stream.js';
 
@@ -43,6 +43,7 @@ export class Recorder {
   private alive: NodeJS.Timeout | undefined;
   private readonly stopping = new AbortController();
   private changes: Promise<unknown> = Promise.resolve();
+  private leftOpen = false;
   /** resolves when index and files agree again */
   recovered: Promise<void> = Promise.resolve();
 
@@ -50,7 +51,7 @@ export class Recorder {
 
   /** Begins recording at once; recovery runs beside it. */
   async start(): Promise<void> {
-    const { index, log, root } = this.options;
+    const { index, root } = this.options;
     await fs.mkdir(root, { recursive: true });
     const lastRow = await index.newestSegmentId();
     const aliveMs = Number(await index.setting(ALIVE)) || null;
@@ -68,23 +69,37 @@ export class Recorder {
       this.begin(row, gaps);
     }
     await this.signOfLife();
-    this.alive = setInterval(() => void this.signOfLife(), ALIVE_EVERY_MS);
-    this.recovered = recover(
-      {
-        ...{ root, index, log },
-        signal: this.stopping.signal,
-        isOurs: (file) => this.openPaths().has(file),
-        onRecovered: (cameraId, stream, endMs) => {
-          const gap = downSince.get(`${cameraId} ${stream}`);
-          if (gap !== undefined && (aliveMs === null || Math.abs(endMs - aliveMs) < 60_000))
-            void index.moveGapStart(gap, endMs).catch(() => {});
-        },
-      },
+    this.alive = setInterval(() => {
+      void this.signOfLife();
+      void this.closeLeftOpen();
+    }, ALIVE_EVERY_MS);
+    this.recovered = this.agree(lastRow, (cameraId, stream, endMs) => {
+      const gap = downSince.get(`${cameraId} ${stream}`);
+      if (gap !== undefined && (aliveMs === null || Math.abs(endMs - aliveMs) < 60_000))
+        void index.moveGapStart(gap, endMs).catch(() => {});
+    });
+  }
+
+  /** Makes index and files agree, beside the recording. */
+  private agree(lastRow: number, onRecovered: RecoveryDoors['onRecovered']): Promise<void> {
+    const { index, log, root } = this.options;
+    const isOurs = (file: string) => this.openPaths().has(file);
+    return recover(
+      { ...{ root, index, log, isOurs, onRecovered }, signal: this.stopping.signal },
       lastRow,
     ).then(
       (report) => log.info(report, 'index and files agree'),
       (error) => log.error({ err: error }, 'recovery failed'),
     );
+  }
+
+  /** Files that a failing disk kept from being closed are closed when no stream waits for the disk any more. */
+  private async closeLeftOpen(): Promise<void> {
+    const streams = [...this.cameras.values()].flatMap(({ main, sub }) => [main, sub]);
+    if (!this.leftOpen || streams.some((one) => one?.status.cause === 'disk')) return;
+    this.leftOpen = false;
+    await this.recovered;
+    this.recovered = this.options.index.newestSegmentId().then((lastRow) => this.agree(lastRow, () => {}));
   }
 
   private signOfLife(): Promise<void> {
@@ -128,7 +143,12 @@ export class Recorder {
         ...(wait && { wait }),
         ...(onDiskFault && { onDiskFault }),
       },
-      this.options,
+      {
+        ...this.options,
+        leftOpen: () => {
+          this.leftOpen = true;
+        },
+      },
     );
   }
 
