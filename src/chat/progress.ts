@@ -4,7 +4,7 @@ import type { Outbox } from './outbox.js';
 
 /** The one line that shows what is under way. Best effort: nothing that must arrive goes this way. */
 export interface Progress {
-  /** Shows the line, or changes it, at most once a second; returns at once. */
+  /** Shows the line (if the work lasts a moment), or changes it, at most once a second; returns at once. */
   show(text: string): Promise<void>;
   /** Ends it and gives the id of its message, to be turned into the reply; null when there is none. */
   handOver(): Promise<string | null>;
@@ -12,6 +12,8 @@ export interface Progress {
 }
 
 const EVERY_MS = 1000;
+/** work that is done sooner shows nothing: the line would only cost the reply its place in the rates */
+const FIRST_AFTER_MS = 600;
 /** a reply does not wait longer for a progress line that hangs */
 const PATIENCE_MS = 3000;
 
@@ -26,7 +28,7 @@ export function makeProgress(options: {
   let shownId: string | null = null;
   let shownText = '';
   let wanted: string | null = null;
-  let lastMs = Number.NEGATIVE_INFINITY;
+  let lastMs: number | null = null;
   let timer: NodeJS.Timeout | undefined;
   let sending: Promise<void> | null = null;
   let ended = false;
@@ -34,14 +36,14 @@ export function makeProgress(options: {
   function step(): void {
     if (ended || sending !== null || wanted === null || wanted === shownText || timer !== undefined) return;
     if (shownId !== null && !channel.limits.edit) return;
-    const waitMs = lastMs + EVERY_MS - performance.now();
+    const waitMs = (lastMs ?? 0) + EVERY_MS - performance.now();
     if (waitMs > 0 || !outbox.spare(to)) {
       timer = setTimeout(
         () => {
           timer = undefined;
           step();
         },
-        Math.max(waitMs, 250),
+        waitMs > 0 ? waitMs : 250,
       );
       timer.unref();
       return;
@@ -78,6 +80,7 @@ export function makeProgress(options: {
     async show(text) {
       ended = false;
       wanted = text;
+      lastMs ??= performance.now() - EVERY_MS + FIRST_AFTER_MS;
       step();
     },
     async handOver() {

@@ -326,19 +326,42 @@ describe('while a message is answered', () => {
     expect(sent[1]!.atMs - sent[0]!.atMs).toBeGreaterThanOrEqual(950);
   });
 
+  it('quick work shows no progress at all', async () => {
+    const house = talkTo({
+      commands: [
+        doing(async (talk) => {
+          await talk.progress('đang làm');
+          await talk.reply('xong');
+        }),
+      ],
+    });
+    closing.push(() => house.close());
+    await house.as('khach').say('làm');
+    expect(texts(house.channel)).toEqual(['xong']);
+  });
+
   it('a failing progress line fails nothing', async () => {
+    let refuse = () => {};
+    const refused = new Promise<void>((resolve) => {
+      refuse = resolve;
+    });
     const house = talkTo({
       commands: [
         doing(async (talk) => {
           await talk.progress('đang làm');
           talk.act('typing');
+          await refused;
           await talk.reply('xong');
         }),
       ],
     });
     closing.push(() => house.close());
     await house.ready;
-    house.channel.failWith((_, reply) => (wordsOf(reply) === 'đang làm' ? new Error('no') : undefined));
+    house.channel.failWith((_, reply) => {
+      if (wordsOf(reply) !== 'đang làm') return undefined;
+      refuse();
+      return new Error('no');
+    });
     expect((await house.as('khach').say('làm')).map((heard) => heard.text)).toEqual(['xong']);
     expect(house.channel.acts.map((act) => act.activity)).toEqual(['typing']);
   });
