@@ -21,7 +21,7 @@ export const makeFallbacks = (house: House, table: () => Command[]): Fallbacks =
     if (code?.kind === 'receipt') return aboutReport(house, talk, code.code);
     if (code !== null) return redeem(house, talk, text);
     if (talk.message.place !== undefined) return receiveReport(house, talk, text);
-    if (!looksLikeReport(text)) return help(house, talk, table());
+    if (!looksLikeReport(text)) return help(house, talk, table(), text);
     if (STAFF.has(talk.speaker.role)) return askStaff(talk, text);
     await receiveReport(house, talk, text);
   },

@@ -337,19 +337,23 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
     async start(signal) {
       let busy: Promise<void> = Promise.resolve();
       const inTurn = (work: () => Promise<void>) => {
-        busy = busy.then(work).catch((error: unknown) => log.error({ err: error }, 'alerts'));
-        return busy;
+        const done = busy.then(work);
+        busy = done.catch((error: unknown) => log.error({ err: error }, 'alerts'));
+        return done;
       };
       let heardMs = clock.now();
+      let seenId = 0;
       const timer = setInterval(
         () =>
-          void inTurn(async () => {
+          inTurn(async () => {
             await alerts.tick();
+            // Closed segments are many and change nothing: where we are is written now and then.
+            if (seenId > ((await readFact<number>(db, CURSOR)) ?? 0)) await writeFact(db, CURSOR, seenId);
             // Quiet for a while: nothing is under way, so what the recorder says of its cameras is the truth.
             if (clock.now() - heardMs < RECONCILE_MS) return;
             heardMs = clock.now();
             await alerts.reconcile();
-          }),
+          }).catch(() => {}),
         TICK_MS,
       );
       try {
@@ -358,8 +362,11 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
             const cursor = (await readFact<number>(db, CURSOR)) ?? 0;
             for await (const event of recorder.events(cursor, signal)) {
               if (signal.aborted) break;
-              heardMs = clock.now();
-              if (event.kind !== 'segment-closed') await inTurn(() => alerts.take(event));
+              if (event.kind !== 'segment-closed') {
+                heardMs = clock.now();
+                await inTurn(() => alerts.take(event));
+              }
+              seenId = event.id;
             }
           } catch (error) {
             if (!signal.aborted) log.warn({ err: error }, 'recorder events broke off');

@@ -59,19 +59,23 @@ export const helpCommand = (house: House, table: () => Command[]) =>
     },
   });
 
-/** The help of this person; guests and households get one warm sentence instead of a list. */
-export async function help(house: House, talk: Talk, table: Command[], before = ''): Promise<void> {
+/**
+ * The help of this person; guests and households get one warm sentence instead of a list.
+ * @param said words of theirs that were taken for talk: a button sends them as a report all the same
+ */
+export async function help(house: House, talk: Talk, table: Command[], said = ''): Promise<void> {
   const { role } = talk.speaker;
-  const lead = before === '' ? '' : `${before}\n\n`;
+  const maybeReport = fold(said).split(' ').length >= 3 && said.length <= 500;
   if (role === 'guest' || role === 'household' || role === 'donor') {
     await talk.reply({
       kind: 'text',
-      text: `${lead}Chào ${talk.speaker.name}, đây là ${house.settings.communeName}. ${
+      text: `Chào ${talk.speaker.name}, đây là ${house.settings.communeName}. ${
         talk.group === null
           ? 'Thấy gì đáng ngờ, anh/chị cứ gửi ảnh, video hoặc vài dòng chữ vào đây: cán bộ nhận được ngay, tên anh/chị được giữ kín.'
           : 'Thấy gì đáng ngờ, anh/chị nhắn riêng cho em ảnh, video hoặc vài dòng chữ: cán bộ nhận được ngay, tên anh/chị được giữ kín.'
       }${role === 'guest' ? '\nNếu có mã mời, anh/chị gõ mã vào đây.' : ''}\nViệc khẩn cấp xin gọi ngay 113.`,
       buttons: [
+        ...(maybeReport ? [[{ label: 'Gửi tin báo này', says: `báo tin ${said}` }]] : []),
         [
           { label: 'Báo tin', says: 'báo tin' },
           { label: 'Quyền của tôi', says: 'quyền' },
@@ -93,7 +97,7 @@ export async function help(house: House, talk: Talk, table: Command[], before = 
   const slash = talk.group === null ? '' : '\n\nTrong nhóm, xin gõ thêm dấu / phía trước, ví dụ: /anh 1';
   await talk.reply({
     kind: 'text',
-    text: `${lead}Chào ${talk.speaker.name}. Anh/chị cứ gõ như nói chuyện, có dấu hay không dấu đều được:\n\n${parts.join('\n\n')}${slash}`,
+    text: `Chào ${talk.speaker.name}. Anh/chị cứ gõ như nói chuyện, có dấu hay không dấu đều được:\n\n${parts.join('\n\n')}${slash}`,
     buttons: rows(buttons),
   });
 }
