@@ -99,7 +99,10 @@ export class Recorder {
     if (!this.leftOpen || streams.some((one) => one?.status.cause === 'disk')) return;
     this.leftOpen = false;
     await this.recovered;
-    this.recovered = this.options.index.newestSegmentId().then((lastRow) => this.agree(lastRow, () => {}));
+    this.recovered = this.options.index.newestSegmentId().then(
+      (lastRow) => this.agree(lastRow, () => {}),
+      (error) => this.options.log.error({ err: error }, 'recovery failed'),
+    );
   }
 
   private signOfLife(): Promise<void> {

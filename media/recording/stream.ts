@@ -68,10 +68,12 @@ export class StreamRecorder {
       this.connection = null;
       if (signal.aborted) return;
       const streamedMs = connection.firstMs === null ? 0 : (connection.newestMs ?? 0) - connection.firstMs;
-      tries = streamedMs >= HEALTHY_MS ? 1 : tries + 1;
       const full = connection.diskError !== null;
       if (full) onDiskFault?.();
       const cause = full ? 'disk' : end.cause;
+      // Refusals are counted by themselves: the first after other faults is still the first.
+      const anew = streamedMs >= HEALTHY_MS || (cause === 'refused') !== (this.status.cause === 'refused');
+      tries = anew ? 1 : tries + 1;
       const detail = full ? String((connection.diskError as Error).message) : end.detail;
       this.wentDown(cause, detail, connection.newestMs ?? this.attemptMs);
       const waitMs = wait({ cause, streamedMs }, tries, Math.random());
