@@ -45,8 +45,8 @@ export interface ClipPlan {
 
 /** A shorter hole is jitter of dating, not missing footage. */
 export const GAP_TOLERANCE_MS = 500;
-/** Dating is only good to a millisecond: a keyframe that close after the start asked for counts as before it. */
-const ROUNDING_MS = 1;
+/** A frame's date may be this far off: a clip begins with a keyframe surely before the start, so that nothing is lost. */
+const DATING_MS = 60;
 /** Head of a file, sample descriptions included. */
 const FIXED_BYTES = 8 * 1024;
 /** What tables take in the worst case. */
@@ -150,7 +150,7 @@ function follows(before: Piece, piece: Piece): boolean {
 function wanted(pieces: Piece[], { startMs, endMs }: Range): Piece[] {
   const inTime = pieces.filter((piece) => piece.startMs < endMs);
   const opening = (from: number) => inTime.findIndex((piece, i) => i >= from && piece.fragment.key);
-  let begin = inTime.findLastIndex((piece) => piece.fragment.key && piece.opensMs <= startMs + ROUNDING_MS);
+  let begin = inTime.findLastIndex((piece) => piece.fragment.key && piece.opensMs <= startMs - DATING_MS);
   if (begin < 0) begin = opening(0);
   if (begin < 0) return [];
   let end = begin + 1;

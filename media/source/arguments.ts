@@ -42,7 +42,7 @@ export function sourceArguments(major: number, options: SourceOptions): SourceCo
       script: null,
     };
   const tracks = options.audio
-    ? ['-map', '0:v:0', '-map', '0:a:0?', '-c:a', 'aac', '-ac', '1', '-b:a', '48k']
+    ? ['-map', '0:v:0', '-map', '0:a:0?', '-c:a', 'aac', '-ac', '1', '-ar', '44100', '-b:a', '48k']
     : ['-map', '0:v:0', '-an'];
   const copy = [...tracks, '-dn', '-sn', '-c:v', 'copy', ...OUTPUT];
   const { url } = options.address;
