@@ -101,7 +101,8 @@ async function readForm(request: Request, files: Files): Promise<Said> {
     setImmediate(() => {
       request.unpipe(form);
       request.resume();
-      for (const stream of streams) stream.destroy();
+      // With an error: a stream that has ended but was not read to its end would else keep its pipeline waiting.
+      for (const stream of streams) stream.destroy(new Error('the upload was refused'));
       end();
     });
   };

@@ -167,7 +167,7 @@ async function older() {
 function take(line) {
   const chat = chatOf(line.chatId);
   const known = chat.lines.get(line.id);
-  if (known && known.rev > line.rev) return;
+  if (known && known.rev >= line.rev) return;
   const before = latest(line.chatId);
   chat.lines.set(line.id, line);
   if (line.clientId !== null) {
@@ -343,6 +343,10 @@ async function load() {
     for (const [chatId, lines] of Object.entries(state.latest)) {
       const chat = chatOf(chatId);
       chat.whole = lines.length < 40;
+      // Only what is newer than the answer stays: older lines might have a gap before it.
+      const newest = lines.at(-1)?.id ?? 0;
+      for (const id of chat.lines.keys())
+        if (id < newest && !lines.some((line) => line.id === id)) chat.lines.delete(id);
       for (const line of lines) {
         if ((chat.lines.get(line.id)?.rev ?? -1) <= line.rev) chat.lines.set(line.id, line);
         if (line.clientId !== null) chat.waiting.delete(line.clientId);
@@ -410,6 +414,10 @@ open = asked.get('chat') ?? sessionStorage.getItem('open') ?? '';
 const hash = location.hash;
 let lostTimer = 0;
 
+async function reset() {
+  if (!(await load()) && !byId('gone').open) setTimeout(reset, 1_500);
+}
+
 async function begin() {
   const loaded = await load();
   if (!loaded) {
@@ -428,7 +436,7 @@ async function begin() {
   listen(me.position, {
     line: take,
     activity: busy,
-    reset: () => void load(),
+    reset,
     open() {
       connected = true;
       clearTimeout(lostTimer);
