@@ -42,6 +42,6 @@ export async function probe(
     return { ok: true, codec, width, height };
   }
   const words = ['unreachable', 'refused', 'not-found', 'not-video', 'silent'] as const;
-  const cause = words.find((one) => one === end.cause) ?? 'silent';
+  const cause = words.find((one) => one === end.cause) ?? 'unreachable';
   return { ok: false, cause, detail: end.detail };
 }

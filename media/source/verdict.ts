@@ -14,7 +14,7 @@ const BEFORE_PICTURES: [RegExp, Cause][] = [
   [/\b401\b|\b403\b|unauthori[sz]ed|forbidden|authorization failed/i, 'refused'],
   [/\b404\b|\b454\b|stream not found|session not found|server returned 4\d\d/i, 'not-found'],
   [
-    /connection refused|timed out|no route to host|network is unreachable|host is (down|unreachable)|resolve host|name or service not known|temporary failure in name|connection reset|input\/output error|end of file|error number -1\d\d/i,
+    /\b461\b|\b503\b|unsupported transport|connection refused|timed out|no route to host|network is unreachable|host is (down|unreachable)|resolve host|name or service not known|temporary failure in name|connection reset|input\/output error|end of file|error number -1\d\d/i,
     'unreachable',
   ],
   [

@@ -153,6 +153,8 @@ describe('why a child ended', () => {
     ['Failed to resolve hostname cam.xa.vn: Name or service not known', 'unreachable'],
     ['tcp://10.0.0.5:554: No route to host', 'unreachable'],
     ['Connection timed out', 'unreachable'],
+    ['method SETUP failed: 461 Unsupported Transport', 'unreachable'],
+    ['method PLAY failed: 503 Service Unavailable', 'unreachable'],
     ["Stream map '0:v:0' matches no streams.", 'not-video'],
     ['Invalid data found when processing input', 'not-video'],
     ['', 'broken'],
