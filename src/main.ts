@@ -8,6 +8,7 @@ import { type Config, ConfigError, decideMode, makeConfig, readSettings } from '
 import { ensureKeys, readEnvFile } from './base/env-file.js';
 import { takeFolder } from './base/folder-lock.js';
 import { type Log, makeLog } from './base/log.js';
+import { waitForPort } from './base/ports.js';
 import { supervise } from './supervise.js';
 
 /** The parent of both services: decides the mode, prepares keys and databases, keeps recorder and bot alive. */
@@ -47,6 +48,30 @@ function settle(): { config: Config; env: NodeJS.ProcessEnv } | string {
   const keys = ensureKeys(demo ? path.join(dataRoot, 'demo', '.env') : envFile, demo ? {} : env);
   const all = { ...env, ...keys, MAT_THAN_DEMO: demo ? '1' : '0' };
   return { config: makeConfig(all, demo), env: all };
+}
+
+/** Services whose parent was killed end within this time and free their ports, ms. */
+const OLD_ONES_GONE_MS = 10_000;
+
+/** Why a port can't be opened and what to do, or null. Asked before anything is touched: what runs there may be ours. */
+async function portObstacle(config: Config): Promise<string | null> {
+  const { host, port, recorderPort } = config;
+  if (port !== 0 && port === recorderPort)
+    return `PORT và RECORDER_PORT cùng là ${port}. Hãy đặt hai cổng khác nhau trong .env.`;
+  for (const [name, where, number] of [
+    ['PORT', host, port],
+    ['RECORDER_PORT', '127.0.0.1', recorderPort],
+  ] as const) {
+    const state = await waitForPort(where, number, OLD_ONES_GONE_MS, () =>
+      say(`Cổng ${number} đang bận, chờ một lát…`),
+    );
+    if (state === 'taken')
+      return `Cổng ${number} đang có chương trình khác dùng. Dừng chương trình đó, hoặc đặt ${name} khác trong .env, ví dụ ${name}=${number + 10}.`;
+    if (state === 'forbidden')
+      return `Không được phép mở cổng ${number}. Hãy đặt ${name} từ 1024 trở lên trong .env.`;
+    if (state === 'no-such-address') return `Máy này không có địa chỉ ${where}. Hãy sửa HOST trong .env.`;
+  }
+  return null;
 }
 
 async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<void> {
@@ -103,6 +128,11 @@ try {
     say(
       `Mắt Thần đang chạy trên thư mục này rồi (tiến trình ${holder}). Dừng nó trước, hoặc đặt DATA_DIR khác.`,
     );
+    process.exit(1);
+  }
+  const obstacle = await portObstacle(config);
+  if (obstacle !== null) {
+    say(obstacle);
     process.exit(1);
   }
   const log = makeLog({ name: 'parent', level: config.logLevel, dir: config.logDir });
