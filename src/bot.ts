@@ -95,7 +95,7 @@ async function startBot(
     tell: (to, reply, options) => chat!.tell(to, reply, options),
     pruneQueues: (days) => chat!.prune(days),
     channelOf: (name) => channels.find((channel) => channel.name === name) ?? null,
-    ...(consoleSide === null ? {} : { makeLoginLink: consoleSide.loginLink }),
+    ...(consoleSide?.loginLink === undefined ? {} : { makeLoginLink: consoleSide.loginLink }),
     ...(links === null
       ? {}
       : {

@@ -21,7 +21,8 @@ import { makeLogin } from './web/login.js';
 export interface ConsoleSide {
   channel: ConsoleChannel;
   routers: Router[];
-  loginLink(personId: number): Promise<string>;
+  /** absent in the demo, where nobody logs in */
+  loginLink?(personId: number): Promise<string>;
   /** in the demo: fills the commune; else nothing */
   seed(house: House, signal: AbortSignal): Promise<void>;
   /** tells the shell (`npm run say`) where we are, in the demo */
@@ -38,8 +39,6 @@ interface ConsoleSideOptions {
   localUrl(): string;
   turnDone(inboxId: number): Promise<void>;
 }
-
-const KEEP_DAYS = 90;
 
 export async function openConsole(options: ConsoleSideOptions): Promise<ConsoleSide> {
   const { config, database, clock, log, tokens } = options;
@@ -63,7 +62,7 @@ export async function openConsole(options: ConsoleSideOptions): Promise<ConsoleS
       log,
       gate,
       baseUrl: () => config.publicUrl ?? options.localUrl(),
-      keepDays: KEEP_DAYS,
+      keepDays: config.retentionDays,
       sendPage,
     });
 
@@ -86,7 +85,6 @@ export async function openConsole(options: ConsoleSideOptions): Promise<ConsoleS
     return {
       channel,
       routers: [channel.router],
-      loginLink: (personId) => login.linkFor(personId),
       seed: demo.fillDemo,
       announce: personas.announce,
       retire: personas.retire,

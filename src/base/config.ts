@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 
@@ -278,8 +279,8 @@ export function makeConfig(env: Record<string, string | undefined>, demo: boolea
   };
 }
 
-const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
-export const isLoopback = (host: string) => LOOPBACK.has(host) || host.startsWith('127.');
+export const isLoopback = (host: string) =>
+  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 
 export type Mode = { mode: 'demo' | 'real' } | { mode: 'refused'; sentence: string };
 

@@ -64,14 +64,30 @@ export function choicesOf(reply: Reply): { label: string; says: string }[] {
   return (reply.buttons ?? []).flat().filter((button) => 'says' in button);
 }
 
-function printMenu(rows: Button[][]): string {
-  let number = 0;
-  const lines = rows.flat().map((button) => {
-    if ('url' in button) return `${button.label}: ${button.url}`;
-    number += 1;
-    return `${number}. ${button.label}`;
+/** The number by which each choice is called: the one its label begins with ("3 Cầu Cẩm Lương"), where labels have such. */
+export function numbersOf(labels: string[]): (number | null)[] {
+  const own = labels.map((label) => {
+    const number = /^(\d{1,3})[.)]?\s/.exec(label)?.[1];
+    return number === undefined ? null : Number(number);
   });
-  if (number > 0) lines.push(number === 1 ? 'Trả lời 1 để chọn.' : `Trả lời số từ 1 đến ${number} để chọn.`);
+  // counted by their place only where no label has a number of its own: "2" must never mean two things
+  return own.some((number) => number !== null) ? own : labels.map((_, at) => at + 1);
+}
+
+function printMenu(rows: Button[][]): string {
+  const buttons = rows.flat();
+  const labels = buttons.flatMap((button) => ('says' in button ? [button.label] : []));
+  const numbers = numbersOf(labels);
+  const own = labels.some((label) => /^\d/.test(label));
+  let at = 0;
+  const lines = buttons.map((button) => {
+    if ('url' in button) return `${button.label}: ${button.url}`;
+    const number = numbers[at++];
+    return own ? button.label : `${number}. ${button.label}`;
+  });
+  if (own) lines.push('Trả lời số hoặc tên ở trên để chọn.');
+  else if (labels.length > 0)
+    lines.push(labels.length === 1 ? 'Trả lời 1 để chọn.' : `Trả lời số từ 1 đến ${labels.length} để chọn.`);
   return lines.join('\n');
 }
 

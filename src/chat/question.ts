@@ -3,6 +3,7 @@ import type { Database } from '../store/database.js';
 import { makeOnce } from '../store/effects.js';
 import { closePending, findPending, openPending, type PendingPlace } from '../store/pending.js';
 import type { MenuChoice } from './command.js';
+import { numbersOf } from './fit.js';
 
 /** A menu or a question that waits for a person's next words in a chat. */
 export type Question = { kind: 'menu'; choices: MenuChoice[] } | { kind: 'words'; command: string };
@@ -17,19 +18,31 @@ export type Meaning = { kind: 'says'; text: string } | { kind: 'drop' } | { kind
 
 const DROP = new Set(['thoi', 'huy', 'huy bo', 'bo', 'bo qua', 'khong', 'thoi khong can', 'cancel']);
 
-/** Pure: "2", "chọn 2", "số 2" or the label itself choose from a menu; any words answer a question for words. */
+const CHOOSING = /^(?:(?:chon|so|cai|cau|muc|lua chon|cam|camera|mat)\s+)*(\d{1,3})(?:\s+(?:nhe|a|nha|di))?$/;
+
+/**
+ * Pure: "2", "chọn 2", "cam 2", the label itself, or a piece of the name in a numbered label choose from a menu;
+ * any words answer a question for words.
+ */
 export function meaningOf(question: Question, text: string): Meaning {
   const said = fold(text);
   if (said === '' || text.trim().startsWith('/')) return { kind: 'none' };
   if (question.kind === 'words')
     return DROP.has(said) ? { kind: 'drop' } : { kind: 'says', text: `${question.command} ${text.trim()}` };
-  const byLabel = question.choices.filter((choice) => fold(choice.label) === said);
-  if (byLabel.length === 1) return { kind: 'says', text: byLabel[0]!.says };
-  const number = /^(?:(?:chon|so|cai|cau|muc|lua chon)\s+)*(?:so\s+)?(\d{1,2})(?:\s+(?:nhe|a|nha|di))?$/.exec(
-    said,
-  );
-  const choice = number === null ? undefined : question.choices[Number(number[1]) - 1];
-  return choice === undefined ? { kind: 'none' } : { kind: 'says', text: choice.says };
+  const labels = question.choices.map((choice) => choice.label);
+  const only = (fits: (label: string, at: number) => boolean): Meaning => {
+    const chosen = question.choices.filter((choice, at) => fits(choice.label, at));
+    return chosen.length === 1 ? { kind: 'says', text: chosen[0]!.says } : { kind: 'none' };
+  };
+  const byLabel = only((label) => fold(label) === said);
+  if (byLabel.kind === 'says') return byLabel;
+  const number = CHOOSING.exec(said)?.[1];
+  if (number !== undefined) {
+    const numbers = numbersOf(labels);
+    return only((_, at) => numbers[at] === Number(number));
+  }
+  const name = said.replace(/^(?:cam|camera|mat)\s+/, '');
+  return only((label) => /^\d/.test(label) && name.length > 2 && ` ${fold(label)} `.includes(` ${name} `));
 }
 
 export async function openQuestion(

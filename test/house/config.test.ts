@@ -53,7 +53,7 @@ describe('demo or real', () => {
 
   test('loopback is told from everything else', () => {
     expect(['127.0.0.1', '127.0.5.1', 'localhost', '::1'].every(isLoopback)).toBe(true);
-    expect(['0.0.0.0', '::', '192.168.1.4', 'example.com'].some(isLoopback)).toBe(false);
+    expect(['0.0.0.0', '::', '192.168.1.4', 'example.com', '127.evil.example'].some(isLoopback)).toBe(false);
   });
 });
 
