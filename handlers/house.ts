@@ -47,6 +47,11 @@ export interface House {
   channelOf(name: ChannelName): Channel | null;
   /** Forgets answered messages older than so many days. @returns how many */
   pruneQueues(days: number): Promise<number>;
+  /**
+   * A path for a file of a reply that will be told under this key. With it the photos of an album go on as one album;
+   * without it one by one.
+   */
+  spoolFor?(key: string, fileName: string): Promise<string>;
   /** An address that logs the person in to our pages once; absent where there are no pages. */
   makeLoginLink?(personId: number): Promise<string>;
   /** Keeps a copy of a file and gives an expiring address of it; absent without PUBLIC_URL. */

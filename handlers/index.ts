@@ -51,7 +51,9 @@ export function makeHandlers(house: House): Handlers {
     hamletCommand(house),
     logCommand(house),
     rightsCommand(house, () => commands),
-    ...(house.makeLoginLink === undefined ? [] : [loginCommand(house, house.makeLoginLink.bind(house))]),
+    ...(house.makeLoginLink === undefined || house.settings.demo
+      ? []
+      : [loginCommand(house, house.makeLoginLink.bind(house))]),
     helpCommand(house, () => commands),
   ];
   return {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { DAY_MS } from '../src/base/clock.js';
 import { pruneExpired } from '../src/store/prune.js';
 import type { House } from './house.js';
+import { forwardAlbums } from './reports/album.js';
 
 /** Something the clock sets off. Lines are cron's, in Asia/Ho_Chi_Minh. */
 export interface Job {
@@ -19,6 +20,12 @@ const QUEUE_DAYS = 14;
 const ORPHAN_MS = 2 * DAY_MS;
 
 export const JOBS: Job[] = [
+  {
+    name: 'forward-albums',
+    cron: '* * * * *',
+    about: 'Chuyển nốt các album tin báo còn lại sau khi máy bị tắt đột ngột',
+    run: forwardAlbums,
+  },
   {
     name: 'prune-queues',
     cron: '20 3 * * *',

@@ -55,7 +55,7 @@ export function causeWords(cause: string | null): Words {
 
 const GAPS: Record<string, string> = {
   deleted: 'đoạn này đã hết hạn lưu',
-  unknown: 'không có hình, chưa rõ vì sao',
+  unknown: 'lúc đó chưa ghi được hình',
 };
 
 /** Why a stretch of footage is missing, in plain words. */

@@ -12,7 +12,7 @@ import { placeOf } from '../saying.js';
 export const SCRUBBED = '[đã ẩn]';
 
 export const DELETE_IT =
-  'Tin nhắn vừa rồi có mật khẩu camera: anh/chị hãy xóa tin đó trong khung chat nhé. Ở đây em chỉ giữ bản đã mã hóa.';
+  'Tin nhắn vừa rồi có mật khẩu camera: anh/chị hãy xóa tin đó trong khung chat nhé. Em không giữ mật khẩu ở dạng đọc được.';
 
 /** Does an address carry a user or password? */
 export const hasSecret = (url: string) => /^[a-z][a-z0-9+.-]*:\/\/\S*@/i.test(url);

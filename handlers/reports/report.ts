@@ -4,14 +4,7 @@ import { toVietnamTime } from '../../src/base/clock.js';
 import { PersonError } from '../../src/base/errors.js';
 import { ROLE_NAMES } from '../../src/base/roles.js';
 import type { Talk } from '../../src/chat/command.js';
-import type {
-  Attachment,
-  Button,
-  ChatAddress,
-  PhotoReply,
-  Reply,
-  VideoReply,
-} from '../../src/chat/message.js';
+import type { Attachment, Button, ChatAddress, Reply } from '../../src/chat/message.js';
 import type { TakenFile } from '../../src/intake/types.js';
 import { personById } from '../../src/store/people.js';
 import {
@@ -27,13 +20,14 @@ import { readFact, writeFact } from '../../src/store/settings.js';
 import { officersChats } from '../alerts/recipients.js';
 import { makeReceiptCode } from '../codes.js';
 import type { House } from '../house.js';
+import { holdAlbum } from './album.js';
+import { repliesOf } from './forwarding.js';
 import { maskPhones } from './mask-phones.js';
 
 /** What arrives so soon after a report belongs to it, ms. */
 const TOGETHER_MS = 2 * 60_000;
 /** Reports a person may begin within an hour. */
 const PER_HOUR = 30;
-const CAPTION = 900;
 
 interface Kept {
   id: number;
@@ -186,7 +180,11 @@ async function forward(
           : 'Chưa có nhóm cán bộ nên em gửi riêng. Giao nhóm: gõ /nhom cán bộ trong nhóm.',
       ];
   const words = lines.filter((line) => line !== null).join('\n');
-  const replies = await repliesOf(talk, kept.code, words, files);
+  if (talk.message.albumId !== undefined && house.spoolFor !== undefined) {
+    await holdAlbum(house, talk, { reportId: kept.id, code: kept.code, words, files });
+    return bound;
+  }
+  const replies = await repliesOf((_, fileName) => talk.spool(fileName), kept.code, words, files);
   for (const chat of chats) await tellAll(talk, chat, replies);
   return bound;
 }
@@ -194,45 +192,6 @@ async function forward(
 async function tellAll(talk: Talk, chat: ChatAddress, replies: Reply[]): Promise<void> {
   for (const [i, reply] of replies.entries())
     await talk.tell(chat, reply, `report:${chat.channel}:${chat.chatId}:${i}`, 'alert');
-}
-
-/** The words on the first picture; pictures together as an album, what could not be decoded as documents. */
-async function repliesOf(talk: Talk, code: string, words: string, files: TakenFile[]): Promise<Reply[]> {
-  const pictures: (PhotoReply | VideoReply)[] = [];
-  const others: Reply[] = [];
-  for (const [i, file] of files.entries()) {
-    const from = file.shown?.path ?? file.path;
-    const suffix =
-      path
-        .extname(from)
-        .replace(/[^A-Za-z0-9.]/g, '')
-        .slice(0, 8) || '.bin';
-    const fileName = `${code}-${i + 1}${suffix}`;
-    const to = await talk.spool(fileName);
-    await fs.copyFile(from, to);
-    const out = { path: to, sizeBytes: (await fs.stat(to)).size, fileName };
-    if (file.shown === null) others.push({ kind: 'document', file: out });
-    else {
-      const { width, height, durationMs } = file.shown;
-      pictures.push(
-        file.shown.kind === 'photo'
-          ? { kind: 'photo', file: out, width, height }
-          : { kind: 'video', file: out, width, height, durationMs },
-      );
-    }
-  }
-  const replies: Reply[] = [];
-  for (let from = 0; from < pictures.length; from += 10) {
-    const some = pictures.slice(from, from + 10);
-    const only = some[0];
-    if (some.length === 1 && only !== undefined) replies.push(only);
-    else replies.push({ kind: 'album', items: some });
-  }
-  replies.push(...others);
-  const first = replies[0];
-  if (first === undefined || first.kind === 'text' || words.length > CAPTION)
-    return [{ kind: 'text', text: words }, ...replies];
-  return [{ ...first, caption: words }, ...replies.slice(1)];
 }
 
 /** The sender agrees that the officers learn the name; the phone stays with us. */

@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeReceiptCode, readCode } from '../../handlers/codes.js';
+import { forwardAlbums } from '../../handlers/reports/album.js';
 import { maskPhones } from '../../handlers/reports/mask-phones.js';
 import type { Attachment } from '../../src/chat/message.js';
 import { openHouse, type TestHouse } from '../support/house.js';
@@ -76,7 +77,39 @@ describe('a report', () => {
     expect(answers.map((heard) => heard.length)).toEqual([1, 0, 0]);
     expect(await house.db.report.count()).toBe(1);
     expect(await house.db.reportFile.count()).toBe(3);
-    expect(group()).toHaveLength(3);
+    expect(group(), 'waits until the album is complete').toHaveLength(0);
+    house.clock.ms += 3000;
+    await Promise.all([forwardAlbums(house.house), forwardAlbums(house.house)]);
+    await house.drained();
+    expect(group()).toHaveLength(1);
+    expect(group()[0]?.reply.kind).toBe('album');
+    expect(group()[0]?.files.map(String)).toEqual(['photo1 content', 'photo2 content', 'photo3 content']);
+    expect(group()[0]?.text).toContain('trộm chó');
+    // a photo that comes late goes on by itself
+    await me.say('', { attachments: [file('video1')], albumId: 'a1' });
+    house.clock.ms += 3000;
+    await forwardAlbums(house.house);
+    await house.drained();
+    expect(group()).toHaveLength(2);
+    expect(group()[1]?.text).toContain('(tiếp)');
+    expect(await house.db.setting.count({ where: { key: { startsWith: 'report.held:' } } })).toBe(0);
+  });
+
+  it('an album that was on its way when the bot died goes on once', async () => {
+    await house.as('ho').say('trộm chó', { attachments: [file('photo1')], albumId: 'a1' });
+    await house.as('ho').say('', { attachments: [file('photo2')], albumId: 'a1' });
+    house.clock.ms += 3000;
+    const tell = house.house.tell;
+    house.house.tell = async (...args) => {
+      await tell(...args);
+      throw new Error('killed here');
+    };
+    await expect(forwardAlbums(house.house)).rejects.toThrow('killed here');
+    house.house.tell = tell;
+    await forwardAlbums(house.house);
+    await house.drained();
+    expect(group()).toHaveLength(1);
+    expect(group()[0]?.files).toHaveLength(2);
   });
 
   it('what follows within two minutes joins, what comes later is a new one', async () => {

@@ -104,6 +104,7 @@ export async function openHouse(
       const { chat } = await (talking as TalkHouse).ready;
       return chat.tell(to, reply, tellOptions);
     },
+    spoolFor: async (key, fileName) => (await (talking as TalkHouse).ready).chat.spoolFor(key, fileName),
     channelOf: (name) => (name === 'console' ? ((talking as TalkHouse).channel ?? null) : null),
     pruneQueues: async (days) => (await (talking as TalkHouse).ready).chat.prune(days),
     ...options.house,

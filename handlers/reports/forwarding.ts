@@ -1,0 +1,65 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { DocumentReply, PhotoReply, Reply, VideoReply } from '../../src/chat/message.js';
+import type { TakenFile } from '../../src/intake/types.js';
+
+/** Longer words stand before the pictures instead of under them. */
+const CAPTION = 900;
+const ALBUM = 10;
+
+/** What of a taken file its forwarding needs. */
+export type ForwardedFile = Pick<TakenFile, 'path' | 'shown'>;
+
+/**
+ * The words on the first picture; pictures together as albums, what could not be decoded as documents.
+ * @param spool gives a path for a copy that goes with the reply of this index
+ */
+export async function repliesOf(
+  spool: (reply: number, fileName: string) => Promise<string>,
+  code: string,
+  words: string,
+  files: ForwardedFile[],
+): Promise<Reply[]> {
+  const pictures = files.filter((file) => file.shown !== null);
+  const together: ForwardedFile[][] = [];
+  for (let from = 0; from < pictures.length; from += ALBUM) together.push(pictures.slice(from, from + ALBUM));
+  for (const file of files) if (file.shown === null) together.push([file]);
+
+  const replies: Reply[] = [];
+  if (together.length === 0 || words.length > CAPTION) replies.push({ kind: 'text', text: words });
+  let count = 0;
+  for (const group of together) {
+    const caption = replies.length === 0 ? { caption: words } : {};
+    const items: (PhotoReply | VideoReply | DocumentReply)[] = [];
+    for (const file of group) {
+      count += 1;
+      items.push(await copied(file, `${code}-${count}`, (fileName) => spool(replies.length, fileName)));
+    }
+    const [only] = items;
+    if (items.length === 1 && only !== undefined) replies.push({ ...only, ...caption });
+    else replies.push({ kind: 'album', items: items.filter((item) => item.kind !== 'document'), ...caption });
+  }
+  return replies;
+}
+
+async function copied(
+  file: ForwardedFile,
+  stem: string,
+  spool: (fileName: string) => Promise<string>,
+): Promise<PhotoReply | VideoReply | DocumentReply> {
+  const from = file.shown?.path ?? file.path;
+  const suffix =
+    path
+      .extname(from)
+      .replace(/[^A-Za-z0-9.]/g, '')
+      .slice(0, 8) || '.bin';
+  const fileName = `${stem}${suffix}`;
+  const to = await spool(fileName);
+  await fs.copyFile(from, to);
+  const out = { path: to, sizeBytes: (await fs.stat(to)).size, fileName };
+  if (file.shown === null) return { kind: 'document', file: out };
+  const { kind, width, height, durationMs } = file.shown;
+  return kind === 'photo'
+    ? { kind, file: out, width, height }
+    : { kind, file: out, width, height, durationMs };
+}
