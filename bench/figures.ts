@@ -31,28 +31,26 @@ export interface Section {
   bars: { what: string; figure: string; reached: boolean }[];
 }
 
-/** The section as Markdown, readable in a terminal too. */
-export function toMarkdown(section: Section): string {
-  const cells = [
-    section.columns,
-    ...section.rows.map((row) => row.map((cell) => (typeof cell === 'number' ? show(cell) : cell))),
-  ];
-  const widths = section.columns.map((_, i) => Math.max(...cells.map((row) => [...(row[i] ?? '')].length)));
+function table(columns: string[], rows: string[][]): string[] {
+  const cells = [columns, ...rows];
+  const widths = columns.map((_, i) => Math.max(3, ...cells.map((row) => [...(row[i] ?? '')].length)));
   const line = (row: string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`;
   const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`;
-  const bars = section.bars.map(
-    ({ what, figure, reached }) => `- ${reached ? 'reached' : '**missed**'}: ${what}: ${figure}`,
-  );
+  return [line(columns), rule, ...rows.map(line)];
+}
+
+/** The section as Markdown, readable in a terminal too. */
+export function toMarkdown({ title, how, columns, rows, bars }: Section): string {
+  const figures = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? show(cell) : cell)));
+  const verdicts = bars.map(({ what, figure, reached }) => [what, figure, reached ? 'met' : '**missed**']);
   return [
-    `## ${section.title}`,
+    `## ${title}`,
     '',
-    section.how,
+    how,
     '',
-    line(cells[0]!),
-    rule,
-    ...cells.slice(1).map(line),
+    ...table(columns, figures),
     '',
-    ...bars,
+    ...table(['bar', 'measured', ''], verdicts),
     '',
   ].join('\n');
 }

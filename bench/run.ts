@@ -1,9 +1,9 @@
 /**
  * The measurements behind the figures we claim.
- *   node src/bin/run.mjs bench/run                  every benchmark
- *   node src/bin/run.mjs bench/run recording-cost   one of them
- *   … --save                                        keeps the figures in bench/RESULTS.md
- *   … --cameras=30 --seconds=120                    options of the benchmarks
+ *   node src/bin/run.mjs bench/run all --save       every benchmark, kept in bench/RESULTS.md
+ *   node src/bin/run.mjs bench/run bot-kills        one of them, printed only
+ *   … --rounds=20 --seconds=60 --cameras=30 --seed=1
+ * What rounds and seconds mean, and how many there are when not said, each benchmark says itself.
  */
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -12,26 +12,26 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findFfmpeg } from '../src/base/ffmpeg.js';
 import { projectRoot } from '../test/support/project-root.js';
-import { clips } from './clips.js';
+import { botKills } from './bot-kills.js';
 import { type Section, toMarkdown } from './figures.js';
-import { pictures } from './pictures.js';
 import { machine } from './processes.js';
 import { recordingCost } from './recording-cost.js';
 
 export interface BenchOptions {
-  cameras: number;
-  /** length of one measurement */
-  seconds: number;
-  rounds: number;
+  cameras?: number;
+  seconds?: number;
+  rounds?: number;
+  seed?: number;
   say(line: string): void;
 }
 
-/** Every benchmark by its name. */
-const BENCHES: Record<string, (options: BenchOptions) => Promise<Section>> = {
-  pictures,
-  clips,
+/** Every benchmark by its name, in the order of the issue's table; those that need a quiet machine most come first. */
+const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   'recording-cost': recordingCost,
+  'bot-kills': botKills,
 };
+
+const OPTIONS = ['cameras', 'seconds', 'rounds', 'seed'] as const;
 
 /** Replaces the section of a benchmark in RESULTS.md, or adds it. */
 export function putSection(results: string, name: string, text: string): string {
@@ -49,34 +49,46 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       save: { type: 'boolean', default: false },
-      cameras: { type: 'string', default: '30' },
-      seconds: { type: 'string', default: '120' },
-      rounds: { type: 'string', default: '2' },
+      ...Object.fromEntries(OPTIONS.map((name) => [name, { type: 'string' as const }])),
     },
   });
-  const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
+  const all = positionals.length === 0 || positionals.includes('all');
+  const names = all ? Object.keys(BENCHES) : positionals;
   const unknown = names.filter((name) => !(name in BENCHES));
-  if (unknown.length > 0) {
-    throw new Error(`no benchmark ${unknown.join(', ')}; there are: ${Object.keys(BENCHES).join(', ')}`);
+  if (unknown.length > 0)
+    throw new Error(`no benchmark ${unknown.join(', ')}; there are: all, ${Object.keys(BENCHES).join(', ')}`);
+  const numbers: Partial<Record<(typeof OPTIONS)[number], number>> = {};
+  for (const name of OPTIONS) {
+    const value = (values as Record<string, unknown>)[name];
+    if (value === undefined) continue;
+    if (!/^\d+$/.test(String(value))) throw new Error(`--${name} is a whole number, not ${value}`);
+    numbers[name] = Number(value);
   }
+  const given = Object.entries(numbers).map(([name, value]) => ` --${name}=${value}`);
   const ffmpeg = await findFfmpeg({ configured: process.env.FFMPEG_PATH });
+  const missed: string[] = [];
   for (const name of names) {
-    const section = await BENCHES[name]!({
-      cameras: Number(values.cameras),
-      seconds: Number(values.seconds),
-      rounds: Number(values.rounds),
-      say: (line) => process.stderr.write(`${line}\n`),
+    const begunMs = Date.now();
+    const sections = await BENCHES[name]!({
+      ...numbers,
+      say: (line) => process.stderr.write(`${name}: ${line}\n`),
     });
+    const minutes = ((Date.now() - begunMs) / 60_000).toFixed(1);
     const day = new Date().toISOString().slice(0, 10);
-    const where = `Measured ${day} on ${machine()}; ffmpeg ${ffmpeg.version} (${ffmpeg.kind}).`;
-    const text = toMarkdown({ ...section, how: `${section.how} ${where}` });
+    const where = `Measured ${day} on ${machine()}; ffmpeg ${ffmpeg.version} (${ffmpeg.kind}); ${minutes} min; \`node src/bin/run.mjs bench/run ${name}${given.join('')}\`.`;
+    const text = sections
+      .map((section) => toMarkdown({ ...section, how: `${section.how}\n\n${where}` }))
+      .join('\n');
     process.stdout.write(`${text}\n`);
+    for (const section of sections)
+      for (const bar of section.bars) if (!bar.reached) missed.push(`${bar.what}: ${bar.figure}`);
     if (values.save) {
       const file = join(projectRoot, 'bench', 'RESULTS.md');
       const before = existsSync(file) ? await readFile(file, 'utf8') : '# Figures measured\n';
       await writeFile(file, putSection(before, name, text));
     }
   }
+  process.stdout.write(missed.length === 0 ? 'Every bar is met.\n' : `Missed:\n- ${missed.join('\n- ')}\n`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main();

@@ -35,7 +35,7 @@ describe('the figures of the benchmarks', () => {
       bars: [{ what: 'ours ≤ bare', figure: '12.3 ms', reached: false }],
     });
     expect(text).toContain('|      | ms   |\n|------|------|\n| bare | 1.50 |\n| ours | 12.3 |');
-    expect(text).toContain('- **missed**: ours ≤ bare: 12.3 ms');
+    expect(text).toContain('| ours ≤ bare | 12.3 ms  | **missed** |');
   });
 
   it('replaces its own section in the results and leaves the others alone', () => {

@@ -294,6 +294,7 @@ export class TelegramServer {
     let outcome: ApiFailure | { result: unknown };
     try {
       const body = await readBody(request, url.searchParams, this.world.dir, this.uploadBytes);
+      call.wholeMs = this.now();
       call.params = body.params;
       call.files = body.files;
       if (token !== this.token) throw new ApiFailure(401, 'Unauthorized');

@@ -108,7 +108,10 @@ export interface Call {
   result?: unknown;
   /** the messages it made or changed */
   messages: TgMessage[];
+  /** when the call began to arrive */
   atMs: number;
+  /** when all of it had arrived, files too */
+  wholeMs?: number;
 }
 
 /** An answer `{"ok":false}`. */
