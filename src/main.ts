@@ -16,6 +16,8 @@ import { supervise } from './supervise.js';
 const built = fileURLToPath(new URL('..', import.meta.url));
 const root = path.join(built, '..');
 const say = (line: string) => void process.stdout.write(`${line}\n`);
+// a terminal that was closed must not end the recording
+process.stdout.on('error', () => {});
 
 /** Brings a database up to the newest migration; the file is made when it is missing. */
 async function migrate(name: 'bot' | 'recorder', file: string): Promise<void> {
@@ -97,6 +99,10 @@ async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<vo
     process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
+  // npm's shell dies of a SIGTERM without passing it on: the end of our parent is an order to stop as well.
+  const startedBy = process.ppid;
+  if (process.env.npm_lifecycle_event !== undefined)
+    setInterval(() => process.ppid !== startedBy && void stop(), 1000).unref();
 
   await recorder.ready;
   const port = await bot.ready;
