@@ -325,7 +325,9 @@ export class RecorderIndex {
     await this.database.deletion.createMany({
       data: [
         {
-          ...row,
+          cameraId: row.cameraId,
+          stream: row.stream,
+          reason: row.reason,
           atMs: BigInt(Math.round(row.atMs)),
           startMs: BigInt(Math.round(row.startMs)),
           endMs: BigInt(Math.round(row.endMs)),

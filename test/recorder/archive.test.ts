@@ -81,6 +81,29 @@ describe('recovery', () => {
     await index.close();
   });
 
+  it('finishes a close that ended between the new name and the row', async () => {
+    const { index, put, row, recoverAll } = await archive();
+    await put(name(12));
+    await index.addSegment(row(NOW, { path: name(11, '.recording.mp4'), open: true }));
+    await recoverAll();
+    expect(await index.segmentsUnder('cam1/')).toMatchObject([{ path: name(12), open: false }]);
+    await index.close();
+  });
+
+  it('finishes a deletion that ended between its note and the file, and says it twice at worst', async () => {
+    const { root, index, put, row, recoverAll, retention } = await archive();
+    await put(name(12));
+    const old = row(NOW - 9 * 24 * HOUR, { path: name(12) });
+    await index.addSegment(old);
+    await index.addDeletion({ ...old, atMs: NOW - 1, stream: 'main', reason: 'age' });
+    await recoverAll();
+    await retention(500_000, { days: 7 }).run();
+    expect(await filesIn(root)).toEqual([]);
+    expect(await index.segmentsUnder('cam1/')).toEqual([]);
+    expect(await index.deletionsIn('cam1', 'main', { startMs: 0, endMs: NOW })).toHaveLength(2);
+    await index.close();
+  });
+
   it('removes a file left open in which nothing whole is', async () => {
     const { root, index, put, row, recoverAll } = await archive();
     await put(name(12, '.recording.mp4'), film.subarray(0, 20));
