@@ -41,6 +41,14 @@ const ACTIONS: Record<string, string> = {
   'hamlet.add': 'thêm thôn',
   'donation.add': 'ghi nhận ủng hộ',
   'first-chief': 'nhận quyền trưởng',
+  'log.read': 'xem nhật ký',
+  moi: 'mời',
+  nhom: 'giao việc nhóm',
+  nguoi: 'danh sách người',
+  nhatky: 'xem nhật ký',
+  thon: 'danh sách thôn',
+  ghinhan: 'ghi nhận ủng hộ',
+  dangnhap: 'lấy đường dẫn đăng nhập',
   'login.link': 'lấy đường dẫn đăng nhập',
 };
 

@@ -7,7 +7,8 @@ import type { House } from '../house.js';
 import { may, reaches } from '../rights.js';
 import { insists, log, rows, sayInPrivate } from '../saying.js';
 import { addCameraTask } from './camera-add.js';
-import { FIELDS, type FieldName, removeCameraTask, setField, switchCamera } from './camera-change.js';
+import { removeCameraTask, setField, switchCamera } from './camera-change.js';
+import { FIELDS, type FieldName } from './camera-fields.js';
 
 /** What is to be done to the cameras. */
 export type CameraTask =
