@@ -1,83 +1,129 @@
 /** Clips of what was recorded: how long they take, where they start, and whether they say so truly. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readFrameNumbers, S1, S2, type StreamSettings, trueFrame } from '../test/support/frame-clock.js';
+import { readFrameNumbers, type StreamSettings, trueFrame } from '../test/support/frame-clock.js';
+import { typedMoment } from '../test/support/product.js';
 import { percentile, type Section, show } from './figures.js';
-import type { BenchOptions } from './run.js';
-import { pause, type Scene, whileRecording } from './scene.js';
+import { pause, type Scene, type SceneCamera } from './scene.js';
 
-const CLIP_SECONDS = 30;
-const CLIPS = 24;
-/** Recorded before the first clip: more than a minute, so that clips cross from one file to the next. */
-const RECORDED_SECONDS = 75;
+export const CLIP_SECONDS = 30;
+const CLIP_MS = CLIP_SECONDS * 1000;
+/** Telegram takes one message a second in a chat; who asks sooner waits for that, not for the clip. */
+const BETWEEN_SECONDS = 1.1;
 
-interface Made {
+export interface Made {
   ms: number;
+  /** until the first byte of it was there; NaN where that is not known */
+  firstByteMs: number;
   /** how long before what was asked it begins; negative: too late */
   earlyMs: number;
-  /** what it says of its start, against the truth */
+  /** what it says of its start, against the truth; NaN where it is not said to the millisecond */
   errorMs: number;
-  wholeFrames: boolean;
+  /** every frame there, in order, and as long as was asked */
+  whole: boolean;
 }
 
-async function makeClip(scene: Scene, id: string, startMs: number, folder: string): Promise<Made> {
-  const { server, stream, recorder } = scene;
-  const file = join(folder, 'clip.mp4');
-  const begun = performance.now();
-  const job = await recorder.client.clip({ cameraId: id, startMs, endMs: startMs + CLIP_SECONDS * 1000 });
-  await recorder.client.downloadPart(job.id, 0, file);
-  const ms = performance.now() - begun;
-  const part = job.parts[0]!;
+async function judge(
+  { server, stream }: Scene,
+  path: string,
+  file: string,
+  askedMs: number,
+  saidMs: number,
+): Promise<Pick<Made, 'earlyMs' | 'errorMs' | 'whole'>> {
   const numbers = await readFrameNumbers(file);
-  const frame = trueFrame(numbers[0]!, stream.frames, server.frameAt(`/${id}`, part.startMs));
-  const truth = server.sentMs(`/${id}`, frame);
-  const wholeFrames = numbers.every(
-    (number, i) => number !== null && (i === 0 || number === (numbers[i - 1]! + 1) % stream.frames),
-  );
-  return { ms, earlyMs: startMs - truth, errorMs: part.startMs - truth, wholeFrames };
+  const near = server.frameAt(path, Number.isFinite(saidMs) ? saidMs : askedMs);
+  const truth = server.sentMs(path, trueFrame(numbers[0]!, stream.frames, near));
+  const whole =
+    numbers.length >= (CLIP_SECONDS - 1) * stream.fps &&
+    numbers.every(
+      (number, i) => number !== null && (i === 0 || number === (numbers[i - 1]! + 1) % stream.frames),
+    );
+  return { earlyMs: askedMs - truth, errorMs: saidMs - truth, whole };
 }
 
-const STREAMS: { name: string; settings: StreamSettings }[] = [
-  { name: '720p15, 2 Mbps, GOP 2 s', settings: S1 },
-  { name: '1080p25, 4 Mbps, GOP 4 s', settings: S2 },
-];
+/** A random start within what is recorded; with `first`, that of the first picture after the connect. */
+async function startWithin(scene: Scene, camera: SceneCamera, first: boolean): Promise<number> {
+  const { recorded } = await scene.client.coverage(camera.id, { startMs: 0, endMs: Date.now() });
+  const firstMs = recorded[0]!.startMs;
+  const room = Date.now() - 5000 - CLIP_MS - firstMs;
+  return Math.ceil(firstMs + (first ? 0 : Math.random() * room));
+}
 
-/** The rows "30 s clip" and "what the clip says its start is", at the recorder's API. */
-export async function clips({ say }: BenchOptions): Promise<Section> {
-  const rows: Section['rows'] = [];
-  const bars: Section['bars'] = [];
-  for (const { name, settings } of STREAMS) {
-    say(`clips of ${name}: recording for ${RECORDED_SECONDS} s first`);
-    const made = await whileRecording(settings, 4, async (scene) => {
-      const folder = await mkdtemp(join(tmpdir(), 'mat-than-bench-clips-'));
-      try {
-        await pause(RECORDED_SECONDS);
-        const results: Made[] = [];
-        for (let i = 0; i < CLIPS; i++) {
-          const id = scene.cameras[i % scene.cameras.length]!;
-          const { recorded } = await scene.recorder.client.coverage(id, { startMs: 0, endMs: Date.now() });
-          const firstMs = recorded[0]!.startMs;
-          const room = Date.now() - 5000 - CLIP_SECONDS * 1000 - firstMs;
-          // The very first ones ask from the first picture after the connect on.
-          const startMs = Math.ceil(firstMs + (i < scene.cameras.length ? 0 : Math.random() * room));
-          results.push(await makeClip(scene, id, startMs, folder));
-        }
-        return results;
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
-    });
-    const times = made.map((clip) => clip.ms);
-    const [p50, p95] = [percentile(times, 0.5), percentile(times, 0.95)];
-    const worst = Math.max(...made.map((clip) => Math.abs(clip.errorMs)));
-    const earliest = Math.max(...made.map((clip) => clip.earlyMs));
-    const latest = Math.min(...made.map((clip) => clip.earlyMs));
-    const broken = made.filter((clip) => !clip.wholeFrames).length;
-    rows.push([name, p50, p95, worst, earliest, Math.max(0, -latest), `${broken} of ${made.length}`]);
+/** "clip 1 lúc … trong 30 giây": from the update leaving the platform until the whole video has come back to it. */
+export async function clipsByChat(scene: Scene, count: number): Promise<Made[]> {
+  const made: Made[] = [];
+  for (let i = 0; i < count; i++) {
+    await pause(BETWEEN_SECONDS + Math.random());
+    const camera = scene.cameras[i % scene.cameras.length]!;
+    // People name whole seconds.
+    const startMs = Math.ceil((await startWithin(scene, camera, false)) / 1000) * 1000;
+    const fromMs = Date.now();
+    scene.chief.says(`clip ${camera.number} ${typedMoment(startMs)} trong ${CLIP_SECONDS} giây`);
+    const call = await scene.telegram.next('sendVideo', 20_000);
+    const judged = await judge(scene, camera.path, call.files[0]!.path, startMs, Number.NaN);
+    made.push({ ms: call.wholeMs! - fromMs, firstByteMs: call.atMs - fromMs, ...judged });
+  }
+  return made;
+}
+
+/** The recorder's part, asked and fetched at its API; the first ones from the first picture after the connect on. */
+export async function clipsOfRecorder(scene: Scene, count: number, folder: string): Promise<Made[]> {
+  const file = join(folder, 'clip.mp4');
+  const made: Made[] = [];
+  for (let i = 0; i < count; i++) {
+    const camera = scene.cameras[i % scene.cameras.length]!;
+    const startMs = await startWithin(scene, camera, i < scene.cameras.length);
+    const begun = performance.now();
+    const job = await scene.client.clip({ cameraId: camera.id, startMs, endMs: startMs + CLIP_MS });
+    await scene.client.downloadPart(job.id, 0, file);
+    const ms = performance.now() - begun;
+    const judged = await judge(scene, camera.path, file, startMs, job.parts[0]!.startMs);
+    made.push({ ms, firstByteMs: Number.NaN, ...judged });
+  }
+  return made;
+}
+
+export interface ClipRuns {
+  name: string;
+  settings: StreamSettings;
+  chat: Made[];
+  recorder: Made[];
+}
+
+/** The rows "30 s clip" and "what the clip says its start is". */
+export function clipsSection(streams: readonly ClipRuns[]): Section {
+  const of = (runs: readonly Made[], what: (run: Made) => number, share: number) =>
+    percentile(runs.map(what).filter(Number.isFinite), share);
+  const most = (runs: readonly Made[], what: (run: Made) => number) => of(runs, what, 1);
+  const broken = (runs: readonly Made[]) => runs.filter((run) => !run.whole).length;
+  const rows = streams.flatMap(({ name, chat, recorder }) =>
+    (
+      [
+        ['by chat, whole path', chat],
+        ['recorder alone', recorder],
+      ] as const
+    ).map(([way, runs]) => [
+      `${name}: ${way}`,
+      of(runs, (run) => run.ms, 0.5),
+      of(runs, (run) => run.ms, 0.95),
+      of(runs, (run) => run.firstByteMs, 0.5),
+      of(runs, (run) => run.firstByteMs, 0.95),
+      most(runs, (run) => Math.abs(run.errorMs)),
+      most(runs, (run) => run.earlyMs),
+      Math.max(
+        0,
+        most(runs, (run) => -run.earlyMs),
+      ),
+      `${broken(runs)} of ${runs.length}`,
+    ]),
+  );
+  const bars = streams.flatMap(({ name, settings, chat, recorder }) => {
+    const both = [...chat, ...recorder];
+    const [p50, p95] = [of(chat, (run) => run.ms, 0.5), of(chat, (run) => run.ms, 0.95)];
+    const worst = most(recorder, (run) => Math.abs(run.errorMs));
+    const [latest, earliest] = [of(both, (run) => run.earlyMs, 0), of(both, (run) => run.earlyMs, 1)];
     // A frame that is being shown belongs to the moment asked: one frame's time late is not late.
     const lateness = 1000 / settings.fps + 150;
-    bars.push(
+    return [
       {
         what: `${name}: p50 / p95 ≤ 150 / 400 ms`,
         figure: `${show(p50)} / ${show(p95)} ms`,
@@ -89,16 +135,23 @@ export async function clips({ say }: BenchOptions): Promise<Section> {
         figure: `${show(latest)} … ${show(earliest)} ms early`,
         reached: earliest <= settings.gopSeconds * 1000 + 150 && latest >= -lateness,
       },
-      { what: `${name}: every frame there, in order`, figure: `${broken} broken`, reached: broken === 0 },
-    );
-  }
+      {
+        what: `${name}: every frame there, in order`,
+        figure: `${broken(both)} broken`,
+        reached: broken(both) === 0,
+      },
+    ];
+  });
+  const first = streams[0]!;
   return {
-    title: `Clips of ${CLIP_SECONDS} s, 4 cameras recording`,
-    how: `${CLIPS} clips of random moments within the last ${RECORDED_SECONDS} s and more, the first ones from the first picture after the connect; asked and fetched through the recorder's API; judged by the frame numbers in the clip.`,
+    title: `${CLIP_SECONDS} s clip accepted → handed to the channel, 4 cameras recording`,
+    how: `${first.chat.length} times "clip n lúc … trong ${CLIP_SECONDS} giây" to the whole product, at random moments of what was recorded; from the moment the platform hands the message out until it has the whole video (first byte: until the upload begins). In the same run ${first.recorder.length} clips asked and fetched at the recorder's API alone, the first ones from the first picture after the connect; what a clip says of its start is taken there. Judged by the frame numbers in the clip.`,
     columns: [
       '',
       'ms p50',
       'ms p95',
+      'first byte p50',
+      'first byte p95',
       'says its start off by ms, max',
       'early ms max',
       'late ms max',

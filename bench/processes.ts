@@ -56,6 +56,21 @@ export async function costOf(roots: readonly number[], options: { memory?: boole
   };
 }
 
+/** Ids of a process's own children. */
+export async function childrenOf(pid: number): Promise<number[]> {
+  return (await family([pid])).filter((stat) => stat.parent === pid).map((stat) => stat.pid);
+}
+
+/** Does this process still run? */
+export function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export interface Span {
   seconds: number;
   /** cores' worth: 1 = one core all the time */

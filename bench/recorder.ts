@@ -15,10 +15,12 @@ export interface BenchRecorder {
   pid: number;
   /** DATA_DIR; recordings lie below `recordings/` */
   folder: string;
-  /** kill -9, children too */
-  kill(): Promise<void>;
+  /** kill -9 of the service alone; when it came, epoch ms */
+  kill(): Promise<number>;
   /** starts it again on the same folder after `kill` */
   restart(): Promise<void>;
+  /** stops it in order; its folder stays */
+  end(): Promise<void>;
   /** stops it in order and removes its folder */
   stop(): Promise<void>;
 }
@@ -81,6 +83,13 @@ export async function startRecorder(env: Record<string, string> = {}): Promise<B
   const gone = async () => {
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   };
+  const end = async () => {
+    // To a service the parent's end is an order to stop, on every platform.
+    if (child.connected) child.disconnect();
+    const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
+    await gone();
+    clearTimeout(late);
+  };
   return {
     get client() {
       return client;
@@ -90,16 +99,15 @@ export async function startRecorder(env: Record<string, string> = {}): Promise<B
     },
     folder,
     async kill() {
-      process.kill(process.platform === 'win32' ? child.pid! : -child.pid!, 'SIGKILL');
+      const atMs = Date.now();
+      child.kill('SIGKILL');
       await gone();
+      return atMs;
     },
     restart: launch,
+    end,
     async stop() {
-      // To a service the parent's end is an order to stop, on every platform.
-      if (child.connected) child.disconnect();
-      const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
-      await gone();
-      clearTimeout(late);
+      await end();
       await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     },
   };

@@ -12,9 +12,11 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findFfmpeg } from '../src/base/ffmpeg.js';
 import { projectRoot } from '../test/support/project-root.js';
+import { answers } from './answers.js';
 import { botKills } from './bot-kills.js';
 import { type Section, toMarkdown } from './figures.js';
 import { machine } from './processes.js';
+import { recorderKills } from './recorder-kills.js';
 import { recordingCost } from './recording-cost.js';
 
 export interface BenchOptions {
@@ -27,7 +29,9 @@ export interface BenchOptions {
 
 /** Every benchmark by its name, in the order of the table; those that need a quiet machine most come first. */
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
+  answers,
   'recording-cost': recordingCost,
+  'recorder-kills': recorderKills,
   'bot-kills': botKills,
 };
 
