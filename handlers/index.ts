@@ -98,13 +98,12 @@ export function menuFor(commands: Command[], role: Role): { name: string; summar
     .map(({ name, summary }) => ({ name, summary }));
 }
 
-/** The table of commands for printing: nothing of it can be run. */
-export const commandsOnPaper = (): Command[] =>
-  makeHandlers({ settings: { outageSeconds: 60 }, makeLoginLink: async () => '' } as unknown as House)
-    .commands;
+/** The three tables without a house to act in: for what is printed from them. */
+export const onPaper = (): Handlers =>
+  makeHandlers({ settings: { outageSeconds: 60 }, makeLoginLink: async () => '' } as unknown as House);
 
 /** The README's table of commands, Markdown. */
-export function printCommandTable(commands: Command[] = commandsOnPaper()): string {
+export function printCommandTable(commands: Command[] = onPaper().commands): string {
   const short: Record<Role, string> = {
     guest: 'khách',
     household: 'hộ',

@@ -94,6 +94,7 @@ async function startBot(
     settings: { ...config },
     tell: (to, reply, options) => chat!.tell(to, reply, options),
     pruneQueues: (days) => chat!.prune(days),
+    spoolFor: (key, fileName) => chat!.spoolFor(key, fileName),
     channelOf: (name) => channels.find((channel) => channel.name === name) ?? null,
     ...(consoleSide?.loginLink === undefined ? {} : { makeLoginLink: consoleSide.loginLink }),
     ...(links === null
@@ -112,7 +113,9 @@ async function startBot(
     commands: handlers.commands,
     fallbacks: handlers.fallbacks,
     spoolDir: at('spool'),
+    onEvent: handlers.onEvent,
     onRefused: handlers.onRefused,
+    digests: handlers.digests,
     makeLink: async (file) =>
       links === null
         ? null
@@ -141,7 +144,7 @@ async function startBot(
   await consoleSide?.seed(house, signal);
   await chat.start(signal);
   consoleSide?.announce(url);
-  handlers.alerts.start(signal);
+  const alerting = handlers.alerts.start(signal);
   startSchedule(
     [
       ...handlers.jobs.map((job) => ({ ...job, run: () => job.run(house) })),
@@ -177,6 +180,7 @@ async function startBot(
     port,
     async stop() {
       consoleSide?.retire();
+      await alerting;
       await chat!.stop();
       await web.stop();
       await database.$disconnect();

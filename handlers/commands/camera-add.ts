@@ -77,6 +77,7 @@ async function add(
   const there = await house.recorder.cameras();
   const again = there.some((info) => info.id === recorderId);
   const taken = await listCameras(house.db);
+  let seen: { codec: string | null; width: number | null; height: number | null } | null = null;
   if (!again) {
     const holder = taken.find((camera) => camera.number === task.number);
     if (holder !== undefined)
@@ -89,6 +90,7 @@ async function add(
       await talk.reply(`Chưa thêm được. ${probeWords(probe)}${secret}`);
       return;
     }
+    seen = probe;
   }
   const number = task.number ?? (await freeNumber(house.db));
   const name = (task.name ?? `Camera ${number}`).slice(0, 80);
@@ -114,7 +116,9 @@ async function add(
     return { number, name, needsHamlet: site.hamletId === null };
   });
   const hamlets = added.needsHamlet ? await listHamlets(house.db) : [];
-  const picture = info.width === null ? '' : ` (${info.width}×${info.height}, ${codecWords(info.codec)})`;
+  // The recorder begins only now: the picture's size is known from the trial.
+  const { width, height, codec } = seen ?? info;
+  const picture = width === null ? '' : ` (${width}×${height}, ${codecWords(codec)})`;
   const text = `Đã thêm camera ${added.number} ${added.name}${picture}, đang bắt đầu ghi.${secret}`;
   if (hamlets.length === 0)
     await talk.reply({

@@ -1,10 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { House } from '../../handlers/house.js';
-import { makeHandlers, printCommandTable } from '../../handlers/index.js';
+import { onPaper, printCommandTable } from '../../handlers/index.js';
 import { openapiText } from '../../media/api-routes.js';
-import { makeConfig, printEnvExample, SETTINGS } from '../base/config.js';
+import { printEnvExample, SETTINGS } from '../base/config.js';
 
 /** Files and README sections that are printed from tables in the code. */
 
@@ -13,20 +12,14 @@ function printSettings(): string {
   return ['| setting | default | meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
-/** The tables of handlers; making them touches nothing of the house but its settings. */
-function tables() {
-  const house = { settings: makeConfig({}, true), makeLoginLink: async () => '' } as unknown as House;
-  return makeHandlers(house);
-}
-
 const sections: Record<string, () => string> = {
-  commands: () => printCommandTable(tables().commands),
+  commands: () => printCommandTable(),
   settings: printSettings,
   jobs: () =>
     [
       '| job | when (Việt Nam) | what |',
       '| --- | --- | --- |',
-      ...tables().jobs.map(({ name, cron, about }) => `| ${name} | \`${cron}\` | ${about} |`),
+      ...onPaper().jobs.map(({ name, cron, about }) => `| ${name} | \`${cron}\` | ${about} |`),
     ].join('\n'),
 };
 

@@ -2,13 +2,13 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { makeReceiptCode } from '../../handlers/codes.js';
 import { contactSheet, layOut } from '../../handlers/commands/contact-sheet.js';
-import { commandsOnPaper, menuFor, printCommandTable } from '../../handlers/index.js';
+import { menuFor, onPaper, printCommandTable } from '../../handlers/index.js';
 import { JOBS } from '../../handlers/jobs.js';
 import { seedDemo } from '../../src/demo/seed.js';
 import { openHouse } from '../support/house.js';
 
 describe('the command table', () => {
-  const commands = commandsOnPaper();
+  const commands = onPaper().commands;
 
   it('has a name, a summary and an example of each, and no name twice', () => {
     const names = commands.map(({ name }) => name);

@@ -28,7 +28,7 @@ try {
   await video.evaluate('(element) => element.scrollIntoView({ block: "end" })');
   await eventually(
     'the video to be ready',
-    async () => (await video.evaluate('(element) => element.readyState')) === 4,
+    async () => Number(await video.evaluate('(element) => element.readyState')) === 4,
   );
   const file = path.join(projectRoot, '.github', 'console.png');
   await page.screenshot({ path: file });
