@@ -39,8 +39,8 @@ export interface Stand {
   service: RecorderService;
   client: RecorderClient;
   url: string;
-  /** stops the service and starts it again over the same folder */
-  restart(options?: Partial<ServiceOptions>): Promise<void>;
+  /** stops the service and starts it again over the same folder, `awayMs` later */
+  restart(awayMs?: number): Promise<void>;
   /** stops, and removes the folder */
   end(): Promise<void>;
 }
@@ -69,8 +69,7 @@ export async function startStand(
   const folder = given ?? (await tempFolder());
   if (given === undefined) await migrate(folder);
   const config = configFor(folder, changes);
-  const begin = (more: Partial<ServiceOptions> = {}) =>
-    startService(config, { log: quiet, segmentMs: 4000, ...options, ...more });
+  const begin = () => startService(config, { log: quiet, segmentMs: 4000, ...options });
   const connect = (service: RecorderService) => {
     const url = `http://127.0.0.1:${service.port}`;
     return { url, client: makeRecorderClient({ url, token: config.recorderToken }) };
@@ -78,9 +77,10 @@ export async function startStand(
   const service = await begin();
   const stand: Stand = {
     ...{ folder, config, service, ...connect(service) },
-    async restart(more) {
+    async restart(awayMs = 0) {
       await stand.service.stop();
-      stand.service = await begin(more);
+      await new Promise((resolve) => setTimeout(resolve, awayMs));
+      stand.service = await begin();
       Object.assign(stand, connect(stand.service));
     },
     async end() {
