@@ -38,8 +38,8 @@ export async function answers({ rounds = 30, seconds = 75, say }: BenchOptions):
       const recordsMs = Date.now();
       await pause(settings.gopSeconds + 1);
       say(`${name}: pictures`);
-      const chat = await picturesByChat(scene, drawing, rounds);
-      const recorder = await picturesOfRecorder(scene, drawing, share(2 / 3, 2));
+      const chat = await picturesByChat(scene, drawing, rounds, say);
+      const recorder = await picturesOfRecorder(scene, drawing, share(2 / 3, 2), say);
       const fresh = await freshPictures(scene, drawing, share(1 / 5, 2));
       pictures.push({ name, bar, chat, recorder, fresh });
       if (!withClips) return;
@@ -47,8 +47,8 @@ export async function answers({ rounds = 30, seconds = 75, say }: BenchOptions):
       say(`${name}: clips`);
       const folder = await mkdtemp(join(tmpdir(), 'mat-than-bench-clips-'));
       try {
-        const byChat = await clipsByChat(scene, share(2 / 3, 2));
-        const alone = await clipsOfRecorder(scene, share(1 / 3, 2), folder);
+        const byChat = await clipsByChat(scene, share(2 / 3, 2), say);
+        const alone = await clipsOfRecorder(scene, share(1 / 3, 2), folder, say);
         clips.push({ name, settings, chat: byChat, recorder: alone });
       } finally {
         await rm(folder, { recursive: true, force: true });
