@@ -70,7 +70,7 @@ const cameraFor = (scene: Scene, i: number) => scene.cameras[i % scene.cameras.l
 /** The bot's next message since `fromMs`. */
 export const answerOf = (scene: Scene, fromMs: number): Promise<Call> =>
   scene.telegram.next(
-    (call) => call.ok && call.atMs >= fromMs && /^send(?!ChatAction)/.test(call.method),
+    (call) => call.ok && call.atMs >= fromMs && /^(?:send(?!ChatAction)|editMessage)/.test(call.method),
     30_000,
   );
 
@@ -88,7 +88,7 @@ export async function picturesByChat(
     const fromMs = Date.now();
     scene.chief.says(`ảnh ${number}`);
     const call = await answerOf(scene, fromMs);
-    if (call.method !== 'sendPhoto') {
+    if (call.files.length === 0) {
       say(`no picture: ${call.params.text}`);
       taken.push(NONE);
       continue;

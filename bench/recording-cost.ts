@@ -5,13 +5,12 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFfmpeg } from '../src/base/ffmpeg.js';
-import { prepareStream, S1 } from '../test/support/frame-clock.js';
-import { type GstServer, startGstServer } from '../test/support/gst/gst-server.js';
+import { S1 } from '../test/support/frame-clock.js';
 import { mean, type Section, show } from './figures.js';
 import { measure, type Span } from './processes.js';
 import { startRecorder, untilRecording } from './recorder.js';
 import type { BenchOptions } from './run.js';
-import { pause } from './scene.js';
+import { pause, whileServing } from './scene.js';
 
 /** Connecting, the first keyframes and the first memory are not what a day of recording costs. */
 const WARM_UP_SECONDS = 20;
@@ -86,14 +85,9 @@ export async function recordingCost({
   rounds = 2,
   say,
 }: BenchOptions): Promise<Section[]> {
-  const stream = await prepareStream(S1);
-  const paths = Array.from({ length: cameras }, (_, i) => `/cam${i}`);
-  const server: GstServer = await startGstServer({
-    mounts: paths.map((path) => ({ path, file: stream.file, codec: stream.codec, fps: stream.fps })),
-  });
   const bare: Run[] = [];
   const service: Run[] = [];
-  try {
+  await whileServing(S1, cameras, async ({ server, paths }) => {
     const urls = paths.map((path) => server.url(path));
     for (let round = 0; round < rounds; round++) {
       say(`round ${round + 1} of ${rounds}: ${cameras} bare ffmpegs, ${seconds} s`);
@@ -101,9 +95,7 @@ export async function recordingCost({
       say(`round ${round + 1} of ${rounds}: the service, ${seconds} s`);
       service.push(await wholeService(urls, seconds));
     }
-  } finally {
-    await server.stop();
-  }
+  });
 
   const of = (runs: Run[], what: (run: Run) => number) => mean(runs.map(what));
   const perHour = (runs: Run[]) => of(runs, (run) => (run.cores * 3600) / cameras);

@@ -60,7 +60,8 @@ describe('the figures of the benchmarks', () => {
         await once(parent.stdout, 'data');
         const span = await measure([parent.pid!], 1, 2);
         expect(span.processes).toBe(2);
-        expect(span.cores).toBeGreaterThan(0.2);
+        // one core when it gets one; a parent that waits costs nothing to speak of
+        expect(span.cores).toBeGreaterThan(0.03);
         expect(span.cores).toBeLessThan(1.3);
         expect(Math.min(...span.pssMb)).toBeGreaterThan(10);
       } finally {
