@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { readFrameNumbers, type StreamSettings, trueFrame } from '../test/support/frame-clock.js';
 import { typedMoment } from '../test/support/product.js';
+import type { Call } from '../test/support/telegram-server.js';
 import { percentile, type Section, show } from './figures.js';
 import { answerOf } from './pictures.js';
 import type { BenchOptions } from './run.js';
@@ -62,6 +63,11 @@ async function startWithin(scene: Scene, camera: SceneCamera, first: boolean): P
   return Math.ceil(firstMs + (first ? 0 : Math.random() * room));
 }
 
+function captionOf({ params }: Call): string {
+  const media = params.media as { caption?: string } | undefined;
+  return String(params.caption ?? media?.caption ?? '');
+}
+
 /** "clip 1 lúc … trong 30 giây": from the update leaving the platform until the whole video has come back to it. */
 export async function clipsByChat(scene: Scene, count: number, say: Say): Promise<Made[]> {
   const made: Made[] = [];
@@ -73,11 +79,11 @@ export async function clipsByChat(scene: Scene, count: number, say: Say): Promis
     const fromMs = Date.now();
     scene.chief.says(`clip ${camera.number} ${typedMoment(startMs)} trong ${CLIP_SECONDS} giây`);
     let call = await answerOf(scene, fromMs);
-    // Work that lasts shows a line first.
-    if (call.params.text !== undefined && /đang lấy clip/.test(String(call.params.text)))
+    // Work that lasts shows a line first, which then turns into the clip.
+    while (call.params.text !== undefined && /đang lấy clip/.test(String(call.params.text)))
       call = await answerOf(scene, fromMs);
     if (call.files.length === 0) throw new Error(`no clip: ${call.params.text}`);
-    const told = { startMs: Number.NaN, gaps: /^Thiếu /m.test(String(call.params.caption)) };
+    const told = { startMs: Number.NaN, gaps: /^Thiếu /m.test(captionOf(call)) };
     const judged = await judge(scene, camera.path, call.files[0]!.path, startMs, told, say);
     made.push({ handedMs: call.atMs - fromMs, wholeMs: call.wholeMs! - fromMs, ...judged });
   }
