@@ -15,15 +15,26 @@ import { placeOf } from '../saying.js';
 type Args =
   | { do: 'explain' }
   | { do: 'ask-amount'; donor: string }
-  | { do: 'record'; donor: string; amountDong: number }
+  | { do: 'ask-donor'; amountDong: number }
+  /** a bare "300": a figure without its unit */
+  | { do: 'ask-unit'; donor: string; figure: number }
+  /** digits that are no amount: negative, or beyond all reason */
+  | { do: 'unread' }
+  | { do: 'record'; donor: string; amountDong: number; sure: boolean }
   | { do: 'thank'; donationId: number; groupId: number | null };
 
 const LEAST = 1000;
-const MOST = 1_000_000_000_000;
+const MOST = 100_000_000_000;
+/** A larger gift is asked about once before it is booked: more often a slip of the finger. */
+const LARGE = 200_000_000;
 
 /** "Nguyễn Văn An", "Hội phụ nữ thôn 1": begins with a capital, short, no talk. */
 const LIKE_A_NAME =
-  /^(?:(?:ông|bà|anh|chị|cô|chú|bác|gia đình|cụ|em|hội|công ty)\s+)?\p{Lu}[\p{L}\p{M}]*(?:\s+\p{Lu}[\p{L}\p{M}]*){0,5}$/u;
+  /^(?:(?:ông|bà|anh|chị|cô|chú|bác|gia đình|cụ|em|hội|công ty)\s+)?\p{Lu}[\p{L}\p{M}\d]*(?:\s+[\p{Lu}\d][\p{L}\p{M}\d]*){0,5}$/u;
+/** "ông Sáu", "ba Tu": a title and one or two words, with or without capitals. */
+const TITLED = /^(?:ong|ba|anh|chi|co|chu|bac|cu|gia dinh|cong ty|hoi|ho|thay|to|lop)( [a-z0-9]+){1,4}$/;
+/** How the money came, behind the amount: no part of the name. */
+const BY = /\s*[,(]?\s*(?:bằng |bang )?(?:tiền mặt|tien mat|chuyển khoản|chuyen khoan|ck)\)?\s*$/iu;
 
 /** `ghinhan`: books a gift once, thanks the donor in the chosen group, and in private where the donor has an account. */
 export const donateCommand = (house: House) =>
@@ -48,18 +59,26 @@ export const donateCommand = (house: House) =>
             groupId: thanks[2] === 'khong' ? null : Number(thanks[2]),
           },
         };
-      const found = findAmount(said) ?? bareAmount(said);
-      const donor = (found?.rest ?? said)
-        .replace(/^\s*(?:của|từ|cho|cua|tu)\s+/iu, '')
-        .replace(/\s+(?:ủng hộ|ung ho|đóng góp|góp|tặng|số tiền|số tiền là)\s*$/iu, '')
-        .replace(/[\s,:;–-]+$/u, '')
-        .trim();
-      if (found === null)
-        return LIKE_A_NAME.test(donor)
-          ? { kind: 'args', args: { do: 'ask-amount', donor } }
-          : { kind: 'not-mine' };
-      if (donor === '' || fold(donor).split(' ').length > 12) return { kind: 'not-mine' };
-      return { kind: 'args', args: { do: 'record', donor, amountDong: Number(found.amount) } };
+      const sure = /^đúng\s+/iu.test(said);
+      const told = said.replace(/^đúng\s+/iu, '').replace(BY, '');
+      const found = findAmount(told) ?? bareAmount(told);
+      const donor = donorName(found?.rest ?? told);
+      const negative = /(?:^|\s)(?:-|âm |am )\s*\d/iu.test(told);
+      if (negative) return { kind: 'args', args: { do: 'unread' } };
+      if (found === null) {
+        const figure = /^(.*\S)\s+(\d{1,3})$/u.exec(donor);
+        const named = figure?.[1] ?? '';
+        const numbered = /(?:^| )(?:to|thon|khu|xom|lop|doi|khoa|so|chi hoi)$/.test(fold(named));
+        if (figure !== null && !numbered && (LIKE_A_NAME.test(named) || TITLED.test(fold(named))))
+          return { kind: 'args', args: { do: 'ask-unit', donor: named, figure: Number(figure[2]) } };
+        if (LIKE_A_NAME.test(donor)) return { kind: 'args', args: { do: 'ask-amount', donor } };
+        if (/\d\s*(?:đ|d|đồng|dong|k|nghìn|nghin|ngàn|ngan|tr|triệu|trieu|tỷ|tỉ|ty|ti)$/iu.test(told))
+          return { kind: 'args', args: { do: 'unread' } };
+        return { kind: 'not-mine' };
+      }
+      if (donor === '') return { kind: 'args', args: { do: 'ask-donor', amountDong: Number(found.amount) } };
+      if (fold(donor).split(' ').length > 12) return { kind: 'not-mine' };
+      return { kind: 'args', args: { do: 'record', donor, amountDong: Number(found.amount), sure } };
     },
     async run(talk, args) {
       if (args.do === 'explain')
@@ -69,10 +88,39 @@ export const donateCommand = (house: House) =>
         );
       if (args.do === 'ask-amount')
         return talk.askWords(`${args.donor} ủng hộ bao nhiêu ạ? Ví dụ: 500.000đ`, `ghi nhận ${args.donor}`);
+      if (args.do === 'ask-donor')
+        return talk.askWords(
+          `Ai ủng hộ ${sayAmount(args.amountDong)} ạ? Ví dụ: Nguyễn Văn An`,
+          `ghi nhận ${sayAmount(args.amountDong)}`,
+        );
+      if (args.do === 'ask-unit') {
+        const [thousands, millions] = [args.figure * 1000, args.figure * 1_000_000];
+        return talk.ask(
+          `${args.donor} ủng hộ bao nhiêu ạ? Em chưa rõ “${args.figure}” là nghìn hay triệu.`,
+          [thousands, millions]
+            .filter((amount) => amount >= LEAST)
+            .map((amount) => ({
+              label: sayAmount(amount),
+              says: `ghi nhận ${args.donor} ${sayAmount(amount)}`,
+            })),
+        );
+      }
+      if (args.do === 'unread')
+        throw new PersonError(
+          'Số tiền này em đọc không được nên chưa ghi gì. Xin viết rõ, ví dụ: ghi nhận bà Năm 500.000đ, hoặc: ghi nhận bà Năm 2 triệu',
+        );
       if (args.do === 'thank') return thank(house, talk, args.donationId, args.groupId);
-      await record(house, talk, args.donor, args.amountDong);
+      await record(house, talk, args);
     },
   });
+
+const donorName = (words: string) =>
+  words
+    .replace(/^\s*(?:của|từ|cho|cua|tu)\s+/iu, '')
+    .replace(/\s+(?:ủng hộ|ung ho|đóng góp|góp|tặng|số tiền|số tiền là)\s*$/iu, '')
+    .replace(BY, '')
+    .replace(/[\s,:;–-]+$/u, '')
+    .trim();
 
 /** "Nguyễn Văn An 500000": bare digits at the end count when they are an amount somebody would give. */
 function bareAmount(text: string): { amount: bigint; rest: string } | null {
@@ -98,12 +146,21 @@ const money = (donation: Pick<Donation, 'amountDong'>) =>
 export const thanksWords = (commune: string, donation: Pick<Donation, 'donorName' | 'amountDong'>) =>
   `${commune} trân trọng cảm ơn ${donation.donorName} đã ủng hộ ${money(donation)} cho hệ thống camera an ninh.\nMỗi tấm lòng là thêm một con mắt giữ bình yên cho quê hương.`;
 
-async function record(house: House, talk: Talk, donor: string, amountDong: number): Promise<void> {
+async function record(
+  house: House,
+  talk: Talk,
+  { donor, amountDong, sure }: Extract<Args, { do: 'record' }>,
+): Promise<void> {
   if (donor.length > 80) throw new PersonError('Tên người ủng hộ dài quá, xin viết trong 80 chữ cái.');
   if (amountDong < LEAST || amountDong > MOST)
     throw new PersonError(
-      `Em đọc được số tiền ${sayAmount(amountDong)}, có vẻ chưa đúng. Xin viết rõ, ví dụ: 500.000đ hoặc 2 triệu.`,
+      `Em đọc được số tiền ${sayAmount(amountDong)}, có vẻ chưa đúng nên chưa ghi gì. Xin viết lại cả tên và số tiền, ví dụ: ghi nhận ${donor} 500.000đ`,
     );
+  if (amountDong > LARGE && !sure)
+    return talk.ask(`${donor} ủng hộ ${money({ amountDong })}, số tiền này đúng không ạ? Em chưa ghi gì.`, [
+      { label: 'Đúng, ghi nhận', says: `ghi nhận đúng ${donor} ${sayAmount(amountDong)}` },
+      { label: 'Chưa đúng, để tôi gõ lại', says: 'ghi nhận' },
+    ]);
   const same = (await listPeople(house.db)).filter((person) => fold(person.name) === fold(donor));
   const donorId = same.length === 1 ? (same[0]?.id ?? null) : null;
   const id = await talk.once('donation', async (tx) => {

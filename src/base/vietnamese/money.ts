@@ -49,6 +49,9 @@ function figureAt(words: Words, i: number): Fraction | undefined {
       at += 1;
     } else break;
   }
+  // "tổ 3 300k": blanks group digits of đồng, never of thousands
+  if (signs.includes(' ') && lookUp(words, at, SCALES) !== undefined)
+    return { digits: BigInt(groups[0] ?? ''), per: 1n, next: i + 1 };
   const scaled = lookUp(words, at, SCALES) !== undefined;
   const last = groups.at(-1) ?? '';
   const lastSign = signs.at(-1);
