@@ -63,7 +63,8 @@ function protect(publicUrl: string | null) {
     },
     frameguard: { action: 'deny' },
     hsts: https ? { maxAge: 15_552_000, includeSubDomains: false } : false,
-    referrerPolicy: { policy: 'no-referrer' },
+    // not "no-referrer": with it browsers send our own login form with "Origin: null"
+    referrerPolicy: { policy: 'same-origin' },
   });
 }
 

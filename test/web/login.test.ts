@@ -1,4 +1,5 @@
 import express from 'express';
+import { chromium as engine } from 'playwright-core';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeMembers } from '../../src/channels/console/members.js';
@@ -8,6 +9,7 @@ import { makeTokens } from '../../src/store/tokens.js';
 import { LOGIN_LINK_MS, type Login, makeLogin, SESSION_MS } from '../../src/web/login.js';
 import { makeWeb, type Web } from '../../src/web/server.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
+import { chromium, chromiumPath } from '../support/debian.js';
 import { silent } from './stage.js';
 
 const OFFICER = 7;
@@ -213,4 +215,16 @@ describe('the login', () => {
     const answer = await post('/login', { token: tokenOf(link) });
     expect(answer.headers.get('set-cookie')).toMatch(/^__Host-matthan=[^;]+;.*Secure/);
   });
+});
+
+it.skipIf(!chromium.available)('lets a real browser in, by the button on the page of the link', async () => {
+  const browser = await engine.launch({ executablePath: chromiumPath as string, args: ['--no-sandbox'] });
+  try {
+    const page = await browser.newPage();
+    await page.goto(await login.linkFor(OFFICER, '/me'));
+    await Promise.all([page.waitForURL('**/me'), page.getByRole('button', { name: 'Vào trang' }).click()]);
+    expect(JSON.parse((await page.textContent('body')) ?? '')).toMatchObject({ personId: OFFICER });
+  } finally {
+    await browser.close();
+  }
 });
