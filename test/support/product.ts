@@ -95,6 +95,8 @@ export interface StartOptions {
   envFile?: Record<string, string>;
   /** start again where an earlier one ran, with its ports */
   after?: Pick<Product, 'folder' | 'port' | 'recorderPort'>;
+  /** as `npm start` does, looking first whether something is to be installed or built */
+  prepare?: boolean;
   /** default true: resolve only once it is ready; false: for those that shall refuse */
   untilReady?: boolean;
 }
@@ -194,7 +196,8 @@ export async function startProduct(options: StartOptions = {}): Promise<Product>
     ...options.env,
   };
   const startedMs = Date.now();
-  const child = spawn(process.execPath, [main], {
+  const script = options.prepare ? path.join(projectRoot, 'src', 'bin', 'start.mjs') : main;
+  const child = spawn(process.execPath, [script], {
     cwd: at('cwd'),
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
