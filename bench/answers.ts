@@ -24,10 +24,10 @@ const STREAMS: { name: string; settings: StreamSettings; bar: PictureBar; clips:
 ];
 
 /**
- * `rounds` pictures by chat of each stream (30), two thirds as many from the recorder alone, a fifth fresh; then as many
+ * `rounds` pictures by chat of each stream (24), two thirds as many from the recorder alone, a fifth fresh; then as many
  * clips, half from the recorder alone. `seconds`: recorded before the first clip (75: more than one file).
  */
-export async function answers({ rounds = 30, seconds = 75, say }: BenchOptions): Promise<Section[]> {
+export async function answers({ rounds = 24, seconds = 75, say }: BenchOptions): Promise<Section[]> {
   const share = (part: number, least: number) => Math.max(least, Math.round(rounds * part));
   const pictures: PictureRuns[] = [];
   const clips: ClipRuns[] = [];
