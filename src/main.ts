@@ -1,41 +1,25 @@
-import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { type Config, ConfigError, decideMode, makeConfig, readSettings } from './base/config.js';
 import { ensureKeys, readEnvFile } from './base/env-file.js';
 import { takeFolder } from './base/folder-lock.js';
 import { type Log, makeLog } from './base/log.js';
 import { waitForPort } from './base/ports.js';
+import { DatabaseFault, migrate } from './migrate.js';
 import { supervise } from './supervise.js';
 
 /** The parent of both services: decides the mode, prepares keys and databases, keeps recorder and bot alive. */
+
+// Recordings, reports and databases are for the account that runs this and nobody else on the machine.
+process.umask(0o077);
 
 const built = fileURLToPath(new URL('..', import.meta.url));
 const root = path.join(built, '..');
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 // a terminal that was closed must not end the recording
 process.stdout.on('error', () => {});
-
-/** Brings a database up to the newest migration; the file is made when it is missing. */
-async function migrate(name: 'bot' | 'recorder', file: string): Promise<void> {
-  await promisify(execFile)(
-    process.execPath,
-    [
-      path.join(root, 'node_modules', 'prisma', 'build', 'index.js'),
-      'migrate',
-      'deploy',
-      '--config',
-      path.join(root, 'prisma', name, 'prisma.config.ts'),
-    ],
-    {
-      cwd: root,
-      env: { ...process.env, DATABASE_FILE: file, CHECKPOINT_DISABLE: '1', PRISMA_HIDE_UPDATE_MESSAGE: '1' },
-    },
-  );
-}
 
 function settle(): { config: Config; env: NodeJS.ProcessEnv } | string {
   const envFile = path.resolve('.env');
@@ -52,6 +36,8 @@ function settle(): { config: Config; env: NodeJS.ProcessEnv } | string {
   return { config: makeConfig(all, demo), env: all };
 }
 
+/** So long the first lines wait for the recorder, ms. */
+const RECORDER_PATIENCE_MS = 10_000;
 /** Services whose parent was killed end within this time and free their ports, ms. */
 const OLD_ONES_GONE_MS = 10_000;
 
@@ -79,8 +65,8 @@ async function portObstacle(config: Config): Promise<string | null> {
 async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<void> {
   say(config.demo ? 'Mắt Thần · bản dùng thử (demo)' : 'Mắt Thần');
   await Promise.all([
-    migrate('recorder', path.join(config.dataDir, 'recorder.db')),
-    migrate('bot', path.join(config.dataDir, 'bot.db')),
+    migrate(root, 'recorder', path.join(config.dataDir, 'recorder.db')),
+    migrate(root, 'bot', path.join(config.dataDir, 'bot.db')),
   ]);
   const service = (name: string, script: string) =>
     supervise({ name, script: path.join(built, ...script.split('/')), env, log, say });
@@ -104,8 +90,12 @@ async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<vo
   if (process.env.npm_lifecycle_event !== undefined)
     setInterval(() => process.ppid !== startedBy && void stop(), 1000).unref();
 
-  await recorder.ready;
   const port = await bot.ready;
+  // a recorder that can't start (no ffmpeg) has said why; the bot is there all the same
+  await Promise.race([
+    recorder.ready,
+    new Promise((resolve) => setTimeout(resolve, RECORDER_PATIENCE_MS).unref()),
+  ]);
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   say('');
   if (config.console) {
@@ -142,13 +132,18 @@ try {
     process.exit(1);
   }
   const log = makeLog({ name: 'parent', level: config.logLevel, dir: config.logDir });
-  await run(config, env, log);
+  await run(config, env, log).catch((error: unknown) => {
+    log.fatal({ err: error }, 'could not start');
+    throw error;
+  });
 } catch (error) {
   const text = error instanceof Error ? error.message : String(error);
   say(
     error instanceof ConfigError
       ? `Cài đặt chưa đúng, hãy sửa trong .env:\n${text}`
-      : `Không khởi động được: ${text}`,
+      : error instanceof DatabaseFault
+        ? text
+        : `Không khởi động được: ${text}`,
   );
   process.exit(1);
 }

@@ -34,6 +34,7 @@ export function supervise(options: SuperviseOptions): Supervised {
   let child: ChildProcess | null = null;
   let stopping = false;
   let tries = 0;
+  let lastSaid = '';
   let timer: NodeJS.Timeout | undefined;
   let settle: (port: number) => void;
   const ready = new Promise<number>((resolve) => {
@@ -48,12 +49,22 @@ export function supervise(options: SuperviseOptions): Supervised {
     const bornMs = Date.now();
     let unanswered = 0;
     // Own process group: Ctrl-C in the terminal reaches only the parent, which stops the services in order.
-    child = fork(script, [], {
-      env,
-      detached: process.platform !== 'win32',
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
-    const current = child;
+    let current: ChildProcess;
+    try {
+      current = fork(script, [], {
+        env,
+        detached: process.platform !== 'win32',
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      });
+    } catch (error) {
+      // no memory for a process: the parent must not die of it, the other service would die with it
+      tries += 1;
+      const waitMs = backoffMs(tries, 1000, 30_000);
+      log.error({ service: name, err: error, waitMs }, 'service could not be started, trying again');
+      timer = setTimeout(start, waitMs);
+      return;
+    }
+    child = current;
     log.info({ service: name, pid: current.pid }, 'service started');
     let lastWords = '';
     current.stderr?.on('data', (chunk: Buffer) => {
@@ -68,7 +79,11 @@ export function supervise(options: SuperviseOptions): Supervised {
     }, pingEveryMs);
     current.on('message', (news: ServiceNews) => {
       if (news.type === 'pong') unanswered = 0;
-      if (news.type === 'say') say(news.line);
+      if (news.type === 'say' && news.line !== lastSaid) {
+        // a service that fails for the same reason at every start says so once
+        lastSaid = news.line;
+        say(news.line);
+      }
       if (news.type === 'ready') {
         unanswered = 0;
         settle(news.port);

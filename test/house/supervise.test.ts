@@ -67,3 +67,27 @@ test('a service that does not stop when asked is killed after the deadline, and 
   expect(() => process.kill(pid, 0)).toThrow();
   expect(notes()).toEqual(['start', 'asked']);
 });
+
+test('what it says at every start is said once; something else is said again', async () => {
+  const said: string[] = [];
+  const line =
+    "fs.readFileSync(process.argv[1].replace('service.mjs', 'notes'), 'utf8').trim().split(' ').length";
+  const service = supervise({
+    name: 'x',
+    script: program(`process.send({ type: 'say', line: ${line} < 3 ? 'no ffmpeg' : 'well again' });
+      if (${line} < 3) setTimeout(() => process.exit(1), 50); else onStop(() => process.exit(0));`),
+    env: process.env,
+    log,
+    say: (text) => said.push(text),
+    stopWithinMs: 300,
+  });
+  await vi.waitFor(() => expect(said).toContain('well again'), 10_000);
+  expect(said.filter((text) => text === 'no ffmpeg')).toHaveLength(1);
+  await service.stop();
+});
+
+test('a process that can not even be made does not end the parent', async () => {
+  const service = supervise({ name: 'x', script: 'a\0b', env: process.env, log, say: () => {} });
+  expect(service.pid()).toBeUndefined();
+  await service.stop();
+});

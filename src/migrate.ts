@@ -1,0 +1,72 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import process from 'node:process';
+import { promisify } from 'node:util';
+
+/** A database that can't be opened or brought up to date; the message is a Vietnamese sentence that says what to do. */
+export class DatabaseFault extends Error {
+  override name = 'DatabaseFault';
+}
+
+/** What is lost with each file, and how it comes back. */
+const WITHOUT: Record<'bot' | 'recorder', string> = {
+  bot: 'Nếu không có bản sao lưu: người, nhóm, tin báo và nhật ký phải làm lại từ đầu; hình đã ghi vẫn còn.',
+  recorder:
+    'Nếu không có bản sao lưu: mục lục hình đã ghi được lập lại từ chính các tệp hình, nhưng camera phải thêm lại (địa chỉ camera nằm trong tệp này).',
+};
+
+/** Why a database could not be made ready, from the words of SQLite or Prisma. Pure. */
+export function databaseFault(name: 'bot' | 'recorder', file: string, said: string): DatabaseFault {
+  const base = path.basename(file);
+  if (/notadb|not a database|corrupt|malformed/i.test(said))
+    return new DatabaseFault(
+      `Tệp dữ liệu ${file} bị hỏng. Hãy chép lại tệp này từ bản sao lưu; hoặc đổi tên nó thành ${base}.hong (cùng ${base}-wal, ${base}-shm nếu có, đừng xóa) rồi chạy lại. ${WITHOUT[name]}`,
+    );
+  if (/database or disk is full|sqlite_full|enospc|no space left/i.test(said))
+    return new DatabaseFault(`Ổ đĩa chứa ${file} đã đầy. Hãy xóa bớt tệp trên ổ đó rồi chạy lại.`);
+  if (/readonly|read-only|cantopen|unable to open|eacces|eperm|permission denied/i.test(said))
+    return new DatabaseFault(
+      `Không mở được tệp dữ liệu ${file}. Hãy xem tài khoản đang chạy Mắt Thần có quyền đọc và ghi tệp này và thư mục của nó không.`,
+    );
+  if (/database is locked|sqlite_busy|table is locked/i.test(said))
+    return new DatabaseFault(
+      `Tệp dữ liệu ${file} đang bị chương trình khác giữ. Hãy đóng chương trình đó (phần mềm xem SQLite, sao lưu, đồng bộ…) rồi chạy lại.`,
+    );
+  return new DatabaseFault(
+    `Không chuẩn bị được tệp dữ liệu ${file}. Chi tiết nằm trong parent.log ở thư mục logs.`,
+  );
+}
+
+/**
+ * Brings a database up to the newest migration; the file is made when it is missing.
+ * @param root folder of the project
+ * @throws DatabaseFault with the tool's own words as its cause
+ */
+export async function migrate(root: string, name: 'bot' | 'recorder', file: string): Promise<void> {
+  try {
+    await promisify(execFile)(
+      process.execPath,
+      [
+        path.join(root, 'node_modules', 'prisma', 'build', 'index.js'),
+        'migrate',
+        'deploy',
+        '--config',
+        path.join(root, 'prisma', name, 'prisma.config.ts'),
+      ],
+      {
+        cwd: root,
+        env: {
+          ...process.env,
+          DATABASE_FILE: file,
+          CHECKPOINT_DISABLE: '1',
+          PRISMA_HIDE_UPDATE_MESSAGE: '1',
+        },
+      },
+    );
+  } catch (error) {
+    const { stdout = '', stderr = '', message } = error as Error & { stdout?: string; stderr?: string };
+    const fault = databaseFault(name, file, `${message}\n${stdout}\n${stderr}`);
+    fault.cause = error;
+    throw fault;
+  }
+}

@@ -1,0 +1,36 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { DatabaseFault, databaseFault, migrate } from '../../src/migrate.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'mat-than-migrate-'));
+});
+afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+test.each(['bot', 'recorder'] as const)(
+  'a broken %s.db is named, with what to do, and left as it is',
+  async (name) => {
+    const file = path.join(folder, `${name}.db`);
+    fs.writeFileSync(file, Buffer.alloc(50_000, 7));
+    const error: unknown = await migrate(process.cwd(), name, file).catch((fault: unknown) => fault);
+    expect(error).toBeInstanceOf(DatabaseFault);
+    const { message } = error as DatabaseFault;
+    expect(message).toContain(`${file} bị hỏng`);
+    expect(message).toContain('bản sao lưu');
+    expect(message).not.toMatch(/prisma|rust|at schema/i);
+    expect(fs.readFileSync(file)).toEqual(Buffer.alloc(50_000, 7));
+  },
+  30_000,
+);
+
+test.each([
+  ['SQLITE_FULL: database or disk is full', 'đã đầy'],
+  ['SQLITE_CANTOPEN: unable to open database file', 'quyền đọc và ghi'],
+  ['SQLITE_BUSY: database is locked', 'chương trình khác giữ'],
+  ['P3009 migrate found failed migrations', 'parent.log'],
+])('%s is told apart', (said, words) => {
+  expect(databaseFault('bot', '/x/bot.db', said).message).toContain(words);
+});
