@@ -14,7 +14,7 @@ import {
   rewritePayload,
   waitingOutgoing,
 } from '../store/outbox.js';
-import { groupChatIds, moveChat, noteChatClosed } from '../store/speakers.js';
+import { groupChatIds, moveChat, noteChatClosed, purposeOf, roleOf } from '../store/speakers.js';
 import type { ChatCounters } from './counters.js';
 import { type Lane, type Line, makeLine } from './lines.js';
 import type { Channel, ChannelName, ChatAddress, OutFile, Reply, Sent } from './message.js';
@@ -22,6 +22,7 @@ import {
   degrade,
   filesOf,
   filesPresent,
+  type Only,
   type OutPayload,
   partKey,
   prepare,
@@ -30,7 +31,7 @@ import {
   wordsOf,
 } from './outgoing.js';
 import { afterFailure } from './retry.js';
-import { fileGone, manyMessages, undelivered } from './sentences.js';
+import { fileGone, manyMessages, rightsEnded, undelivered } from './sentences.js';
 import type { Spool } from './spool.js';
 
 export const PRIORITY = { alert: 0, answer: 1, notice: 2 } as const;
@@ -46,6 +47,8 @@ export interface Outgoing {
   /** messages of one kind to one chat are merged into a digest when they pile up */
   digest?: string;
   replaces?: string;
+  /** what must still be true when it goes, however long it waited; left out: an officers' group must still be one */
+  only?: Only;
 }
 
 export interface OutboxOptions {
@@ -146,6 +149,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     const payload = readPayload(row.payload);
     let sent: Sent;
     try {
+      if (!(await stillMayGo(line, lane, payload))) return await withhold(line, lane, row);
       if (!(await filesPresent(payload.reply))) throw new WorldError('not-found', 'a file to send is gone');
       sent = await line.channel.send({ channel: line.channel.name, chatId: lane.chatId }, payload.reply, {
         ...(payload.replaces === undefined ? {} : { replaces: payload.replaces }),
@@ -159,6 +163,32 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     lane.remove(row);
     await untilRecorded(() => markSent(database, row.id, sent.ids, clock.now()));
     if (line.succeeded(elapsed())) line.wake();
+    await settle(row);
+  }
+
+  /** Rights end at once: also for what was asked for before and is only now on its way. */
+  async function stillMayGo(line: Line, lane: Lane, { only }: OutPayload): Promise<boolean> {
+    if (only?.purpose !== undefined) {
+      const purpose = await purposeOf(database, line.channel.name, lane.chatId);
+      // undefined: the group is just getting a new id, of which the platform will tell
+      if (purpose !== undefined && purpose !== only.purpose) return false;
+    }
+    return only?.asker === undefined || (await roleOf(database, only.asker.personId)) === only.asker.role;
+  }
+
+  async function withhold(line: Line, lane: Lane, row: OutboxRow): Promise<void> {
+    log.warn({ outbox: row.id, key: row.key }, 'withheld: the rights changed while it waited');
+    counters.failed += 1;
+    lane.remove(row);
+    if (row.inboxId !== null)
+      await put({
+        to: { channel: line.channel.name, chatId: lane.chatId },
+        reply: { kind: 'text', text: rightsEnded },
+        key: `${row.inboxId}:withheld:${lane.chatId}`,
+        priority: 'answer',
+        inboxId: row.inboxId,
+      });
+    await markFailed(database, row.id, 'withheld: rights changed', clock.now());
     await settle(row);
   }
 
@@ -217,7 +247,10 @@ export function makeOutbox(options: OutboxOptions): Outbox {
               key: `${row.key}#${FURTHER_PARTS + at}`,
               channel: row.channel,
               chatId: lane.chatId,
-              payload: JSON.stringify({ reply } satisfies OutPayload),
+              payload: JSON.stringify({
+                reply,
+                ...(payload.only === undefined ? {} : { only: payload.only }),
+              } satisfies OutPayload),
               priority: row.priority,
               inboxId: row.inboxId,
               digest: null,
@@ -268,13 +301,19 @@ export function makeOutbox(options: OutboxOptions): Outbox {
 
   /** Many of a kind have piled up for a chat: one message says them all. */
   async function merge(lane: Lane, row: OutboxRow): Promise<OutboxRow> {
-    const alike = lane.rows.filter((other) => other.digest === row.digest && other.priority === row.priority);
-    if (alike.length <= digestOver) return row;
-    const texts = alike
-      .map((other) => wordsOf(readPayload(other.payload).reply))
-      .filter((text) => text !== '');
-    const text = (options.digests?.[row.digest!] ?? manyMessages)(texts);
-    const reply: Reply = { kind: 'text', text: text.slice(0, lane.limits.textLength) };
+    const all = lane.rows.filter((other) => other.digest === row.digest && other.priority === row.priority);
+    if (all.length <= digestOver) return row;
+    const textOf = (rows: OutboxRow[]) =>
+      (options.digests?.[row.digest!] ?? manyMessages)(
+        rows.map((other) => wordsOf(readPayload(other.payload).reply)).filter((text) => text !== ''),
+      );
+    // what does not fit into one message stays for the next: nothing is cut off
+    let alike = all;
+    while (alike.length > 1 && textOf(alike).length > lane.limits.textLength)
+      alike = alike.slice(0, Math.max(1, Math.floor(alike.length * 0.8)));
+    if (alike.length === 1 || !alike.includes(row)) return row;
+    const reply: Reply = { kind: 'text', text: textOf(alike) };
+    const { only } = readPayload(row.payload);
     const digest = await mergeOutgoing(
       database,
       alike.map((other) => other.id),
@@ -282,7 +321,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         key: `digest:${alike[0]!.id}-${alike.at(-1)!.id}`,
         channel: row.channel,
         chatId: lane.chatId,
-        payload: JSON.stringify({ reply } satisfies OutPayload),
+        payload: JSON.stringify({ reply, ...(only === undefined ? {} : { only }) } satisfies OutPayload),
         priority: row.priority,
         inboxId: null,
         digest: null,
@@ -323,6 +362,12 @@ export function makeOutbox(options: OutboxOptions): Outbox {
             ...(options.makeLink === undefined ? {} : { makeLink: options.makeLink }),
           });
     if (parts.length === 0) throw new Error('an empty reply');
+    // alerts and reports that were meant for officers stay among officers
+    const only =
+      outgoing.only ??
+      ((await purposeOf(database, to.channel, to.chatId)) === 'officers'
+        ? { purpose: 'officers' as const }
+        : {});
     const rows = await putOutgoing(
       database,
       parts.map((reply, at) => ({
@@ -332,6 +377,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         payload: JSON.stringify({
           reply,
           ...(at === 0 && replaces !== undefined ? { replaces } : {}),
+          ...(Object.keys(only).length === 0 ? {} : { only }),
         } satisfies OutPayload),
         priority: PRIORITY[outgoing.priority],
         inboxId,

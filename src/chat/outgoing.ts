@@ -1,4 +1,5 @@
 import fs from 'node:fs/promises';
+import type { GroupPurpose, Role } from '../base/roles.js';
 import { fit } from './fit.js';
 import type { Channel, ChannelLimits, OutFile, Reply } from './message.js';
 import { fileNotTaken } from './sentences.js';
@@ -9,6 +10,16 @@ export interface OutPayload {
   reply: Reply;
   /** the progress message that turns into it */
   replaces?: string;
+  /** it goes only as long as this holds */
+  only?: Only;
+}
+
+/** What was true when something was asked for, and must still be when it goes. */
+export interface Only {
+  /** the group it goes to has this purpose */
+  purpose?: GroupPurpose;
+  /** who asked for these files has this role */
+  asker?: { personId: number; role: Role };
 }
 
 /** Parts of one message share its key. */

@@ -25,6 +25,9 @@ export const undelivered = (code: string) =>
 export const fileGone =
   'Xin lỗi, tệp cần gửi không còn trên máy. Anh/chị gửi lại yêu cầu để em chuẩn bị lại nhé.';
 
+export const rightsEnded =
+  'Quyền xem vừa thay đổi trong lúc chờ nên em không gửi nội dung này. Anh/chị yêu cầu lại giúp; nếu chưa được, xin liên hệ trưởng công an nhé.';
+
 const WORLD: Record<WorldKind, string> = {
   unreachable: 'Thiết bị hoặc dịch vụ đang không kết nối được. Anh/chị thử lại sau ít phút nhé.',
   refused: 'Thiết bị hoặc dịch vụ từ chối kết nối. Anh/chị báo kỹ thuật viên kiểm tra giúp nhé.',

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
+import type { GroupPurpose } from '../base/roles.js';
 import type { Database } from '../store/database.js';
 import { makeOnce } from '../store/effects.js';
 import { accountOfChat, privateChatOf } from '../store/speakers.js';
@@ -7,6 +8,7 @@ import type { Speaker, SpokenIn, Talk } from './command.js';
 import { choicesOf } from './fit.js';
 import type { Activity, Channel, Message, Reply } from './message.js';
 import type { Outbox, Priority } from './outbox.js';
+import type { Only } from './outgoing.js';
 import { makeProgress } from './progress.js';
 import { openQuestion } from './question.js';
 import { OPEN_PRIVATE_LABEL, openPrivate, openPrivateWithoutLink } from './sentences.js';
@@ -47,6 +49,14 @@ export function openTalk(options: TalkOptions): OpenTalk {
   const here = { channel: message.channel, chatId: message.chatId };
   const place = { ...here, userId: message.sender.userId };
   const progress = makeProgress({ channel, outbox, to: here, inboxId, log: options.log });
+  /** Files go only while their asker has the role, and the group the purpose, that they were asked with. */
+  const conditionsOf = (reply: Reply, purpose: GroupPurpose | null): Only =>
+    reply.kind === 'text'
+      ? {}
+      : {
+          asker: { personId: speaker.personId, role: speaker.role },
+          ...(purpose === null ? {} : { purpose }),
+        };
   let said = 0;
   let silent = false;
   let acting: NodeJS.Timeout | undefined;
@@ -67,6 +77,7 @@ export function openTalk(options: TalkOptions): OpenTalk {
       key: `${inboxId}:${number}`,
       priority: 'answer',
       inboxId,
+      only: conditionsOf(reply, options.group?.purpose ?? null),
       ...(replaces === null ? {} : { replaces }),
     });
   }
@@ -137,6 +148,7 @@ export function openTalk(options: TalkOptions): OpenTalk {
         key: `${inboxId}:${number}`,
         priority: 'answer',
         inboxId,
+        only: conditionsOf(reply, null),
       });
       await openMenuFor(database, { channel: message.channel, chatId }, reply, channel, clock);
       return true;

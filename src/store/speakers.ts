@@ -108,6 +108,28 @@ export async function findGroup(
   };
 }
 
+/** What a group is for now; null when it is bound to nothing, undefined when there is no such group. */
+export async function purposeOf(
+  database: Database,
+  channel: string,
+  chatId: string,
+): Promise<GroupPurpose | null | undefined> {
+  const group = await database.group.findUnique({
+    where: { channel_chatId: { channel, chatId } },
+    select: { purpose: true },
+  });
+  return group === null ? undefined : toPurpose(group.purpose);
+}
+
+/** The role of a person at this moment; a guest's when they were removed. */
+export async function roleOf(database: Database, personId: number): Promise<Role> {
+  const person = await database.person.findUnique({
+    where: { id: personId },
+    select: { role: true, removedMs: true },
+  });
+  return person === null || person.removedMs !== null ? 'guest' : toRole(person.role);
+}
+
 /** Chat ids of all groups of a channel: their sending limits differ from those of private chats. */
 export async function groupChatIds(database: Database, channel: string): Promise<string[]> {
   return (await database.group.findMany({ where: { channel }, select: { chatId: true } })).map(

@@ -5,13 +5,14 @@ import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WorldError } from '../../src/base/errors.js';
 import { type Chat, type ChatOptions, makeChat } from '../../src/chat/chat.js';
+import { command } from '../../src/chat/command.js';
 import type { ChannelLimits } from '../../src/chat/message.js';
 import { wordsOf } from '../../src/chat/outgoing.js';
 import { makeRates } from '../../src/chat/rates.js';
 import { afterFailure } from '../../src/chat/retry.js';
 import { makeTestChannel, type TestChannel } from '../support/channel.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
-import { PLAIN_FALLBACKS } from '../support/talk.js';
+import { PLAIN_FALLBACKS, talkTo } from '../support/talk.js';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -438,4 +439,77 @@ describe('what to do after a failure', () => {
     expect(afterFailure(new Error('bug'), { ...failed, attempts: 3 }).do).toBe('retry');
     expect(afterFailure(new Error('bug'), { ...failed, attempts: 4 }).do).toBe('give-up');
   });
+});
+
+describe('rights that end while something waits', () => {
+  const picture = command<null>({
+    name: 'anh',
+    aliases: ['ảnh'],
+    summary: 'Ảnh',
+    example: 'ảnh',
+    may: ['officer'],
+    inGroups: true,
+    section: 'xem',
+    read: async () => ({ kind: 'args', args: null }),
+    async run(talk) {
+      const path = await talk.spool('anh.jpg');
+      await sharp({ create: { width: 8, height: 8, channels: 3, background: '#369' } })
+        .jpeg()
+        .toFile(path);
+      const { size } = await fs.stat(path);
+      await talk.reply({ kind: 'photo', file: { path, sizeBytes: size, fileName: 'anh.jpg' } });
+    },
+  });
+  const kinds = (channel: TestChannel) => channel.sent.map(({ reply }) => reply.kind);
+
+  it('a picture asked for by an officer does not reach somebody who is none any more', async () => {
+    const house = talkTo({ commands: [picture] });
+    closing.push(() => house.close());
+    const { chat, database, channel } = await house.ready;
+    channel.failWith(() => new WorldError('unreachable', 'no network'));
+    await house.as('canbo').begin('ảnh');
+    await expect.poll(() => chat.counters.retries).toBe(1);
+    await database.person.update({ where: { alias: 'canbo' }, data: { role: 'household' } });
+    channel.failWith(null);
+    await house.as('khach').say('chào');
+    await chat.drained();
+    expect(kinds(channel)).not.toContain('photo');
+    expect(house.heardIn('canbo').map(({ text }) => text)).toEqual([
+      expect.stringContaining('Quyền xem vừa thay đổi'),
+    ]);
+  });
+
+  it("what waits for the officers' group stays back when the group is given to the public", async () => {
+    const house = talkTo({ commands: [picture] });
+    closing.push(() => house.close());
+    const { chat, database, channel } = await house.ready;
+    channel.failWith(() => new WorldError('unreachable', 'no network'));
+    await house.as('canbo').in('nhom-canbo').begin('/ảnh');
+    await chat.tell(to('nhom-canbo'), 'Tin báo TB-1', { key: 'r1', priority: 'alert' });
+    await chat.tell(to('nhom-chung'), 'Lời cảm ơn', { key: 'c1', priority: 'notice' });
+    await expect.poll(() => chat.counters.retries).toBeGreaterThanOrEqual(2);
+    await database.group.updateMany({ where: { chatId: 'nhom-canbo' }, data: { purpose: 'public' } });
+    channel.failWith(null);
+    await house.as('khach').say('chào');
+    await chat.drained();
+    const there = house.heardIn('nhom-canbo').map(({ text }) => text);
+    expect(there).toEqual([expect.stringContaining('Quyền xem vừa thay đổi')]);
+    expect(house.heardIn('nhom-chung').map(({ text }) => text)).toEqual(['Lời cảm ơn']);
+  });
+});
+
+it('a digest cuts nothing off: what does not fit goes in the next', async () => {
+  const setup = await setUp({}, { textLength: 300 });
+  for (let at = 1; at <= 40; at += 1)
+    await setup.chat.tell(to('g'), `Camera ${at} mất hình ⚡`, {
+      key: `o${at}`,
+      priority: 'alert',
+      digest: 'x',
+    });
+  const { channel, chat } = await setup.again();
+  await chat.drained();
+  const all = texts(channel).join('\n');
+  for (let at = 1; at <= 40; at += 1) expect(all).toContain(`Camera ${at} mất hình ⚡`);
+  for (const text of texts(channel)) expect(text.length).toBeLessThanOrEqual(300);
+  expect(channel.sent.length).toBeLessThan(15);
 });
