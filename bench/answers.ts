@@ -41,7 +41,9 @@ export async function answers({ rounds = 24, seconds = 75, say }: BenchOptions):
       const chat = await picturesByChat(scene, drawing, rounds, say);
       const recorder = await picturesOfRecorder(scene, drawing, share(2 / 3, 2), say);
       const fresh = await freshPictures(scene, drawing, share(1 / 5, 2));
-      pictures.push({ name, bar, chat, recorder, fresh });
+      const broken = fresh.every((one) => !one.whole);
+      const freshWhole = broken ? await freshPictures(scene, drawing, share(1 / 5, 2), true) : [];
+      pictures.push({ name, bar, chat, recorder, fresh, freshWhole });
       if (!withClips) return;
       await pause(Math.max(0, seconds - (Date.now() - recordsMs) / 1000));
       say(`${name}: clips`);
