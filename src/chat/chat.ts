@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import { DAY_MS } from '../base/clock.js';
 import type { Log } from '../base/log.js';
+import type { Role } from '../base/roles.js';
 import type { Database } from '../store/database.js';
 import { type InboxRow, pruneQueues } from '../store/inbox.js';
 import { type OutboxRow, waitingOutgoing } from '../store/outbox.js';
@@ -8,6 +9,7 @@ import { findGroup, identify, noteBlocked, noteChatClosed } from '../store/speak
 import type { Command, Fallbacks, Talk } from './command.js';
 import { type ChatCounters, makeCounters } from './counters.js';
 import { dispatch, Interrupted, makeCode } from './dispatch.js';
+import { type FloodLimit, makeFloodGate } from './flood.js';
 import { makeInbox } from './inbox.js';
 import type {
   Channel,
@@ -21,7 +23,7 @@ import type {
 } from './message.js';
 import { makeOutbox, type Outbox, type Priority } from './outbox.js';
 import { wholeKey } from './outgoing.js';
-import { setAside } from './sentences.js';
+import { setAside, tooFast } from './sentences.js';
 import { makeSpool } from './spool.js';
 import { asReply, openMenuFor, openTalk } from './talk.js';
 import { makeTurns } from './turns.js';
@@ -48,6 +50,8 @@ export interface ChatOptions {
   mostAtOnce?: number;
   /** a message suspected of killing the process is run alone after so much life of the process, ms; 1000 */
   aloneAfterMs?: number;
+  /** messages of one person (but for the staff) that are answered, 60 within a minute */
+  flood?: FloodLimit;
 }
 
 export interface TellOptions {
@@ -81,6 +85,8 @@ export interface Chat {
   waiting(): { inbox: number; outbox: number };
 }
 
+/** Who may write as fast as they like. */
+const STAFF: ReadonlySet<Role> = new Set(['chief', 'officer', 'technician']);
 const STOP_MS = 5000;
 const CHANNEL_RETRY_MS = 10_000;
 
@@ -88,6 +94,7 @@ export function makeChat(options: ChatOptions): Chat {
   const { database, clock, log } = options;
   const channels = new Map(options.channels.map((channel) => [channel.name, channel]));
   const counters = makeCounters();
+  const flooding = makeFloodGate(options.flood);
   const spool = makeSpool(options.spoolDir);
   const stopping = new AbortController();
   const turns = makeTurns((inboxId) =>
@@ -169,6 +176,11 @@ export function makeChat(options: ChatOptions): Chat {
       inGroup ? null : message.chatId,
       row.receivedMs,
     );
+    // The staff are few and known. Run again after a crash: it was let through before.
+    if (!STAFF.has(speaker.role) && !row.rerun) {
+      const verdict = flooding(`${message.channel} ${message.sender.userId}`, message.sentMs);
+      if (verdict !== 'answer') return refuseFlood(row, message, verdict);
+    }
     const opened = openTalk({
       database,
       clock,
@@ -200,6 +212,19 @@ export function makeChat(options: ChatOptions): Chat {
     } finally {
       await opened.close();
     }
+  }
+
+  async function refuseFlood(row: InboxRow, message: Message, verdict: 'say-so' | 'quiet'): Promise<void> {
+    counters.flooded += 1;
+    if (verdict === 'quiet') return;
+    log.warn({ inbox: row.id, channel: message.channel }, 'somebody writes too fast and is not answered');
+    await outbox.put({
+      to: { channel: message.channel, chatId: message.chatId },
+      reply: { kind: 'text', text: tooFast },
+      key: `${row.id}:flood`,
+      priority: 'answer',
+      inboxId: row.id,
+    });
   }
 
   async function takeEvent(event: ChatEvent): Promise<void> {

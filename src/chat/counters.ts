@@ -6,6 +6,8 @@ export interface ChatCounters {
   /** messages whose handling ended */
   handled: number;
   setAside: number;
+  /** not answered because their person writes too fast */
+  flooded: number;
   personErrors: number;
   worldErrors: number;
   /** faults of ours: each has a code in the log */
@@ -25,6 +27,7 @@ export const makeCounters = (): ChatCounters => ({
   duplicates: 0,
   handled: 0,
   setAside: 0,
+  flooded: 0,
   personErrors: 0,
   worldErrors: 0,
   faults: 0,

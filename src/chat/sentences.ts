@@ -25,6 +25,9 @@ export const undelivered = (code: string) =>
 export const fileGone =
   'Xin lỗi, tệp cần gửi không còn trên máy. Anh/chị gửi lại yêu cầu để em chuẩn bị lại nhé.';
 
+export const tooFast =
+  'Anh/chị nhắn nhanh quá nên em chưa xử lý kịp: tin này và các tin gửi tiếp ngay sau đây em tạm chưa trả lời, anh/chị chờ một phút rồi gửi lại giúp nhé. Việc khẩn cấp xin gọi ngay 113.';
+
 export const rightsEnded =
   'Quyền xem vừa thay đổi trong lúc chờ nên em không gửi nội dung này. Anh/chị yêu cầu lại giúp; nếu chưa được, xin liên hệ trưởng công an nhé.';
 
