@@ -28,14 +28,20 @@ const TALK =
 const MAYBE_TALK =
   /(^| )(the|day|do|qua|hay|dep|xau|lam|minh|ban|bac|co|chu|ma|thi|nay|kia|di|den|voi|cho|bi|con|cung|nhu|rat|may|bao|nhieu|tien|mua|moi|hom|on|ho|ta|la|ba|hai|tu|nam|sau|ut|ca|va|ve|chua|dang|se|khi|luc nao|xong|no|cai)( |$)/;
 
-/** Finds the cameras that the words mean; nearness counts only where the words could be a name. */
-export async function askedCameras(house: House, talk: Talk, words: string): Promise<Asked> {
+/** Written with these marks they are places, not talk. */
+const PLACE = /(?<!\p{L})(?:chùa|chợ|hồ|đình|đền|bản)(?!\p{L})/giu;
+
+/**
+ * Finds the cameras that the words mean; nearness counts only where the words could be a name.
+ * @param sure something beside the words (a time) says that a camera is meant
+ */
+export async function askedCameras(house: House, talk: Talk, words: string, sure = false): Promise<Asked> {
   const all = await listCameras(house.db);
   const reachable = all.filter((camera) => reaches(talk.speaker, camera));
-  return sift(talk, reachable, findCameras(all, words), words);
+  return sift(talk, reachable, findCameras(all, words), words, sure);
 }
 
-function sift(talk: Talk, reachable: Camera[], found: CamerasFound, words: string): Asked {
+function sift(talk: Talk, reachable: Camera[], found: CamerasFound, words: string, sure: boolean): Asked {
   const mine = (cameras: Camera[]) => cameras.filter((camera) => reachable.includes(camera));
   switch (found.kind) {
     case 'none':
@@ -59,10 +65,15 @@ function sift(talk: Talk, reachable: Camera[], found: CamerasFound, words: strin
       if (!insists(talk) && !found.certain) {
         const length = folded.split(' ').length;
         if (TALK.test(folded) || length > 7) return { kind: 'not-mine' };
-        if (found.near.length === 0 && (length > 3 || folded.length < 3 || MAYBE_TALK.test(folded)))
+        if (
+          !sure &&
+          found.near.length === 0 &&
+          (length > 3 || folded.length < 3 || MAYBE_TALK.test(fold(words.replace(PLACE, ' '))))
+        )
           return { kind: 'not-mine' };
       }
-      const near = mine(found.near);
+      // a number that is not there has no neighbours worth naming
+      const near = found.certain && /^\D*\d+$/.test(found.heard) ? [] : mine(found.near);
       const offer = near.length > 0 ? near : reachable.length <= 8 ? reachable : [];
       return { kind: 'unknown', near, offer, heard: found.heard };
     }
@@ -79,12 +90,17 @@ export async function askWhichCamera(
   says: (camera: string) => string,
 ): Promise<void> {
   const choices = (asked.kind === 'ambiguous' ? asked.among : asked.offer).slice(0, 8);
+  const number = /^(?:cam|camera|số|so)?\s*(\d+)$/iu.exec(asked.heard)?.[1];
+  const missing =
+    number === undefined
+      ? `Em chưa thấy camera “${asked.heard}”.`
+      : `Không có camera số ${number} trong các camera anh/chị xem được.`;
   const text =
     asked.kind === 'ambiguous'
       ? `Có mấy camera hợp với “${asked.heard}”. Anh/chị chọn giúp:`
       : choices.length === 0
-        ? `Em chưa thấy camera nào tên “${asked.heard}”. Gõ “camera” để xem danh sách.`
-        : `Em chưa thấy camera “${asked.heard}”. ${asked.kind === 'unknown' && asked.near.length > 0 ? 'Có phải ý anh/chị là' : 'Anh/chị chọn giúp'}:`;
+        ? `${missing} Gõ “camera” để xem danh sách.`
+        : `${missing} ${asked.kind === 'unknown' && asked.near.length > 0 ? 'Có phải ý anh/chị là' : 'Anh/chị chọn giúp'}:`;
   if (choices.length === 0) await talk.reply(text);
   else
     await talk.ask(

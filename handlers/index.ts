@@ -39,10 +39,12 @@ export interface Handlers {
 
 export function makeHandlers(house: House): Handlers {
   // When someone speaks.
+  const clips = clipCommand(house);
+  const pictures = pictureCommand(house, clips);
   const commands: Command[] = [
-    pictureCommand(house),
-    clipCommand(house),
-    cameraCommand(house),
+    pictures,
+    clips,
+    cameraCommand(house, { pictures, clips }),
     reportCommand(house),
     donateCommand(house),
     inviteCommand(house),
@@ -58,7 +60,7 @@ export function makeHandlers(house: House): Handlers {
   ];
   return {
     commands,
-    fallbacks: makeFallbacks(house, () => commands),
+    fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips }),
     onRefused: logRefused,
     onEvent: (event) => greetGroup(house, event),
     // When a camera speaks.

@@ -1,12 +1,14 @@
 import type { CameraInfo } from '../../media/types.js';
 import { WorldError } from '../../src/base/errors.js';
-import { command, type Talk } from '../../src/chat/command.js';
+import { fold } from '../../src/base/vietnamese/text.js';
+import { type Command, command, type Talk } from '../../src/chat/command.js';
 import type { Button } from '../../src/chat/message.js';
 import { type Camera, cameraById } from '../../src/store/cameras.js';
 import { personById } from '../../src/store/people.js';
 import { askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
 import { detailWords, stateMark, stateWords } from '../camera-words.js';
 import type { House } from '../house.js';
+import { handOver, readPast } from '../past.js';
 import { MAY, may, mayShowHere } from '../rights.js';
 import { privately, rows } from '../saying.js';
 import { SCRUBBED } from './camera-add.js';
@@ -14,11 +16,12 @@ import { type CameraTask, doTask, readTask } from './camera-tasks.js';
 
 type Args =
   | { do: 'list'; cameras: Camera[] }
+  | { do: 'troubled'; cameras: Camera[] }
   | { do: 'show'; camera: Camera }
   | { do: 'task'; task: CameraTask };
 
 /** `camera`: how the cameras are; adding, changing, switching and removing them. */
-export const cameraCommand = (house: House) =>
+export const cameraCommand = (house: House, { pictures, clips }: { pictures: Command; clips: Command }) =>
   command<Args>({
     name: 'camera',
     aliases: ['cam', 'máy quay', 'danh sách camera', 'mắt camera'],
@@ -39,7 +42,13 @@ export const cameraCommand = (house: House) =>
         return task.kind === 'task'
           ? { kind: 'args', args: { do: 'task', task: task.task } }
           : { kind: 'answer', reply: task.reply };
-      const asked = await askedCameras(house, talk, words.replace(/^\s*danh sách\s*$/iu, ''));
+      const state = aboutState(words);
+      const past = state === null ? await readPast(house, clips, talk, words) : null;
+      if (past !== null) return past;
+      const asked = await askedCameras(house, talk, state ?? words.replace(/^\s*danh sách\s*$/iu, ''));
+      if (state !== null && asked.kind === 'none')
+        return { kind: 'args', args: { do: 'troubled', cameras: asked.reachable } };
+      if (state !== null && asked.kind === 'unknown' && asked.near.length === 0) return { kind: 'not-mine' };
       if (asked.kind === 'not-mine') return { kind: 'not-mine' };
       if (asked.kind === 'none') return { kind: 'args', args: { do: 'list', cameras: asked.reachable } };
       if (asked.kind === 'beyond')
@@ -50,6 +59,15 @@ export const cameraCommand = (house: House) =>
           reply: (here) => askWhichCamera(here, asked, (camera) => `camera ${camera}`),
         };
       const only = asked.cameras[0];
+      // "cam 1" in haste is the picture; "camera 1" is all about it
+      if (
+        SHORT.test(fold(talk.message.text)) &&
+        state === null &&
+        asked.cameras.length === 1 &&
+        !asked.whole &&
+        may(talk.speaker.role, 'clip')
+      )
+        return handOver(pictures, talk, words);
       return asked.cameras.length === 1 && only !== undefined && !asked.whole
         ? { kind: 'args', args: { do: 'show', camera: only } }
         : { kind: 'args', args: { do: 'list', cameras: asked.cameras } };
@@ -57,9 +75,23 @@ export const cameraCommand = (house: House) =>
     async run(talk, args) {
       if (args.do === 'task') return doTask(house, talk, args.task);
       if (args.do === 'list') return list(house, talk, args.cameras);
+      if (args.do === 'troubled') return list(house, talk, args.cameras, true);
       await show(house, talk, args.camera);
     },
   });
+
+const SHORT = /^(?:cam|kam) ?(?:so )?\d{1,4}$/;
+
+/** "nào hỏng", "3 hỏng từ bao giờ", "có bị mất hình không": words about how a camera is, folded. */
+const STATE =
+  /(?:^| )(?:nao |dang |co |con |bi |khong |ko )*(?:hong|mat hinh|mat ket noi|mat song|offline|loi|chet|khong len hinh|khong len|khong ghi|ko ghi|tinh trang|trang thai|hoat dong|chay)(?: (?:roi|khong|ko|chua|nao|tu bao gio|tu luc nao|tu khi nao|khi nao|bao gio|luc nao|the nao|ra sao|sao roi|on khong))*$/;
+
+/** What is left of words about a camera's state ("3"), or null when they are not about that. */
+function aboutState(words: string): string | null {
+  const folded = fold(words);
+  const match = STATE.exec(folded);
+  return match === null ? null : folded.slice(0, match.index).trim();
+}
 
 /** Says it here where what belongs to the cameras may be seen, else in private. */
 async function answer(talk: Talk, text: string, buttons: Button[][]): Promise<void> {
@@ -78,14 +110,21 @@ async function infosOf(house: House): Promise<Map<string, CameraInfo> | null> {
   );
 }
 
-async function list(house: House, talk: Talk, cameras: Camera[]): Promise<void> {
+/** @param troubled only those without a picture */
+async function list(house: House, talk: Talk, all: Camera[], troubled = false): Promise<void> {
+  const infos = await infosOf(house);
+  const recordingNow = (camera: Camera) => infos?.get(camera.recorderId)?.state === 'recording';
+  const cameras = troubled && infos !== null ? all.filter((camera) => !recordingNow(camera)) : all;
+  if (all.length > 0 && cameras.length === 0)
+    return answer(talk, `Cả ${all.length} camera đang ghi, không camera nào mất hình.`, [
+      [{ label: 'Ảnh tất cả', says: 'ảnh tất cả' }],
+    ]);
   if (cameras.length === 0) {
     const text = may(talk.speaker.role, 'cameraChange')
       ? 'Chưa có camera nào của anh/chị. Thêm camera: gõ “camera thêm”.'
       : 'Chưa có camera nào để anh/chị xem.';
     return answer(talk, text, []);
   }
-  const infos = await infosOf(house);
   const byHamlet = new Map<string, Camera[]>();
   for (const camera of cameras) {
     const key = camera.hamletName ?? 'Chưa khai thôn';
@@ -102,15 +141,15 @@ async function list(house: House, talk: Talk, cameras: Camera[]): Promise<void> 
         const info = infos?.get(camera.recorderId);
         return infos === null
           ? `${camera.number}. ${camera.name}`
-          : `${stateMark(info)} ${camera.number}. ${camera.name}: ${stateWords(info, talk.nowMs)}`;
+          : `${stateMark(info)} ${camera.number}. ${camera.name}${recordingNow(camera) ? '' : `: ${stateWords(info, talk.nowMs)}`}`;
       });
       return `${hamlet}\n${lines.join('\n')}`;
     });
-  const recording = cameras.filter((camera) => infos?.get(camera.recorderId)?.state === 'recording').length;
+  const recording = all.filter(recordingNow).length;
   const head =
     infos === null
       ? 'Máy ghi đang không trả lời nên chưa biết tình trạng. Các camera:'
-      : `${recording}/${cameras.length} camera đang ghi`;
+      : `${recording}/${all.length} camera đang ghi`;
   const buttons: Button[] =
     cameras.length <= 8
       ? cameras.map((camera) => ({ label: labelOf(camera), says: `camera ${camera.number}` }))

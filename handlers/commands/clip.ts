@@ -50,7 +50,8 @@ export const clipCommand = (house: House) =>
         clipSeconds: house.settings.clipSeconds,
         maxSpanS: house.settings.clipMaxSeconds,
       });
-      const asked = await askedCameras(house, talk, span.rest);
+      const timed = span.kind === 'moment' || span.kind === 'span' || span.kind === 'error';
+      const asked = await askedCameras(house, talk, span.rest, timed);
       if (asked.kind === 'not-mine') return { kind: 'not-mine' };
       if (
         asked.kind === 'unknown' &&

@@ -1,19 +1,12 @@
 import { fold } from '../../src/base/vietnamese/text.js';
 import { type Command, command, type Talk } from '../../src/chat/command.js';
-import type { Button } from '../../src/chat/message.js';
 import { readCode } from '../codes.js';
 import type { House } from '../house.js';
+import { exampleButtons, firstReachable } from '../quick.js';
 import { redeem } from '../redeem.js';
-import { insists, rows } from '../saying.js';
+import { insists } from '../saying.js';
 
 type Args = { do: 'help' } | { do: 'about'; name: string } | { do: 'redeem'; code: string };
-
-const SECTIONS: [Command['section'], string][] = [
-  ['xem', 'Xem hình'],
-  ['báo tin', 'Báo tin, ủng hộ'],
-  ['quản lý', 'Quản lý'],
-  ['chung', 'Chung'],
-];
 
 /** Commands a role may use, in the order of the table. */
 export const commandsFor = (table: Command[], talk: Pick<Talk, 'speaker'>): Command[] =>
@@ -84,20 +77,18 @@ export async function help(house: House, talk: Talk, table: Command[], said = ''
     });
     return;
   }
-  const mine = commandsFor(table, talk).filter((one) => talk.group === null || one.inGroups);
-  const parts = SECTIONS.flatMap(([section, title]) => {
-    const lines = mine
-      .filter((one) => one.section === section && one.name !== 'trogiup')
-      .map((one) => `• ${one.summary}: ${one.example}`);
-    return lines.length === 0 ? [] : [`${title}\n${lines.join('\n')}`];
-  });
-  const buttons: Button[] = mine
-    .filter((one) => one.section === 'xem')
-    .map((one) => ({ label: one.example, says: one.example }));
-  const slash = talk.group === null ? '' : '\n\nTrong nhóm, xin gõ thêm dấu / phía trước, ví dụ: /anh 1';
+  const slash = talk.group === null ? '' : '/';
+  const first = await firstReachable(house, talk);
+  const lines = commandsFor(table, talk)
+    .filter((one) => (talk.group === null || one.inGroups) && !['trogiup', 'quyen'].includes(one.name))
+    .filter((one) => one.name !== 'baotin' || role === 'hamletHead')
+    .map((one) => {
+      const example = one.name === 'anh' && first !== null ? `ảnh ${first}` : one.example;
+      return `• ${slash}${example}\n   ${one.summary}`;
+    });
   await talk.reply({
     kind: 'text',
-    text: `Chào ${talk.speaker.name}. Anh/chị cứ gõ như nói chuyện, có dấu hay không dấu đều được:\n\n${parts.join('\n\n')}${slash}`,
-    buttons: rows(buttons),
+    text: `Chào ${talk.speaker.name}. ${talk.group === null ? 'Anh/chị cứ gõ như nói chuyện, không dấu cũng được' : 'Trong nhóm, xin gõ dấu / phía trước'}:\n\n${lines.join('\n')}`,
+    buttons: await exampleButtons(house, talk),
   });
 }

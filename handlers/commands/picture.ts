@@ -2,11 +2,12 @@ import fs from 'node:fs/promises';
 import type { CameraInfo, Snapshot } from '../../media/types.js';
 import { WorldError } from '../../src/base/errors.js';
 import { sayAgo, sayClock, sayMoment } from '../../src/base/vietnamese/say.js';
-import { command, type Talk } from '../../src/chat/command.js';
+import { type Command, command, type Talk } from '../../src/chat/command.js';
 import type { Camera } from '../../src/store/cameras.js';
 import { askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
 import { stateWords } from '../camera-words.js';
 import type { House } from '../house.js';
+import { readPast } from '../past.js';
 import { MAY, may, mayShowHere } from '../rights.js';
 import { log, placeOf, privately, rows } from '../saying.js';
 import { contactSheet, type Tile } from './contact-sheet.js';
@@ -20,7 +21,7 @@ const AT_ONCE = 4;
 type Args = { do: 'menu'; cameras: Camera[] } | { do: 'show'; cameras: Camera[]; sheet: boolean };
 
 /** `anh`: what a camera sees at this moment; several or all together on one sheet. */
-export const pictureCommand = (house: House) =>
+export const pictureCommand = (house: House, clips: Command) =>
   command<Args>({
     name: 'anh',
     aliases: ['ảnh', 'hình', 'chụp', 'xem ảnh', 'xem hình', 'chụp ảnh', 'cho xem ảnh', 'cho xem hình'],
@@ -30,6 +31,8 @@ export const pictureCommand = (house: House) =>
     inGroups: true,
     section: 'xem',
     async read(words, talk) {
+      const past = await readPast(house, clips, talk, words);
+      if (past !== null) return past;
       const asked = await askedCameras(house, talk, words);
       switch (asked.kind) {
         case 'not-mine':

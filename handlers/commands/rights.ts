@@ -31,7 +31,7 @@ async function describe(house: House, talk: Talk, table: Command[]): Promise<str
   const where = person?.hamletName == null ? '' : ` · ${person.hamletName}`;
   const can = table
     .filter((one) => one.may === 'everybody' || one.may.includes(speaker.role))
-    .map((one) => `• ${one.summary} (${one.example})`);
+    .map((one) => `• ${one.summary}`);
   const scope =
     speaker.role === 'technician'
       ? '\nAnh/chị xem và sửa được các camera được giao.'
