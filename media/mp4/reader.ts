@@ -1,8 +1,11 @@
 import type { Fragment, FragmentSink, StreamInit } from '../fragment.js';
-import { type BoxHeader, mustOpen, readBoxHeader } from './box.js';
+import { mustOpen, readBoxHeader } from './box.js';
 import { Mp4Error } from './error.js';
 import { readMoof, type TrackRun } from './moof.js';
 import { movieOf, readInit } from './movie.js';
+
+/** Room for most fragments of a camera; it grows to the largest that comes. */
+const FIRST_BYTES = 128 * 1024;
 
 export interface ReaderLimits {
   /** largest `moof` + `mdat` taken; default 64 MiB */
@@ -20,8 +23,10 @@ export interface ReaderLimits {
  * Throws Mp4Error when the bytes are no such stream; a reader that has thrown takes nothing more.
  */
 export class FragmentReader {
-  private queue: Buffer[] = [];
-  private queued = 0;
+  /** What has come and is not taken yet lies from `begin` to `end`; kept and used again, so that reading costs no memory. */
+  private store = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  private begin = 0;
+  private end = 0;
   /** bytes of the box under way that are of no use and still to come */
   private skipping = 0;
   private ftyp: Buffer | null = null;
@@ -45,31 +50,44 @@ export class FragmentReader {
     this.now = limits.now ?? Date.now;
   }
 
-  /** Keeps references into `chunk`: the caller must not write to it again. */
+  /** Copies what it needs: the caller may use `chunk` again. */
   push(chunk: Buffer): void {
     if (this.failed) throw this.failed;
     if (chunk.length === 0) return;
-    this.queue.push(chunk);
-    this.queued += chunk.length;
+    this.append(chunk);
     try {
       while (this.step());
     } catch (error) {
-      this.queue = [];
+      this.begin = this.end = 0;
       this.held = [];
       if (error instanceof Mp4Error) this.failed = error;
       throw error;
     }
   }
 
+  private append(chunk: Buffer): void {
+    const waiting = this.end - this.begin;
+    if (this.end + chunk.length > this.store.length) {
+      let size = this.store.length;
+      while (size < waiting + chunk.length) size *= 2;
+      const roomy = size > this.store.length ? Buffer.allocUnsafeSlow(size) : this.store;
+      this.store.copy(roomy, 0, this.begin, this.end);
+      this.store = roomy;
+      this.begin = 0;
+      this.end = waiting;
+    }
+    this.end += chunk.copy(this.store, this.end);
+  }
+
   /** Takes one box if it is whole; false when more bytes are needed. */
   private step(): boolean {
     if (this.skipping > 0) {
-      const bytes = Math.min(this.skipping, this.queued);
+      const bytes = Math.min(this.skipping, this.end - this.begin);
       this.drop(bytes);
       this.skipping -= bytes;
-      return this.queued > 0;
+      return this.begin < this.end;
     }
-    const header = this.header();
+    const header = readBoxHeader(this.store.subarray(this.begin, this.end));
     if (!header) return false;
     const { type, size } = header;
     if (!this.opened) mustOpen(type);
@@ -83,9 +101,9 @@ export class FragmentReader {
     }
     const limit = this.moof || type === 'moof' ? this.fragmentBytes - this.heldBytes : this.initBytes;
     if (size > limit) throw new Mp4Error('too-big', `box ${type} of ${size} bytes`);
-    if (this.queued < size) return false;
+    if (this.end - this.begin < size) return false;
     if (type === 'mdat' && this.moof) this.finish(size);
-    else this.take(type, this.shift(size));
+    else this.take(type, Buffer.from(this.shift(size)));
     return true;
   }
 
@@ -112,7 +130,7 @@ export class FragmentReader {
     const bytes = Buffer.allocUnsafeSlow(this.heldBytes + size);
     let filled = 0;
     for (const piece of this.held) filled += piece.copy(bytes, filled);
-    while (filled < bytes.length) filled += this.move(bytes, filled);
+    this.shift(size).copy(bytes, filled);
     checkStretches(runs, bytes.length);
     this.moof = null;
     this.held = [];
@@ -120,53 +138,16 @@ export class FragmentReader {
     this.sink.fragment({ bytes, ...summary(runs, this.init!), arrivedMs: this.now() });
   }
 
-  private header(): BoxHeader | null {
-    let first = this.queue[0];
-    if (!first) return null;
-    if (first.length < 16 && this.queue.length > 1) {
-      first = Buffer.concat(this.queue);
-      this.queue = [first];
-    }
-    return readBoxHeader(first);
-  }
-
+  /** The next `size` bytes, good until the next `push`. */
   private shift(size: number): Buffer {
-    const first = this.queue[0]!;
-    if (first.length === size) {
-      this.queue.shift();
-      this.queued -= size;
-      return first;
-    }
-    if (first.length > size) {
-      this.queue[0] = first.subarray(size);
-      this.queued -= size;
-      return first.subarray(0, size);
-    }
-    const taken = Buffer.allocUnsafeSlow(size);
-    let filled = 0;
-    while (filled < size) filled += this.move(taken, filled);
-    return taken;
-  }
-
-  private move(into: Buffer, at: number): number {
-    const first = this.queue[0]!;
-    const bytes = first.copy(into, at, 0, into.length - at);
-    this.drop(bytes);
+    const bytes = this.store.subarray(this.begin, this.begin + size);
+    this.drop(size);
     return bytes;
   }
 
   private drop(bytes: number): void {
-    this.queued -= bytes;
-    let left = bytes;
-    while (left > 0) {
-      const first = this.queue[0]!;
-      if (first.length > left) {
-        this.queue[0] = first.subarray(left);
-        return;
-      }
-      left -= first.length;
-      this.queue.shift();
-    }
+    this.begin += bytes;
+    if (this.begin === this.end) this.begin = this.end = 0;
   }
 }
 

@@ -6,6 +6,7 @@ import type { FragmentSink, FragmentSource, SourceEnd } from '../fragment.js';
 import { FragmentReader } from '../mp4/reader.js';
 import { type Address, atHost, hostName, withoutSecrets } from './address.js';
 import { type SourceOptions, sourceArguments } from './arguments.js';
+import { type OutputPipe, openPipe } from './pipe.js';
 import { causeOf } from './verdict.js';
 
 export interface SourceLimits {
@@ -22,7 +23,7 @@ export interface SourceLimits {
 export const SOURCE_LIMITS: SourceLimits = {
   connectMs: 15_000,
   firstFragmentMs: 30_000,
-  stallMs: 3_000,
+  stallMs: 4_000,
   patienceMs: 1_000,
 };
 
@@ -32,6 +33,9 @@ export interface FfmpegSourceOptions extends Omit<SourceOptions, 'nowMs'> {
   /** called with the child's process id, then with null when it has ended */
   onChild?: (pid: number | null) => void;
 }
+
+/** The watchdog looks twice, this far apart, ms. */
+const SECOND_LOOK_MS = 250;
 
 /** Lines of stderr that say why; the last 4 KiB. */
 const STDERR_BYTES = 4096;
@@ -54,19 +58,30 @@ export class FfmpegSource implements FragmentSource {
       }
     }
     if (signal.aborted) return { cause: 'broken', detail: 'not started' };
+    let take: (piece: Buffer) => void = () => {};
+    const pipe = await openPipe((piece) => take(piece)).catch(() => null);
     const command = sourceArguments(ffmpeg.major, { ...this.options, address, nowMs: Date.now() });
     return new Promise((resolve) => {
       let child: ChildProcess;
       try {
         child = spawn(ffmpeg.path, command.args, {
-          stdio: ['pipe', 'pipe', 'pipe', ...(command.script === null ? [] : (['pipe'] as const))],
+          stdio: [
+            'pipe',
+            pipe?.childEnd ?? 'pipe',
+            'pipe',
+            ...(command.script === null ? [] : (['pipe'] as const)),
+          ],
           windowsHide: true,
         });
       } catch (error) {
+        pipe?.close();
         resolve({ cause: 'broken', detail: `ffmpeg did not start: ${String(error)}` });
         return;
+      } finally {
+        pipe?.handOver();
       }
-      const run = new Run(child, address, limits, sink, signal, resolve, this.options.onChild);
+      const run = new Run(child, pipe, address, limits, sink, signal, resolve, this.options.onChild);
+      take = (piece) => run.take(piece);
       run.begin(command.script);
     });
   }
@@ -86,6 +101,7 @@ class Run {
 
   constructor(
     private readonly child: ChildProcess,
+    private readonly pipe: OutputPipe | null,
     private readonly address: Address,
     private readonly limits: SourceLimits,
     sink: FragmentSink,
@@ -111,24 +127,26 @@ class Run {
     for (const stream of child.stdio) stream?.on('error', () => {});
     child.on('error', (error) => {
       this.fault = `ffmpeg did not start: ${error.message}`;
-      if (child.pid === undefined) this.end();
+      if (child.pid !== undefined) return;
+      this.pipe?.close();
+      this.end();
     });
     child.on('close', (_code, killedBy) => {
       if (killedBy !== null && !this.ending) this.fault ??= `ffmpeg died of ${killedBy}`;
-      this.end();
+      void (this.pipe?.ended ?? Promise.resolve()).then(() => this.end());
     });
     if (child.pid !== undefined) this.onChild?.(child.pid);
     if (script !== null) (child.stdio[3] as Writable | null)?.end(script);
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.stderr = (this.stderr + text).slice(-STDERR_BYTES);
     });
-    child.stdout!.on('data', (chunk: Buffer) => this.take(chunk));
+    child.stdout?.on('data', (chunk: Buffer) => this.take(chunk));
     this.watch(this.limits.connectMs);
     if (this.signal.aborted) this.askToEnd();
     else this.signal.addEventListener('abort', this.askToEnd, { once: true });
   }
 
-  private take(chunk: Buffer): void {
+  take(chunk: Buffer): void {
     if (this.fault !== null) return;
     try {
       this.reader.push(chunk);
@@ -143,9 +161,12 @@ class Run {
     clearTimeout(this.watchdog);
     if (this.ending) return;
     this.watchdog = setTimeout(() => {
-      this.stalled = true;
-      this.askToEnd();
-    }, ms);
+      // When we ourselves were held up, what has arrived meanwhile is read first: it would be wrong to blame the camera.
+      this.watchdog = setTimeout(() => {
+        this.stalled = true;
+        this.askToEnd();
+      }, SECOND_LOOK_MS);
+    }, ms - SECOND_LOOK_MS);
   }
 
   /** `q`, then SIGTERM, then SIGKILL: a stopped or hung child ends too. */
