@@ -71,7 +71,7 @@ async function wholeService(urls: string[], seconds: number): Promise<Run> {
     for (const [i, url] of urls.entries()) {
       await recorder.client.addCamera({ id: `cam${i}`, name: `Camera ${i}`, url });
     }
-    await untilRecording(recorder.client, urls.length);
+    await untilRecording(recorder.client, urls.length, 180);
     return await watch([recorder.pid], join(recorder.folder, 'recordings'), seconds);
   } finally {
     await recorder.stop();
