@@ -33,6 +33,7 @@ import {
 } from '../support/telegram-server.js';
 
 const PASSWORD = 'MatKhauRieng9';
+const LOGIN = { scheme: 'digest', user: 'admin', password: PASSWORD } as const;
 const PHONE = '0912 345 678';
 /** Longest distance between keyframes of these cameras, ms. */
 const GOP_MS = 1000;
@@ -41,6 +42,8 @@ const CLOCK_MS = 150;
 
 let gstServer: GstServer | undefined;
 let own: RtspServer;
+/** camera 3 alone: it is killed */
+let bridge: RtspServer;
 let telegram: TelegramServer;
 let line: CuttableLine;
 let product: Product;
@@ -86,6 +89,16 @@ function ask(
   return hears(chat, what, { after });
 }
 
+/** Waits until the bot has nothing more to answer or to send, as it says itself. */
+async function quiet(): Promise<void> {
+  await eventually('the bot has nothing to do', async () => {
+    const health = (await (await fetch(`${product.url}/healthz`)).json()) as {
+      waiting: { inbox: number; outbox: number };
+    };
+    return telegram.unconfirmed.length === 0 && health.waiting.inbox + health.waiting.outbox === 0;
+  });
+}
+
 const isPhoto = (message: TgMessage) => message.photo !== undefined;
 const isVideo = (message: TgMessage) => message.video !== undefined;
 const fileOf = (fileId: string) => telegram.world.files.get(fileId)!.path;
@@ -93,7 +106,8 @@ const pictureOf = (message: TgMessage) => fs.readFileSync(fileOf(message.photo!.
 
 beforeAll(async () => {
   const [h264, hevc] = await Promise.all([prepareStream(TINY), prepareStream(TINY_HEVC)]);
-  if (gst.available)
+  if (!gst.available) console.warn(`cameras are played by our own RTSP server: ${gst.reason}`);
+  else
     gstServer = await startGstServer({
       mounts: [
         { path: '/cho', file: h264.file, codec: 'h264', fps: h264.fps, user: 'admin', password: PASSWORD },
@@ -102,13 +116,13 @@ beforeAll(async () => {
     });
   own = await startRtspServer({
     streams: {
-      '/cau': h264,
       '/cho': h264,
       '/truong': hevc,
       '/tieng': { source: h264, audio: true, fault: 'audio-only' },
     },
-    login: { scheme: 'digest', user: 'admin', password: PASSWORD },
+    login: LOGIN,
   });
+  bridge = await startRtspServer({ streams: { '/cau': h264 }, login: LOGIN });
   telegram = await TelegramServer.start();
   line = await openLine(Number(new URL(telegram.apiRoot).port));
   product = await startProduct({
@@ -127,7 +141,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await endProducts();
-  await Promise.all([gstServer?.stop(), own?.stop(), telegram?.stop(), line?.close()]);
+  await Promise.all([gstServer?.stop(), own?.stop(), bridge?.stop(), telegram?.stop(), line?.close()]);
 }, 60_000);
 
 /** Where a camera of the real server is found, or of ours where that one is missing. */
@@ -186,7 +200,7 @@ describe('cameras are added by chat', () => {
     ['sound only', () => own.url('/tieng'), /không trả về hình/],
     [
       'no such stream',
-      () => own.url('/cau').replace('/cau', '/khong-co'),
+      () => bridge.url('/cau').replace('/cau', '/khong-co'),
       /không có luồng hình ở đường dẫn này/,
     ],
     ['a web address', () => 'http://127.0.0.1/cam', /rtsp:\/\//],
@@ -213,7 +227,7 @@ describe('cameras are added by chat', () => {
       /Đã thêm camera 2 Trường học/,
     );
     expect(wordsOf(hevc)).toContain('320×240, H.265');
-    await ask(chief, `camera thêm 3 Cầu treo ${own.url('/cau')}`, /Đã thêm camera 3 Cầu treo/);
+    await ask(chief, `camera thêm 3 Cầu treo ${bridge.url('/cau')}`, /Đã thêm camera 3 Cầu treo/);
     const cameras = await eventually('three cameras are recording', async () => {
       const all = await product.recorder().cameras();
       return all.length === 3 && all.every((camera) => camera.state === 'recording') && all;
@@ -223,7 +237,7 @@ describe('cameras are added by chat', () => {
 
   it('not in a group, where everybody would read the password', async () => {
     officers.addsBot(chief);
-    await ask(chief, `/camera thêm Cổng ${own.url('/cau')}`, /chat riêng/, officers);
+    await ask(chief, `/camera thêm Cổng ${bridge.url('/cau')}`, /chat riêng/, officers);
     expect(await product.recorder().cameras()).toHaveLength(3);
   });
 });
@@ -336,15 +350,15 @@ describe('a camera that drops', () => {
     shown(officers).filter((message) => what.test(wordsOf(message)) && wordsOf(message).includes('Cầu treo'));
 
   it('is told to the group once, with the reason, and once when it is back', async () => {
-    const { port } = own;
-    await own.stop();
+    const { port } = bridge;
+    await bridge.stop();
     const lost = await hears(officers, /🔴 Camera 3 Cầu treo/, { withinMs: 30_000 });
     expect(wordsOf(lost)).toMatch(/mất hình từ \d\d:\d\d:\d\d: (không kết nối được|hình gửi về bị hỏng)/);
     await ask(officer, 'ảnh 3', /chưa có hình lúc này/);
-    own = await startRtspServer({
+    bridge = await startRtspServer({
       port,
-      streams: { '/cau': TINY, '/cho': TINY, '/truong': TINY_HEVC },
-      login: { scheme: 'digest', user: 'admin', password: PASSWORD },
+      streams: { '/cau': TINY },
+      login: LOGIN,
     });
     const back = await hears(officers, /🟢 Camera 3 Cầu treo/, { withinMs: 40_000 });
     expect(wordsOf(back)).toContain('đã có hình trở lại');
@@ -357,6 +371,8 @@ describe('a camera that drops', () => {
 describe('what may happen on the way', () => {
   it('Telegram is away for a while: nothing is lost and nothing comes twice', async () => {
     const people = [chief, officer, villager];
+    // A message on its way at the cut may have arrived though nobody confirmed it: that one would rightly come again.
+    await quiet();
     const marks = people.map(newest);
     line.cut();
     const before = line.refused;
@@ -371,12 +387,10 @@ describe('what may happen on the way', () => {
       });
     for (const number of [1, 2])
       await hears(officer, new RegExp(`^Camera ${number} `), { after: marks[1]!, withinMs: 40_000 });
-    await eventually('the bot has confirmed everything', () => telegram.unconfirmed.length === 0);
-    // Something said later is answered later: whatever would come twice has come by then.
+    await quiet();
     for (const [i, who] of people.entries()) {
-      await ask(who, 'trợ giúp', /Chào /);
       const answers = shown(who).filter((message) => message.message_id > marks[i]!);
-      expect(answers.map(wordsOf), `answers to ${who.user.first_name}`).toHaveLength(who === officer ? 4 : 2);
+      expect(answers.map(wordsOf), `answers to ${who.user.first_name}`).toHaveLength(who === officer ? 3 : 1);
     }
   }, 90_000);
 
@@ -392,11 +406,11 @@ describe('what may happen on the way', () => {
       for (const what of [/^Camera 1 /, /^Camera 2 /, /camera đang ghi/, /trưởng công an|cán bộ công an/])
         await hears(who, what, { after: marks[i]!, withinMs: 40_000 });
     expect(product.service('bot')).not.toBe(old);
-    for (const who of people) await ask(who, 'trợ giúp', /Chào /);
+    await quiet();
     const all = answers(0).length + answers(1).length;
     // The one under way at the kill may have been sent and not yet noted.
-    expect(all - 2).toBeGreaterThanOrEqual(8);
-    expect(all - 2).toBeLessThanOrEqual(9);
+    expect(all).toBeGreaterThanOrEqual(8);
+    expect(all).toBeLessThanOrEqual(9);
   }, 90_000);
 
   it('nothing secret is in a log, in the list of processes or in an answer', async () => {
@@ -425,6 +439,6 @@ describe('what may happen on the way', () => {
     await product.stop('SIGTERM');
     expect(await product.ended).toEqual({ code: 0, signal: null });
     expect(await product.processes()).toEqual([]);
-    expect(own.viewers('/cau')).toBe(0);
+    expect(bridge.viewers('/cau')).toBe(0);
   }, 30_000);
 });

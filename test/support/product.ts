@@ -193,6 +193,8 @@ export async function startProduct(options: StartOptions = {}): Promise<Product>
     // A full disk on the machine that tests is no fault of the product.
     MIN_FREE_PERCENT: '0',
     MIN_FREE_GB: '0',
+    // As under npm: it ends when whoever started it is gone, so that no test run leaves one behind.
+    npm_lifecycle_event: 'start',
     ...options.env,
   };
   const startedMs = Date.now();
