@@ -63,6 +63,8 @@ export async function openDatabase(file: string): Promise<Database> {
   await database.$queryRawUnsafe('PRAGMA journal_mode=WAL');
   await database.$queryRawUnsafe('PRAGMA synchronous=FULL');
   await database.$queryRawUnsafe('PRAGMA busy_timeout=5000');
+  // what is deleted or overwritten is zeroed: a scrubbed password, a withdrawn report
+  await database.$queryRawUnsafe('PRAGMA secure_delete=ON');
   return database;
 }
 

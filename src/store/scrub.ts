@@ -20,4 +20,10 @@ export async function scrubMessage(
   });
   for (const message of shown)
     await db.consoleMessage.update({ where: { id: message.id }, data: { payload: clean(message.payload) } });
+  if ('$connect' in db) await forgetOldPages(db);
+}
+
+/** What was overwritten still stands in the write-ahead log until that is written back and cut to nothing. */
+async function forgetOldPages(db: Database): Promise<void> {
+  await db.$queryRawUnsafe('PRAGMA wal_checkpoint(TRUNCATE)');
 }
