@@ -22,10 +22,16 @@ const named = (camera: Camera): Named<Camera> => ({
   ],
 });
 
+/** Longer words name nothing; comparing them with every name would hold up everybody else. */
+const MOST_LETTERS = 300;
+const heardOf = (words: string) => `${[...words.replace(/\s+/g, ' ').trim()].slice(0, 40).join('')}…`;
+
 const CERTAIN = /^(?:(?:cam|camera|kam|mat|may quay|so|c)\s*)*\d/;
 
 /** The cameras that words mean: by number, name, site or hamlet; one, several, or all. */
 export function findCameras(all: readonly Camera[], words: string): CamerasFound {
+  if (words.length > MOST_LETTERS)
+    return { kind: 'unknown', near: [], heard: heardOf(words), certain: false };
   const folded = fold(words);
   if (folded === '' || /^(cam|camera|may quay|mat)$/.test(folded)) return { kind: 'none' };
   const heard = words.replace(/\s+/g, ' ').trim();
@@ -59,6 +65,7 @@ export function findCameras(all: readonly Camera[], words: string): CamerasFound
 
 /** The people that words mean: "#12", a whole name, or a part of one. */
 export function findPeople(people: readonly Person[], words: string): { exact: Person[]; near: Person[] } {
+  if (words.length > MOST_LETTERS) return { exact: [], near: [] };
   const byId = /^\s*#\s*(\d{1,9})\s*$/.exec(words);
   if (byId !== null) return { exact: people.filter((person) => person.id === Number(byId[1])), near: [] };
   const folded = fold(words);

@@ -59,8 +59,12 @@ export interface SpanOptions {
   maxSpanS: number;
 }
 
+/** Nobody says a time in more: reading a whole letter for times would hold up everybody else. */
+const MOST_LETTERS = 500;
+
 /** Reads the time words of a text. Never throws; a span has start < end ≤ now + clipSeconds and is no longer than maxSpanS. */
 export function readSpan(text: string, options: SpanOptions): SpanReading {
+  if (text.length > MOST_LETTERS) return { kind: 'none', rest: text };
   const limits: Limits = {
     nowMs: Math.floor(options.nowMs / 1000) * 1000,
     clipMs: options.clipSeconds * 1000,

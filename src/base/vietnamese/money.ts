@@ -149,8 +149,12 @@ export function readAmount(text: string): bigint | null {
   return found && found.next === words.tokens.length ? found.amount : null;
 }
 
+/** Longer words are no gift: reading a whole letter for amounts would hold up everybody else. */
+const MOST_LETTERS = 500;
+
 /** The last clear amount within a text (with a unit, a scale or grouped digits) and the words around it, or null. */
 export function findAmount(text: string): { amount: bigint; rest: string } | null {
+  if (text.length > MOST_LETTERS) return null;
   const words = readWords(text);
   let best: { amount: bigint; rest: string } | null = null;
   let i = 0;
