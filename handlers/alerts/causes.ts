@@ -54,7 +54,7 @@ export function causeWords(cause: string | null): Words {
 }
 
 const GAPS: Record<string, string> = {
-  deleted: 'đoạn này đã hết hạn lưu',
+  deleted: 'đoạn này không còn lưu',
   unknown: 'lúc đó chưa ghi được hình',
 };
 

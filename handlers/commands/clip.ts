@@ -7,6 +7,7 @@ import type { Camera } from '../../src/store/cameras.js';
 import { gapWords } from '../alerts/causes.js';
 import { type Asked, askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
 import type { House } from '../house.js';
+import { noFootage } from '../no-footage.js';
 import { MAY, mayShowHere } from '../rights.js';
 import { insists, log, privately } from '../saying.js';
 import { deliver, footagePlace } from './picture.js';
@@ -158,11 +159,7 @@ async function clip(house: House, talk: Talk, { camera, startMs, endMs }: Args):
   if (job instanceof WorldError) {
     await note(job.kind);
     if (job.kind !== 'no-footage') throw job;
-    await deliver(talk, {
-      kind: 'text',
-      text: await noFootageWords(house, camera, startMs, endMs),
-      buttons: [[{ label: 'Xem camera này', says: `camera ${camera.number}` }]],
-    });
+    await deliver(talk, await noFootage(house, camera, { startMs, endMs }));
     return;
   }
   let delivered = true;
@@ -186,6 +183,10 @@ async function clip(house: House, talk: Talk, { camera, startMs, endMs }: Args):
   );
 }
 
+/** Less than a second at the very ends of what was asked is no gap worth words. */
+const isBrim = (gap: { startMs: number; endMs: number }, asked: { startMs: number; endMs: number }) =>
+  gap.endMs - gap.startMs < 1000 && (gap.startMs <= asked.startMs || gap.endMs >= asked.endMs);
+
 /** What was asked, what is delivered, and what is missing in between. */
 export function captionOf(
   camera: Pick<Camera, 'number' | 'name'>,
@@ -202,20 +203,14 @@ export function captionOf(
   if (index === 0 && first !== undefined && last !== undefined) {
     lines.push(`Yêu cầu: ${sayRange(asked.startMs, asked.endMs)}`);
     lines.push(`Có trong clip: ${sayRange(first.startMs, last.endMs)}`);
-    for (const gap of job.gaps.slice(0, 8))
+    const gaps = job.gaps.filter((gap) => !isBrim(gap, asked));
+    for (const gap of gaps.slice(0, 8))
       lines.push(
         `Thiếu ${sayRange(gap.startMs, gap.endMs)} (${sayDuration(gap.endMs - gap.startMs)}): ${gapWords(gap.cause)}`,
       );
-    if (job.gaps.length > 8) lines.push(`… và ${job.gaps.length - 8} đoạn thiếu nữa`);
+    if (gaps.length > 8) lines.push(`… và ${gaps.length - 8} đoạn thiếu nữa`);
   }
   return lines.join('\n');
-}
-
-async function noFootageWords(house: House, camera: Camera, startMs: number, endMs: number): Promise<string> {
-  const coverage = await house.recorder.coverage(camera.recorderId, { startMs, endMs });
-  const reasons = [...new Set(coverage.gaps.map((gap) => gapWords(gap.cause)))];
-  const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`;
-  return `Camera ${labelOf(camera)} không có hình lúc ${sayRange(startMs, endMs)}${why}.\nAnh/chị thử giờ khác, hoặc camera gần đó nhé.`;
 }
 
 /** A clip in parts also comes whole, as recorded, by a link that expires. */

@@ -201,7 +201,16 @@ async function sheet(house: House, talk: Talk, cameras: Camera[]): Promise<void>
       reason: null,
     };
   });
-  const dead = cameras.filter((_, i) => shots[i] instanceof WorldError);
+  const dark = cameras.filter((_, i) => shots[i] instanceof WorldError);
+  const isOff = (camera: Camera) => infos.get(camera.recorderId)?.state === 'off';
+  const named = (label: string, those: Camera[]) =>
+    those.length === 0
+      ? ''
+      : `\n${label}: ${those.slice(0, 12).map(labelOf).join(', ')}${those.length > 12 ? ` và ${those.length - 12} camera nữa` : ''}`;
+  const missing = `${named(
+    'Mất hình',
+    dark.filter((camera) => !isOff(camera)),
+  )}${named('Đã tắt', dark.filter(isOff))}`;
   const place = footagePlace(talk);
   let delivered = true;
   for (let from = 0; from < tiles.length && delivered; from += SHEET) {
@@ -213,9 +222,7 @@ async function sheet(house: House, talk: Talk, cameras: Camera[]): Promise<void>
     delivered = await deliver(talk, {
       kind: 'photo',
       file: { path, sizeBytes: made.jpeg.length, fileName: 'camera.jpg' },
-      caption: `${alive}/${page.length} camera có hình, ${sayMoment(nowMs)}${
-        dead.length === 0 ? '' : `\nMất hình: ${dead.slice(0, 12).map(labelOf).join(', ')}`
-      }`,
+      caption: `${alive}/${page.length} camera có hình, ${sayMoment(nowMs)}${missing}`,
       width: made.width,
       height: made.height,
       ...(cameras.length <= 8

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { captionOf } from '../../handlers/commands/clip.js';
 import { fromVietnamTime } from '../../src/base/clock.js';
 import { openHouse, type TestHouse } from '../support/house.js';
 
@@ -144,7 +145,7 @@ describe('clip', () => {
   it('where nothing is recorded it says why', async () => {
     house.recorder.cut('cam2', { startMs: at(12, 0), endMs: at(12, 30) }, 'deleted');
     const [heard] = await house.as('canbo').say('clip 2 12h10');
-    expect(heard?.text).toMatch(/không có hình lúc 12:10:00–12:10:30.*: đoạn này đã hết hạn lưu/);
+    expect(heard?.text).toMatch(/không có hình lúc 12:10:00–12:10:30.*: đoạn này không còn, đã được xóa/);
     const [last] = await house.db.audit.findMany({ orderBy: { id: 'desc' }, take: 1 });
     expect(last).toMatchObject({ action: 'clip', result: 'no-footage' });
   });
@@ -186,5 +187,69 @@ describe('clip', () => {
     } finally {
       await small.close();
     }
+  });
+});
+
+describe('where nothing is recorded', () => {
+  const gap = (range: { startMs: number; endMs: number }, cause: 'unknown' | 'deleted' | 'unreachable') =>
+    house.recorder.cut('cam4', range, cause as 'deleted');
+
+  it('before the first recording: since when there is one, and a button to it', async () => {
+    gap({ startMs: 0, endMs: at(9, 0) }, 'unknown');
+    const me = house.as('canbo');
+    const [heard] = await me.say('clip 4 tối qua 8 rưỡi');
+    expect(heard?.text).toContain('không có hình lúc 20:30:00–20:30:30');
+    expect(heard?.text).toContain('chưa bắt đầu ghi. Hình có từ 09:00:00, thứ bảy 21/11/2026');
+    expect(heard?.text).not.toContain('chưa rõ');
+    expect(heard?.labels).toEqual(['Hình đầu tiên sau đó (09:00:00)', 'Tình trạng camera']);
+    const clip = await me.press('Hình đầu tiên sau đó (09:00:00)');
+    expect(clip.at(-1)?.reply.kind).toBe('video');
+    expect(clip.at(-1)?.text).toContain('Yêu cầu: 09:00:00–09:00:30');
+  });
+
+  it('in a hole: what is known of it, and buttons to both sides', async () => {
+    gap({ startMs: at(12, 0), endMs: at(12, 30) }, 'unreachable');
+    const me = house.as('canbo');
+    const [heard] = await me.say('clip 4 12h10');
+    expect(heard?.text).toMatch(/12:10:30.*: không kết nối được\.$/);
+    expect(heard?.labels.slice(0, 2)).toEqual([
+      'Hình cuối trước đó (12:00:00)',
+      'Hình đầu tiên sau đó (12:30:00)',
+    ]);
+    for (const label of heard?.labels.slice(0, 2) ?? []) {
+      const clip = await me.press(label);
+      expect(clip.at(-1)?.reply.kind, label).toBe('video');
+      await me.say('clip 4 12h10');
+    }
+  });
+
+  it('beyond the days of keeping: says how long pictures are kept', async () => {
+    const [heard] = await house.as('canbo').say('clip 4 14h ngày 1/9/2026');
+    expect(heard?.text).toContain('hình chỉ giữ 30 ngày, đoạn này đã hết hạn lưu');
+  });
+
+  it('names no lack of less than a second at the ends, and every one of a second', () => {
+    const asked = { startMs: at(9, 0), endMs: at(9, 1) };
+    const part = { ...asked, index: 0, durationMs: 60_000, sizeBytes: 1, width: 1, height: 1, codec: 'avc1' };
+    const said = (startMs: number, endMs: number) =>
+      captionOf(
+        { number: 4, name: 'x' },
+        asked,
+        { parts: [part], gaps: [{ startMs, endMs, cause: 'unknown' }] },
+        0,
+      );
+    expect(said(at(9, 0), at(9, 0) + 900)).not.toContain('Thiếu');
+    expect(said(at(9, 1) - 600, at(9, 1))).not.toContain('Thiếu');
+    expect(said(at(9, 0), at(9, 0) + 1000)).toContain('Thiếu');
+    expect(said(at(9, 0) + 20_000, at(9, 0) + 20_800)).toContain('Thiếu');
+  });
+
+  it('a camera that is switched off is no lost one', async () => {
+    await house.as('truong').say('camera tắt 4');
+    house.recorder.drop('cam3', 'unreachable', at(14, 2));
+    const [sheet] = await house.as('canbo').say('ảnh tất cả');
+    expect(sheet?.text).toMatch(/2\/4 camera có hình.*\nMất hình: 3 Cầu Cẩm Lương\nĐã tắt: 4 Nhà văn hóa/);
+    house.recorder.bring('cam3');
+    await house.as('truong').say('camera bật 4');
   });
 });
