@@ -8,6 +8,11 @@ import type { RecorderEventKind } from './types.js';
 
 /** The newest recordings stay even on a full disk: without them there is nothing to show at all. */
 const KEEP_NEWEST_MS = 10 * 60_000;
+/**
+ * Files of one camera that go by age in one round: many more than a minute brings, few enough that a clock that is
+ * wrongly far ahead takes a day, not a minute, to delete a month.
+ */
+const OLD_PER_ROUND = 30;
 const EVENT_DAYS = 90;
 const SEGMENT_EVENT_DAYS = 7;
 const BATCH = 500;
@@ -84,6 +89,7 @@ export class Retention {
   /** as last read; null before, or while the disk can't be read */
   disk: Disk | null = null;
   low = false;
+  private behind = false;
   private running: Promise<void> | null = null;
 
   constructor(private readonly options: RetentionOptions) {}
@@ -115,16 +121,16 @@ export class Retention {
     const wantedBytes = wantedFree(first, minFreeBytes, minFreePercent);
     const days = await index.retentionDays();
     const daysOf = (cameraId: string) => days.get(cameraId) ?? this.options.retentionDays;
+    const behind: string[] = [];
     for (const cameraId of await index.recordedCameras()) {
       const beforeMs = clock.now() - daysOf(cameraId) * DAY_MS;
-      for (;;) {
-        const segments = await index.oldestSegments(BATCH, { cameraId, beforeMs });
-        const free = { freeBytes: 1, wantedBytes: 0 };
-        const victims = chooseVictims({ segments, nowMs: clock.now(), daysOf, ...free });
-        const gone = await this.remove(victims);
-        if (gone < BATCH) break;
-      }
+      const segments = await index.oldestSegments(OLD_PER_ROUND + 1, { cameraId, beforeMs });
+      const free = { freeBytes: 1, wantedBytes: 0 };
+      const victims = chooseVictims({ segments, nowMs: clock.now(), daysOf, ...free });
+      await this.remove(victims.slice(0, OLD_PER_ROUND));
+      if (victims.length > OLD_PER_ROUND) behind.push(cameraId);
     }
+    this.tellBehind(behind);
     for (;;) {
       const { freeBytes } = await this.look();
       if (freeBytes >= wantedBytes) break;
@@ -135,6 +141,15 @@ export class Retention {
     this.judge(await this.look(), wantedBytes);
     const now = clock.now();
     await index.forgetEvents(now - EVENT_DAYS * DAY_MS, now - SEGMENT_EVENT_DAYS * DAY_MS);
+  }
+
+  private tellBehind(cameras: string[]): void {
+    if (cameras.length > 0 && !this.behind)
+      this.options.log.warn(
+        { cameras },
+        'much is beyond its days at once: it is deleted little by little. Is the clock of this machine right?',
+      );
+    this.behind = cameras.length > 0;
   }
 
   /** Row of the deletion, file, row of the segment, event (README, "Delete"). How many went. */

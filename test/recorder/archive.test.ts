@@ -247,3 +247,15 @@ describe('the index', () => {
     await index.close();
   });
 });
+
+it('a clock that is far ahead deletes little by little, so that there is time to notice', async () => {
+  const { index, row, retention } = await archive();
+  const month = 30 * 24 * HOUR;
+  for (let at = 0; at < 100; at += 1) await index.addSegment(row(NOW - 2 * month + at * 60_000));
+  const keeper = retention(500_000, { days: 30 });
+  await keeper.run();
+  expect(await index.segmentsUnder('cam1/')).toHaveLength(70);
+  for (let round = 0; round < 3; round += 1) await keeper.run();
+  expect(await index.segmentsUnder('cam1/')).toEqual([]);
+  await index.close();
+});
