@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { toVietnamTime } from '../../src/base/clock.js';
+import { DAY_MS, toVietnamTime } from '../../src/base/clock.js';
 import { PersonError } from '../../src/base/errors.js';
 import { ROLE_NAMES } from '../../src/base/roles.js';
 import type { Talk } from '../../src/chat/command.js';
@@ -15,6 +15,7 @@ import {
   isReportCodeTaken,
   latestReportOf,
   reportByCode,
+  reportBytesSince,
 } from '../../src/store/reports.js';
 import { readFact, writeFact } from '../../src/store/settings.js';
 import { officersChats } from '../alerts/recipients.js';
@@ -28,6 +29,8 @@ import { maskPhones } from './mask-phones.js';
 const TOGETHER_MS = 2 * 60_000;
 /** Reports a person may begin within an hour. */
 const PER_HOUR = 30;
+/** Bytes of files a person may send in a day: reports share the disk with the recordings, which make room for them. */
+const BYTES_PER_DAY = 500_000_000;
 
 interface Kept {
   id: number;
@@ -44,6 +47,13 @@ export async function receiveReport(house: House, talk: Talk, text: string): Pro
   if (begun > PER_HOUR)
     throw new PersonError(
       'Anh/chị đã gửi nhiều tin trong một giờ qua, xin đợi một lát rồi gửi tiếp. Việc khẩn cấp xin gọi ngay 113.',
+    );
+  if (
+    message.attachments.length > 0 &&
+    (await reportBytesSince(house.db, speaker.personId, talk.nowMs - DAY_MS)) > BYTES_PER_DAY
+  )
+    throw new PersonError(
+      'Hôm nay anh/chị đã gửi rất nhiều ảnh, video nên em chưa nhận thêm tệp được. Anh/chị nhắn bằng chữ giúp nhé, hoặc gửi tệp vào ngày mai. Việc khẩn cấp xin gọi ngay 113.',
     );
   const { files, refusals } = await takeFiles(house, talk, message.attachments);
   const place = message.place ?? null;

@@ -92,3 +92,12 @@ export async function countReportFiles(db: Store, reportId: number): Promise<num
 export async function countReportsSince(db: Store, personId: number, sinceMs: number): Promise<number> {
   return db.report.count({ where: { personId, receivedMs: { gte: BigInt(sinceMs) } } });
 }
+
+/** Bytes of the files a person has sent with reports begun since a moment. */
+export async function reportBytesSince(db: Store, personId: number, sinceMs: number): Promise<number> {
+  const { _sum } = await db.reportFile.aggregate({
+    _sum: { sizeBytes: true },
+    where: { report: { personId, receivedMs: { gte: BigInt(sinceMs) } } },
+  });
+  return Number(_sum.sizeBytes ?? 0);
+}

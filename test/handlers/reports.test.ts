@@ -66,6 +66,18 @@ describe('a report', () => {
     expect(await house.db.report.count()).toBe(0);
   });
 
+  it('files beyond a day’s share are refused with a sentence, words and other people go on', async () => {
+    await house.as('khach').say('xe lạ ở cầu', { attachments: [file('photo1')] });
+    await house.db.reportFile.updateMany({ data: { sizeBytes: 600_000_000 } });
+    const [refused] = await house.as('khach').say('thêm', { attachments: [file('photo2')] });
+    expect(refused?.text).toContain('chưa nhận thêm tệp');
+    expect(await house.db.reportFile.count()).toBe(1);
+    const [words] = await house.as('khach').say('có trộm ở nhà bà Năm');
+    expect(words?.text).toContain('TB-');
+    await house.as('ho').say('', { attachments: [file('photo3')] });
+    expect(await house.db.reportFile.count()).toBe(2);
+  });
+
   it('an album that comes as several messages is one report with one receipt', async () => {
     const me = house.as('ho');
     const answers = [];
