@@ -34,6 +34,8 @@ export interface ClipOrder extends Range {
   /** 0–1 */
   onProgress?: (progress: number) => void;
   signal?: AbortSignal | undefined;
+  /** a file that is not where it should be: a gap (true), or ENOENT is thrown, since it may just have been renamed */
+  skipMissing?: boolean;
 }
 
 export interface MadePart extends ClipPart {
@@ -53,7 +55,7 @@ export interface MadeClip {
 export async function makeClip(order: ClipOrder): Promise<MadeClip> {
   const { maxBytes, signal, startMs, endMs } = order;
   if (!(endMs > startMs)) throw new WorldError('invalid', 'a clip must end after it starts');
-  const segments = await loadSegments(order.segments, signal);
+  const segments = await loadSegments(order.segments, signal, order.skipMissing ?? true);
   const plan = planParts(segments, order);
   if (plan.parts.length === 0) throw new WorldError('no-footage', 'nothing is recorded in that range');
   const total = plan.parts.reduce((sum, part) => sum + part.mostBytes, 0);
@@ -84,6 +86,7 @@ export async function makeClip(order: ClipOrder): Promise<MadeClip> {
 export async function loadSegments(
   segments: SegmentInfo[],
   signal?: AbortSignal | undefined,
+  skipMissing = true,
 ): Promise<LoadedSegment[]> {
   const load = async ({ path, startMs, known }: SegmentInfo): Promise<LoadedSegment | null> => {
     if (signal?.aborted) throw new WorldError('cancelled', 'the clip was cancelled');
@@ -92,7 +95,8 @@ export async function loadSegments(
       const scanned = await scanFile(path);
       return scanned && { path, startMs, init: scanned.init, fragments: scanned.fragments };
     } catch (error) {
-      if (error instanceof Mp4Error || (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      if (error instanceof Mp4Error) return null;
+      if (skipMissing && (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw error;
     }
   };

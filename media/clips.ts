@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import { WorldError } from '../src/base/errors.js';
 import type { Log } from '../src/base/log.js';
@@ -37,6 +38,8 @@ const LATEST_AHEAD_MS = 10 * 60_000;
 /** Pictures arrive this long after they were taken, at most. */
 const ARRIVAL_MS = 10_000;
 const MOST_JOBS = 200;
+const MOST_TRIES = 4;
+const AGAIN_MS = 50;
 
 /** Clips as jobs: made side by side, transcodes one after the other, kept for a while, then removed. */
 export class Clips {
@@ -191,6 +194,7 @@ export class Clips {
           // One GOP before: the clip begins at the keyframe before what was asked.
           segments: await this.options.footage.segments(cameraId, stream, { startMs, endMs }),
           ...(maxBytes !== undefined && { maxBytes }),
+          skipMissing: tries === MOST_TRIES,
           signal: job.abort.signal,
           onProgress: (progress) => {
             const rounded = Math.round(progress * 100) / 100;
@@ -198,8 +202,9 @@ export class Clips {
           },
         });
       } catch (error) {
-        // The file was renamed (closed) between finding and reading it.
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries >= 3) throw error;
+        // A file was renamed (closed) between finding and reading it; the index knows its new name in a moment.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === MOST_TRIES) throw error;
+        await pause(AGAIN_MS * tries, undefined, { signal: job.abort.signal });
       }
     }
   }

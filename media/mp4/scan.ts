@@ -41,8 +41,8 @@ export function describeFragment(fragment: Fragment, offset: number): FileFragme
   return { ...told, offset, size: bytes.length, moof: Buffer.from(bytes.subarray(0, header.size)) };
 }
 
-/** Enough for prft + moof + the head of the mdat of an ordinary fragment in one read. */
-const WINDOW_BYTES = 8 * 1024;
+/** Several fragments a read: reading on is quicker than asking again, and a clip needs the pictures anyway. */
+const WINDOW_BYTES = 512 * 1024;
 const LARGEST_MOOV = 4 * 1024 * 1024;
 const LARGEST_MOOF = 8 * 1024 * 1024;
 
@@ -118,7 +118,8 @@ async function scan(handle: FileHandle): Promise<ScannedFile | null> {
 
 /** Reads a file forward in small pieces; what is asked for next is mostly in the piece already read. */
 class Window {
-  private piece = Buffer.alloc(0);
+  private buffer = Buffer.alloc(0);
+  private piece = this.buffer;
   private from = 0;
 
   constructor(
@@ -130,8 +131,10 @@ class Window {
   async upTo(at: number, bytes: number): Promise<Buffer> {
     const wanted = Math.max(0, Math.min(bytes, this.fileBytes - at));
     if (at < this.from || at + wanted > this.from + this.piece.length) {
-      const buffer = Buffer.allocUnsafe(Math.min(Math.max(wanted, WINDOW_BYTES), this.fileBytes - at));
-      this.piece = buffer.subarray(0, await readFully(this.handle, buffer, at));
+      const size = Math.min(Math.max(wanted, WINDOW_BYTES), this.fileBytes - at);
+      if (this.buffer.length < size) this.buffer = Buffer.allocUnsafeSlow(size);
+      const filled = await readFully(this.handle, this.buffer.subarray(0, size), at);
+      this.piece = this.buffer.subarray(0, filled);
       this.from = at;
     }
     return this.piece.subarray(at - this.from, at - this.from + wanted);
