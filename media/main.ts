@@ -1,7 +1,11 @@
+import fs from 'node:fs/promises';
 import process from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
 import { makeConfig } from '../src/base/config.js';
 import { WorldError } from '../src/base/errors.js';
+import { takeFolder } from '../src/base/folder-lock.js';
 import { makeLog } from '../src/base/log.js';
+import { productVersion } from '../src/base/project.js';
 import { runService, tellParent } from '../src/base/service.js';
 import { type ServiceOptions, startService } from './service.js';
 
@@ -16,12 +20,36 @@ const forTests = (): Partial<ServiceOptions> =>
 const NO_FFMPEG =
   'Không có ffmpeg chạy được nên chưa ghi hình. Hãy cài ffmpeg từ bản 5 trở lên, hoặc sửa FFMPEG_PATH trong .env; cài xong việc ghi tự bắt đầu.';
 
-await runService(log, async () => {
-  const service = await startService(config, { log, ...forTests() }).catch((error: unknown) => {
-    if (error instanceof WorldError && error.kind === 'not-found')
-      tellParent({ type: 'say', line: NO_FFMPEG });
-    throw error;
-  });
+const FOLDER_TAKEN = (holder: number) =>
+  `Thư mục ghi hình đang được một Mắt Thần khác dùng (tiến trình ${holder}). Dừng nó, hoặc đặt RECORDINGS_DIR khác trong .env.`;
+
+/** One that was just killed or told to stop may still be closing its files, ms. */
+const FOLDER_FREE_MS = 20_000;
+
+/** Two recorders on one folder would cut each other's files. */
+async function takeRecordings(folder: string, signal: AbortSignal): Promise<void> {
+  await fs.mkdir(folder, { recursive: true });
+  const until = performance.now() + FOLDER_FREE_MS;
+  for (;;) {
+    const holder = await takeFolder(folder);
+    if (holder === null) return;
+    if (performance.now() > until) {
+      tellParent({ type: 'say', line: FOLDER_TAKEN(holder) });
+      throw new Error(`the recordings' folder is taken by process ${holder}`);
+    }
+    await pause(200, undefined, { signal });
+  }
+}
+
+await runService(log, async (signal) => {
+  await takeRecordings(config.recordingsDir, signal);
+  const service = await startService(config, { log, version: productVersion(), ...forTests() }).catch(
+    (error: unknown) => {
+      if (error instanceof WorldError && error.kind === 'not-found')
+        tellParent({ type: 'say', line: NO_FFMPEG });
+      throw error;
+    },
+  );
   tellParent({ type: 'ready', port: service.port });
   return service;
 });

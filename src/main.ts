@@ -78,8 +78,7 @@ async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<vo
     if (stopping) return;
     stopping = true;
     say('Đang dừng…');
-    await bot.stop();
-    await recorder.stop();
+    await Promise.all([bot.stop(), recorder.stop()]);
     log.info('stopped');
     say('Đã dừng. Chạy lại bằng: npm start');
     process.exit(0);

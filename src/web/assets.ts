@@ -1,18 +1,7 @@
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import express, { type Response, type Router } from 'express';
-
-/** The package's folder, whether this runs from the sources or from dist/. */
-function projectRoot(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(path.join(folder, 'package.json'))) {
-    const above = path.dirname(folder);
-    if (above === folder) throw new Error('no package.json above the web pages');
-    folder = above;
-  }
-  return folder;
-}
+import { projectRoot } from '../base/project.js';
 
 export const PAGES = path.join(projectRoot(), 'src', 'web', 'pages');
 
