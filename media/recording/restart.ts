@@ -1,3 +1,4 @@
+import { backoffMs } from '../../src/base/backoff.js';
 import type { Cause } from '../types.js';
 
 export interface EndedConnection {
@@ -20,7 +21,6 @@ const REFUSED_MS = 30 * 60_000;
  * @param random in [0, 1)
  */
 export function restartWait(ended: EndedConnection, tries: number, random: number): number {
-  const jitter = 0.8 + 0.4 * random;
-  if (ended.cause === 'refused') return tries <= 1 ? 10_000 * jitter : REFUSED_MS;
-  return Math.min(BASE_MS * 2 ** Math.min(tries - 1, 10), LONGEST_MS) * jitter;
+  if (ended.cause === 'refused') return tries <= 1 ? backoffMs(1, 10_000, 10_000, () => random) : REFUSED_MS;
+  return backoffMs(tries, BASE_MS, LONGEST_MS, () => random);
 }
