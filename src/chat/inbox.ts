@@ -1,3 +1,4 @@
+import { cleanName, cleanText } from '../base/clean-text.js';
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import type { Database } from '../store/database.js';
@@ -226,13 +227,19 @@ export function makeInbox(options: InboxOptions): Inbox {
   };
 }
 
-const normalise = (incoming: Incoming): Incoming =>
-  incoming.kind === 'event'
-    ? incoming
-    : {
-        ...incoming,
-        // what people say to each other in a group is none of our business, and is not kept
-        text: incoming.addressed ? incoming.text.normalize('NFC') : '',
-        attachments: incoming.addressed ? incoming.attachments : [],
-        sender: { ...incoming.sender, name: incoming.sender.name.normalize('NFC') },
-      };
+const normalise = (incoming: Incoming): Incoming => {
+  const title = incoming.chatTitle === undefined ? {} : { chatTitle: cleanName(incoming.chatTitle) };
+  if (incoming.kind === 'event') return { ...incoming, ...title };
+  return {
+    ...incoming,
+    ...title,
+    // what people say to each other in a group is none of our business, and is not kept
+    text: incoming.addressed ? cleanText(incoming.text) : '',
+    attachments: incoming.addressed
+      ? incoming.attachments.map((one) =>
+          one.fileName === undefined ? one : { ...one, fileName: cleanName(one.fileName) },
+        )
+      : [],
+    sender: { ...incoming.sender, name: cleanName(incoming.sender.name) },
+  };
+};

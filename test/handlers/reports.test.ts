@@ -66,6 +66,13 @@ describe('a report', () => {
     expect(await house.db.report.count()).toBe(0);
   });
 
+  it('half a character, a NUL and turned writing are kept as well as can be', async () => {
+    const [receipt] = await house.as('ho').say('có trộm ở nhà bà Năm \ud83d rồi \u0000 nhé');
+    expect(receipt?.text).toContain('TB-');
+    const [stored] = await house.db.report.findMany();
+    expect(stored?.text).toBe('có trộm ở nhà bà Năm \ufffd rồi \ufffd nhé');
+  });
+
   it('files beyond a day’s share are refused with a sentence, words and other people go on', async () => {
     await house.as('khach').say('xe lạ ở cầu', { attachments: [file('photo1')] });
     await house.db.reportFile.updateMany({ data: { sizeBytes: 600_000_000 } });
