@@ -61,6 +61,15 @@ describe('the web server', () => {
     expect(proxied.status).toBe(404);
   });
 
+  it('tells the world that it is well, and no more', async () => {
+    const { url } = await open({ health: () => ({ ok: true, recorder: { cameras: { total: 30 } } }) });
+    expect(await (await fetch(`${url}/healthz`)).json()).toMatchObject({
+      recorder: { cameras: { total: 30 } },
+    });
+    const proxied = await fetch(`${url}/healthz`, { headers: { 'x-forwarded-for': '203.0.113.9' } });
+    expect(await proxied.json()).toEqual({ ok: true });
+  });
+
   it('answers no other name than its own while bound to loopback', async () => {
     const { url, port } = await open({ publicUrl: 'https://mat-than.example' });
     const status = async (host: string) => (await raw(`${url}/healthz`, { headers: { host } })).status;
