@@ -59,7 +59,11 @@ async function begin(client: Client): Promise<LibsqlTransaction> {
  * @param file path of the SQLite file
  */
 export async function openDatabase(file: string): Promise<Database> {
-  const database = new PrismaClient({ adapter: new OneConnection({ url: `file:${file}` }) });
+  const database = new PrismaClient({
+    adapter: new OneConnection({ url: `file:${file}` }),
+    // else its errors repeat what was to be written: words, names, sealed addresses
+    errorFormat: 'minimal',
+  });
   await database.$queryRawUnsafe('PRAGMA journal_mode=WAL');
   await database.$queryRawUnsafe('PRAGMA synchronous=FULL');
   await database.$queryRawUnsafe('PRAGMA busy_timeout=5000');
