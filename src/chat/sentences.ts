@@ -55,7 +55,7 @@ export const usage = (command: Command) =>
   `/${command.name}: ${command.summary}.\nVí dụ: ${command.example}`.replace('..', '.');
 
 export const refused = (command: Command) =>
-  `Việc này (${command.summary.toLowerCase()}) anh/chị chưa được giao quyền. Gõ "quyền" để xem mình làm được gì, cần thêm thì liên hệ trưởng công an nhé.`;
+  `${command.section === 'xem' ? 'Hình camera chỉ người được giao mới xem được ạ. ' : ''}Việc này (${command.summary.charAt(0).toLowerCase()}${command.summary.slice(1)}) anh/chị chưa được giao quyền. Gõ “quyền” để xem mình làm được gì; cần thêm, xin liên hệ trưởng công an nhé.`;
 
 export const privateOnly = 'Việc này xin anh/chị nhắn riêng cho em, em không trả lời trong nhóm được ạ.';
 
