@@ -19,7 +19,7 @@ const STAFF = new Set(['chief', 'officer', 'technician']);
 /** What to do with words that are no command, and with files. Groups: silence. */
 export const makeFallbacks = (
   house: House,
-  { table, pictures, clips }: { table: () => Command[]; pictures: Command; clips: Command },
+  { table, ...quick }: { table: () => Command[]; pictures: Command; clips: Command; cameras: Command },
 ): Fallbacks => ({
   async words(talk) {
     if (talk.group !== null) return talk.staySilent();
@@ -32,14 +32,14 @@ export const makeFallbacks = (
       return talk.reply(CODE_SHORT);
     const kind = smallTalk(text);
     if (kind !== null) return answerSmallTalk(talk, kind);
-    if (await answerQuickly(house, talk, { pictures, clips }, text)) return;
+    if (await answerQuickly(house, talk, quick, text)) return;
     const { role } = talk.speaker;
     if (await offerBooking(talk, text)) return;
     if ((role === 'guest' || role === 'household' || role === 'donor') && speaksOfGiving(text))
       return aboutGiving(house, talk, text);
     if (role === 'guest' || role === 'household' || role === 'donor') {
-      if (!looksLikeReport(text)) return help(house, talk, table(), text);
-    } else if (!looksLikeReport(text) && GREETING.test(fold(text))) return help(house, talk, table(), text);
+      if (!looksLikeReport(text)) return help(house, talk, table(), GREETING.test(fold(text)) ? '' : text);
+    } else if (!looksLikeReport(text) && GREETING.test(fold(text))) return help(house, talk, table());
     else if (STAFF.has(role) || !looksLikeReport(text)) return askStaff(house, talk, text);
     await receiveReport(house, talk, text);
   },
@@ -98,7 +98,7 @@ async function askStaff(house: House, talk: Talk, text: string): Promise<void> {
     text: `Em chưa rõ ý anh/chị.${worth ? ' Nếu đây là tin báo, bấm nút dưới để gửi vào nhóm cán bộ.' : ''}`,
     buttons: [
       ...(worth ? [[{ label: 'Gửi thành tin báo', says: `báo tin ${text}` }]] : []),
-      ...(await exampleButtons(house, talk)),
+      ...(worth ? [] : await exampleButtons(house, talk)),
       [{ label: 'Trợ giúp', says: 'trợ giúp' }],
     ],
   });

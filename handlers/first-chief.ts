@@ -47,7 +47,7 @@ export async function ensureFirstChiefCode(house: {
   return { code, file, expiresMs };
 }
 
-type Outcome = 'chief' | 'wrong' | 'over' | 'none';
+type Outcome = 'chief' | 'wrong' | 'over' | 'taken' | 'none';
 
 /** Takes a code that somebody sent in private; the right one makes them chief, once. */
 export async function redeemChiefCode(
@@ -57,7 +57,8 @@ export async function redeemChiefCode(
 ): Promise<void> {
   const outcome = await talk.once('first-chief', async (tx): Promise<Outcome> => {
     const known = await readFact<ChiefCode>(tx, KEY);
-    if (known === null || (await countChiefs(tx)) > 0) return 'none';
+    if ((await countChiefs(tx)) > 0) return 'taken';
+    if (known === null) return 'none';
     if (known.expiresMs <= talk.nowMs || known.attemptsLeft <= 0) return 'over';
     const right = known.hash === hashToken(code);
     if (right) {
@@ -90,8 +91,10 @@ export async function redeemChiefCode(
     });
   } else
     await talk.reply(
-      outcome === 'wrong'
-        ? 'Mã này chưa đúng. Anh/chị xem lại mã ở màn hình máy chủ nhé; mã chỉ được thử vài lần.'
-        : 'Mã này không còn dùng được. Anh/chị khởi động lại Mắt Thần trên máy chủ để có mã mới, hoặc nhờ trưởng công an mời.',
+      outcome === 'taken'
+        ? 'Mã này không còn dùng được. Anh/chị nhờ trưởng công an mời vào nhé.'
+        : outcome === 'wrong'
+          ? 'Mã này chưa đúng. Anh/chị xem lại mã ở màn hình máy chủ nhé; mã chỉ được thử vài lần.'
+          : 'Mã này không còn dùng được. Anh/chị khởi động lại Mắt Thần trên máy chủ để có mã mới.',
     );
 }

@@ -41,10 +41,11 @@ export function makeHandlers(house: House): Handlers {
   // When someone speaks.
   const clips = clipCommand(house);
   const pictures = pictureCommand(house, clips);
+  const cameras = cameraCommand(house, { pictures, clips });
   const commands: Command[] = [
     pictures,
     clips,
-    cameraCommand(house, { pictures, clips }),
+    cameras,
     reportCommand(house),
     donateCommand(house),
     inviteCommand(house),
@@ -60,7 +61,7 @@ export function makeHandlers(house: House): Handlers {
   ];
   return {
     commands,
-    fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips }),
+    fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips, cameras }),
     onRefused: logRefused,
     onEvent: (event) => greetGroup(house, event),
     // When a camera speaks.

@@ -4,19 +4,31 @@ import type { Command, Talk } from '../src/chat/command.js';
 import type { Camera } from '../src/store/cameras.js';
 import { askedCameras, labelOf } from './camera-asked.js';
 import type { House } from './house.js';
-import { readPast } from './past.js';
+import { handOver, readPast } from './past.js';
 import { may } from './rights.js';
 import { rows } from './saying.js';
 
 /** The polite or hasty beginning of a wish to see something, folded. */
 const WISH =
-  /^(?:(?:em|bot|ad|ban|mat than) oi )?(?:cho (?:(?:anh|chi|em|toi|minh|chu|co|bac|to|tao|xep|a|c|e|t) )?(?:xin|xem|coi|muon|ngo|lay)(?: lai)?|gui (?:(?:cho )?(?:anh|chi|em|toi|minh) )?|(?:anh|chi|toi|minh) (?:can|muon) (?:xem|coi|lay)|can xem|muon xem|xem|coi|mo|lay|xin|ngo|kiem tra|check)(?: (?:cai|tam|buc|(?:mot|1) (?:cai|tam|buc|doan|it)|lai|thu|ho|giup|nhanh|ngay))*(?= |$)/;
+  /^(?:(?:em|bot|ad|ban|mat than) oi )?(?:cho (?:(?:anh|chi|em|toi|minh|chu|co|bac|to|tao|xep|a|c|e|t) )?(?:xin|xem|coi|muon|ngo|lay)(?: lai)?|gui (?:(?:cho )?(?:anh|chi|em|toi|minh) )?|(?:anh|chi|toi|minh) (?:can|muon) (?:xem|coi|lay)|can xem|muon xem|xem|coi|mo|lay|xin|ngo|kiem tra|check|live)(?: (?:cho (?:anh|chi|em|toi|minh|chu|bac)|truc tiep|live|cai|tam|buc|(?:mot|1) (?:cai|tam|buc|doan|it)|lai|thu|ho|giup|nhanh|ngay))*(?= |$)/;
 const SEE = /^(?:hinh anh|anh|hinh)(?= |$)/;
 const FILM = /^(?:doan )?(?:clip|video)(?= |$)/;
 const WHERE = /^(?:o|tai|cua)(?= )/;
 const CAMERA_WORD = /^(?:cam|camera|kam|may quay)(?: so)? ?\d/;
 const END =
   /(?: (?:di|nhe|nha|a|voi|cai|phat|em|em oi|(?:dum|giup|ho|cho)(?: (?:anh|chi|em|toi|minh))?|ngay|gap|luon|bay gio|hien tai|luc nay|xem|coi|xem nao|nao|duoc khong|dc ko|duoc ko))+$/;
+
+/** "tắt cam 4", "sửa cam 2 tên Cầu": the work before the camera, folded. */
+const TASK = /^(?:tat|bat|sua|xoa)(?= (?:cam|camera|kam|may quay)(?: |$| ?\d))/;
+
+/** The words of a camera task that begins with its verb, as the camera command reads them; else null. */
+export function taskOf(text: string): string | null {
+  const read = readWords(text.normalize('NFC'));
+  const folded = read.tokens.map((token) => token.folded).join(' ');
+  if (!TASK.test(folded)) return null;
+  const verb = read.tokens[0];
+  return verb === undefined ? null : `${verb.text} ${read.text.slice(verb.end).trim()}`;
+}
 
 /** What a short text without a command's word wishes for; `words` name the camera and perhaps a time. */
 export type Wish = { kind: 'picture' | 'clip' | 'camera'; asked: boolean; words: string };
@@ -73,6 +85,8 @@ function isWritten(words: string, cameras: readonly Camera[]): boolean {
         .toLowerCase()
         .match(/[\p{L}\d]+/gu) ?? [];
     const names = [...own, 'cam', 'camera', 'kam', 'số', 'so', 'thôn', 'thon', 'máy', 'may', 'quay'];
+    if (said.length === 1 && /^c(?:am)?\d+$/.test(said[0] ?? ''))
+      return said[0]?.replace(/\D/g, '') === String(camera.number);
     if (said.length === 1) return names.some((name) => name === said[0] || fold(name) === said[0]);
     return said.every(
       (word) => /\d/.test(word) || names.some((name) => fold(name) === fold(word) || isSlip(name, word)),
@@ -91,10 +105,17 @@ const isSlip = (name: string, word: string) =>
 export async function answerQuickly(
   house: House,
   talk: Talk,
-  commands: { pictures: Command; clips: Command },
+  commands: { pictures: Command; clips: Command; cameras: Command },
   text: string,
 ): Promise<boolean> {
   if (!may(talk.speaker.role, 'picture')) return false;
+  const task = taskOf(text);
+  if (task !== null) {
+    const read = await handOver(commands.cameras, talk, task);
+    if (read.kind === 'not-mine') return false;
+    await read.reply(talk);
+    return true;
+  }
   const wish = wishOf(text);
   if (wish === null) return false;
   const past = await readPast(house, commands.clips, talk, wish.words);
@@ -129,10 +150,9 @@ export async function answerQuickly(
     ]);
     return true;
   }
-  const read = await command.read(wish.words, talk);
+  const read = await handOver(command, talk, wish.words);
   if (read.kind === 'not-mine') return false;
-  if (read.kind === 'answer') await read.reply(talk);
-  else await command.run(talk, read.args);
+  await read.reply(talk);
   return true;
 }
 

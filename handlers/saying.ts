@@ -73,6 +73,7 @@ export function findHamlet(hamlets: Hamlet[], words: string): Hamlet | null {
   const asked = fold(words);
   if (asked === '') return null;
   const bare = asked.replace(HAMLET_KINDS, '');
+  if (namesHamlet(bare)) return findHamlet(hamlets, bare);
   return (
     hamlets.find((hamlet) => fold(hamlet.name) === asked) ??
     hamlets.find((hamlet) => fold(hamlet.name).replace(HAMLET_KINDS, '') === bare) ??
@@ -90,6 +91,6 @@ export async function hamletCalled(house: House, words: string): Promise<Hamlet>
       ? 'Hiện chưa có thôn nào.'
       : `Đang có: ${hamlets.map((hamlet) => hamlet.name).join(', ')}.`;
   throw new PersonError(
-    `Em chưa thấy thôn nào tên “${words.trim()}”. ${known} Trưởng công an thêm thôn bằng cách gõ: thôn thêm ${words.trim() || 'Thôn 1'}`,
+    `Em chưa thấy thôn nào tên “${words.trim()}”. ${known} Trưởng công an thêm thôn bằng cách gõ: thôn thêm ${words.trim().replace(/^(?:thôn|thon)\s+(?=(?:thôn|thon)\s)/iu, '') || 'Thôn 1'}`,
   );
 }

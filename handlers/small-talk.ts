@@ -6,7 +6,7 @@ export type SmallTalk = 'thanks' | 'agreed' | null;
 const THANKS =
   /^(?:(?:da|vang|ok|oke|em|anh|toi) )*(?:cam on|cam ta|cam on nhieu|thanks?|tks|thank you|biet on)\b/;
 const AGREED =
-  /^(?:ok|oke|okie|okay|uk|uh|u|um|vang|vang a|da|da vang|duoc|duoc roi|ro|ro roi|biet roi|anh biet roi|hieu roi|nhat tri|tot|tot lam|hay|hay qua|gioi qua|yes)(?: (?:em|anh|chi|nhe|nha|a|roi|oi))*$/;
+  /^(?:ok|oke|okie|okay|uk|uh|u|um|vang|vang a|da|da vang|duoc|duoc roi|ro|ro roi|biet roi|anh biet roi|hieu roi|nhat tri|tot|tot lam|hay|hay qua|gioi qua|yes|thoi|thoi khoi|thoi khong can|khong|khong can|khong can dau|de sau)(?: (?:em|anh|chi|nhe|nha|a|roi|oi))*$/;
 
 /** Thanks, and signs that something was heard ("ok", "👍"): they deserve a short answer, never a page of help. */
 export function smallTalk(text: string): SmallTalk {

@@ -68,11 +68,12 @@ const PURPOSES: Record<string, string> = {
   public: 'nhóm chung',
 };
 
+const CHANNELS: Record<string, string> = { telegram: 'Telegram', zalo: 'Zalo', console: 'trang web' };
+
 const placeWords = (place: string): string => {
   const [channel, kind, purpose] = place.split(':');
-  return kind === 'group'
-    ? `${PURPOSES[purpose ?? ''] ?? 'nhóm khác'} (${channel})`
-    : `chat riêng (${channel})`;
+  const on = CHANNELS[channel ?? ''] ?? channel;
+  return kind === 'group' ? `${PURPOSES[purpose ?? ''] ?? 'nhóm khác'} (${on})` : `chat riêng (${on})`;
 };
 
 /** A day named in the words, and the words without it. */
@@ -175,7 +176,7 @@ export const logCommand = (house: House) =>
       const text =
         entries.length === 0
           ? `${title}: chưa có gì.`
-          : `${title}\n${entries.map((entry) => line(entry, names)).join('\n')}${entries.length === query.limit ? `\n(chỉ ${query.limit} dòng mới nhất)` : ''}`;
+          : `${title}\n${linesOf(entries, names, talk.nowMs).join('\n')}${entries.length === query.limit ? `\n(chỉ ${query.limit} lượt mới nhất)` : ''}`;
       await sayInPrivate(talk, text);
       await log(talk, [
         { action: 'log.read', result: 'ok', detail: about, place: `${talk.message.channel}:private` },
@@ -183,14 +184,44 @@ export const logCommand = (house: House) =>
     },
   });
 
-function line(entry: AuditEntry, names: Map<number, string>): string {
+/** Pictures taken by one wish ("ảnh tất cả") share one line: same person, place and outcome within these ms. */
+const TOGETHER_MS = 3000;
+
+/** Lines of the log, newest first; `names` are those of cameras. */
+export function linesOf(entries: AuditEntry[], names: Map<number, string>, nowMs: number): string[] {
+  const groups: AuditEntry[][] = [];
+  for (const entry of entries) {
+    const last = groups.at(-1);
+    const first = last?.[0];
+    const joins =
+      first !== undefined &&
+      entry.action === 'snapshot' &&
+      first.action === 'snapshot' &&
+      entry.cameraId != null &&
+      !last?.some((one) => one.cameraId === entry.cameraId) &&
+      first.personName === entry.personName &&
+      first.place === entry.place &&
+      first.result === entry.result &&
+      Math.abs(first.atMs - entry.atMs) <= TOGETHER_MS;
+    if (joins) last?.push(entry);
+    else groups.push([entry]);
+  }
+  return groups.map((group) => line(group, names, nowMs));
+}
+
+function line(group: AuditEntry[], names: Map<number, string>, nowMs: number): string {
+  const entry = group[0] as AuditEntry;
   const what = ACTIONS[entry.action] ?? entry.action;
-  const camera = entry.cameraId == null ? '' : ` · ${names.get(entry.cameraId) ?? 'camera đã xóa'}`;
+  const called = group
+    .flatMap((one) => (one.cameraId == null ? [] : [names.get(one.cameraId) ?? 'camera đã xóa']))
+    .reverse();
+  const camera = called.length === 0 ? '' : ` · ${called.join(', ').replaceAll(', camera ', ', ')}`;
   const range =
     entry.action === 'clip' && entry.startMs != null && entry.endMs != null
       ? ` · ${sayRange(entry.startMs, entry.endMs)}`
       : '';
   const result = RESULTS[entry.result] ?? entry.result;
   const detail = entry.detail == null || entry.detail === '' ? '' : ` · ${entry.detail}`;
-  return `• ${sayClock(entry.atMs)} ${sayDate(entry.atMs)} · ${entry.personName} · ${what}${camera}${range}${detail} · ${placeWords(entry.place)}${result === '' ? '' : ` · ${result}`}`;
+  const day = sayDate(entry.atMs) === sayDate(nowMs) ? '' : ` ${sayDate(entry.atMs)}`;
+  return `• ${sayClock(entry.atMs)}${day} · ${entry.personName} · ${what}${camera}${range}${detail} · ${placeWords(entry.place)}${result === '' ? '' : ` · ${result}`}`;
 }

@@ -30,7 +30,8 @@ export const cameraCommand = (house: House, { pictures, clips }: { pictures: Com
     may: MAY.cameraList,
     inGroups: true,
     section: 'xem',
-    async read(words, talk) {
+    async read(said, talk) {
+      const words = verbFirst(said);
       // Run again after a crash, when the secret is out of it: all was done and said but for the last tick.
       if (words.includes(SCRUBBED))
         return {
@@ -85,6 +86,19 @@ const SHORT = /^(?:cam|kam) ?(?:so )?\d{1,4}$/;
 /** "nào hỏng", "3 hỏng từ bao giờ", "có bị mất hình không": words about how a camera is, folded. */
 const STATE =
   /(?:^| )(?:nao |dang |co |con |bi |khong |ko )*(?:hong|mat hinh|mat ket noi|mat song|offline|loi|chet|khong len hinh|khong len|khong ghi|ko ghi|tinh trang|trang thai|hoat dong|chay)(?: (?:roi|khong|ko|chua|nao|tu bao gio|tu luc nao|tu khi nao|khi nao|bao gio|luc nao|the nao|ra sao|sao roi|on khong))*$/;
+
+/** "4 đổi tên Cầu mới", "số 4 tắt": the verb goes first, as the tasks are read. */
+function verbFirst(words: string): string {
+  const turned =
+    /^\s*(?:số\s+|so\s+)?(\d{1,4})\s+(?:(?:đổi|doi|sửa|sua)\s+(?=\S))?(tên|ten|tắt|tat|bật|bat|xóa|xoá|xoa|sửa|sua|thôn|thon|địa chỉ|dia chi|mật khẩu|mat khau|điểm lắp)(?=\s|$)\s*(.*)$/iu.exec(
+      words,
+    );
+  if (turned === null) return words;
+  const [, number, verb = '', rest] = turned;
+  return /^(?:tat|bat|xoa|sua)$/.test(fold(verb))
+    ? `${verb} ${number} ${rest}`.trim()
+    : `sửa ${number} ${verb} ${rest}`.trim();
+}
 
 /** What is left of words about a camera's state ("3"), or null when they are not about that. */
 function aboutState(words: string): string | null {

@@ -135,7 +135,7 @@ async function list(house: House, talk: Talk): Promise<void> {
   const groups = await listGroups(house.db);
   const lines = groups.map(
     (group) =>
-      `• ${group.title}: ${group.purpose === null ? 'chưa giao việc' : `${PURPOSE_NAMES[group.purpose]}${group.hamletName === null ? '' : ` ${group.hamletName}`}`}`,
+      `• ${group.title}: ${group.purpose === null ? 'chưa giao việc' : group.hamletName === null ? PURPOSE_NAMES[group.purpose] : `nhóm của ${group.hamletName}`}`,
   );
   await talk.reply({
     kind: 'text',

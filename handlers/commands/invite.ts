@@ -14,7 +14,7 @@ import type { House } from '../house.js';
 import { redeem } from '../redeem.js';
 import { invitable, MAY } from '../rights.js';
 import { readRoleAt } from '../role-words.js';
-import { findHamlet, insists, placeOf, privately, rows, sayInPrivate } from '../saying.js';
+import { findHamlet, hamletCalled, insists, placeOf, privately, rows, sayInPrivate } from '../saying.js';
 
 interface Wish {
   role: Role;
@@ -85,6 +85,12 @@ export const inviteCommand = (house: House) =>
       if (readCode(words) !== null) return { kind: 'args', args: { do: 'redeem', code: words } };
       const wish = readWish(words, await listHamlets(house.db));
       if (wish !== null) return { kind: 'args', args: { do: 'invite', wish } };
+      const place =
+        /^(?:hộ|ho|hộ dân|người dân|trưởng thôn|truong thon)\s+((?:thôn|thon|tiểu khu|tieu khu|khu phố|xóm|xom)\s+[\p{L}\p{M}\d]+)(?:\s+\d.*)?$/iu.exec(
+          words.normalize('NFC'),
+        );
+      if (place !== null)
+        return { kind: 'answer', reply: async () => void (await hamletCalled(house, place[1] ?? '')) };
       return insists(talk) ? { kind: 'args', args: { do: 'menu' } } : { kind: 'not-mine' };
     },
     async run(talk, args) {

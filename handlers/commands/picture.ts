@@ -30,7 +30,20 @@ export const pictureCommand = (house: House, clips: Command) =>
     may: MAY.picture,
     inGroups: true,
     section: 'xem',
-    async read(words, talk) {
+    async read(said, talk) {
+      // "1 rồi ảnh 2": the word for a picture is said again
+      const words = said.replace(
+        /\s+(?:(?:rồi|roi|và|va|với|voi)\s+)?(?:ảnh|anh|hình|hinh)\s+(?=\S*\d)/giu,
+        ', ',
+      );
+      if (/\d.*(?:^|[^\p{L}])(?:clip|video)\s/iu.test(words))
+        return {
+          kind: 'answer',
+          reply: (here) =>
+            here.reply(
+              'Mỗi tin em làm một việc ạ. Anh/chị gửi riêng từng câu, ví dụ: ảnh 1, rồi tin sau: clip 2 lúc 14h30',
+            ),
+        };
       const past = await readPast(house, clips, talk, words);
       if (past !== null) return past;
       const asked = await askedCameras(house, talk, words);

@@ -116,7 +116,7 @@ describe('the log', () => {
     await house.as('truong').say('clip 3 từ 14h đến 14h02');
     const text = async (says: string) => (await house.as('truong').say(says))[0]?.text ?? '';
     expect(await text('nhật ký cam 3')).toContain(
-      'Trung tá Lê Văn Trường · lấy clip · camera 3 Cầu Cẩm Lương · 14:00:00–14:02:00, thứ bảy 21/11/2026 · chat riêng (console)',
+      'Trung tá Lê Văn Trường · lấy clip · camera 3 Cầu Cẩm Lương · 14:00:00–14:02:00, thứ bảy 21/11/2026 · chat riêng (trang web)',
     );
     expect(await text('nhật ký cam 3')).not.toContain('camera 1');
     expect(await text('nhat ky Phạm Minh Tuấn')).not.toContain('Lê Văn Trường · lấy clip');
