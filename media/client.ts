@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
+import { backoffMs } from '../src/base/backoff.js';
 import { WorldError, type WorldKind } from '../src/base/errors.js';
 import * as schema from './api-schemas.js';
 import type { ClipJob, RecorderClient, RecorderEvent } from './types.js';
@@ -195,8 +196,7 @@ export function makeRecorderClient({ url, token, timeoutMs = 15_000 }: ClientOpt
           if (error instanceof WorldError && error.kind === 'refused') throw error;
           failures++;
         }
-        const wait = Math.min(10_000, 250 * 2 ** Math.min(failures, 6)) * (0.8 + 0.4 * Math.random());
-        await pause(wait, undefined, { signal }).catch(() => {});
+        await pause(backoffMs(failures + 1, 250, 10_000), undefined, { signal }).catch(() => {});
       }
     },
   };

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WorldError } from '../src/base/errors.js';
-import type { Ffmpeg } from './ffmpeg.js';
+import type { Ffmpeg } from '../src/base/ffmpeg.js';
 import type { StreamInit } from './fragment.js';
 import { buildMp4 } from './mp4/build.js';
 import { fileCodec, isPlainH264 } from './mp4/codec.js';

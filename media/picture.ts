@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import PQueue from 'p-queue';
 import { WorldError } from '../src/base/errors.js';
+import { everyFrameOnce, type Ffmpeg, type RunResult, runFfmpeg } from '../src/base/ffmpeg.js';
 import { loadSegments, type SegmentInfo } from './clip.js';
-import { everyFrameOnce, type Ffmpeg, type RunResult, runFfmpeg } from './ffmpeg.js';
 import type { Fragment, StreamInit } from './fragment.js';
 import { readBoxHeader } from './mp4/box.js';
 import { entryBoxes } from './mp4/codec.js';

@@ -1,4 +1,4 @@
-import type { Ffmpeg } from './ffmpeg.js';
+import type { Ffmpeg } from '../src/base/ffmpeg.js';
 import type { StreamInit } from './fragment.js';
 import { type Address, AddressError, parseAddress } from './source/address.js';
 import { FfmpegSource } from './source/ffmpeg.js';

@@ -2,7 +2,7 @@
 import { rm, stat } from 'node:fs/promises';
 import PQueue from 'p-queue';
 import { WorldError } from '../src/base/errors.js';
-import { everyFrameOnce, type Ffmpeg, runFfmpeg } from './ffmpeg.js';
+import { CHAT_VIDEO, everyFrameOnce, type Ffmpeg, runFfmpeg } from '../src/base/ffmpeg.js';
 
 /** One at a time: a transcode takes all the processor it gets. */
 const queue = new PQueue({ concurrency: 1 });
@@ -51,20 +51,7 @@ export function transcodeArgs(inPath: string, outPath: string, bits: number, maj
       'yuv420p',
       ...everyFrameOnce(major),
     ],
-    ...[
-      '-c:v',
-      'libx264',
-      '-profile:v',
-      'main',
-      '-preset',
-      'veryfast',
-      '-crf',
-      '26',
-      '-bf',
-      '0',
-      '-g',
-      '100',
-    ],
+    ...[...CHAT_VIDEO, '-bf', '0', '-g', '100'],
     ...['-maxrate', String(bits), '-bufsize', String(bits * 2), '-c:a', 'copy'],
     ...['-use_editlist', '0', '-movflags', '+faststart', '-f', 'mp4', outPath],
   ];

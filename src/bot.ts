@@ -22,8 +22,9 @@ import { startSchedule } from './schedule.js';
 import { makeButtonTexts } from './store/buttons.js';
 import { openDatabase } from './store/database.js';
 import { makeTokens } from './store/tokens.js';
-import { type Links, makeLinks, mimeOf } from './web/links.js';
+import { type Links, makeLinks } from './web/links.js';
 import { makeWeb } from './web/server.js';
+import { mimeOf } from './web/shown.js';
 
 /** The bot's process: everything that talks with people, put together. */
 

@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import { WorldError } from '../../src/base/errors.js';
+import type { Ffmpeg } from '../../src/base/ffmpeg.js';
 import type { Log } from '../../src/base/log.js';
 import type { SegmentInfo } from '../clip.js';
-import type { Ffmpeg } from '../ffmpeg.js';
 import type { FragmentSource } from '../fragment.js';
 import type { CameraRow } from '../index/rows.js';
 import { AddressError, parseAddress, shownAddress } from '../source/address.js';

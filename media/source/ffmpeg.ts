@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
 import type { Writable } from 'node:stream';
-import type { Ffmpeg } from '../ffmpeg.js';
+import type { Ffmpeg } from '../../src/base/ffmpeg.js';
 import type { FragmentSink, FragmentSource, SourceEnd } from '../fragment.js';
 import { FragmentReader } from '../mp4/reader.js';
 import { type Address, atHost, hostName, withoutSecrets } from './address.js';

@@ -1,6 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { access, chmod, constants } from 'node:fs/promises';
 import { constants as os, setPriority } from 'node:os';
+import process from 'node:process';
+import { SECRET_SETTINGS } from './config.js';
 import { WorldError } from './errors.js';
 
 export interface Ffmpeg {
@@ -123,7 +125,11 @@ export function runFfmpeg(
       resolve({ code: null, stdout: Buffer.alloc(0), stderr: '', ended: 'aborted' });
       return;
     }
-    const child = spawn(ffmpeg.path, args, { stdio: 'pipe', windowsHide: true });
+    const child = spawn(ffmpeg.path, args, {
+      stdio: 'pipe',
+      windowsHide: true,
+      env: withoutKeys(process.env),
+    });
     let ended: RunResult['ended'] = 'exit';
     const kill = (why: RunResult['ended']) => {
       if (ended === 'exit') ended = why;
@@ -165,6 +171,12 @@ export function runFfmpeg(
   });
 }
 
+/** The environment without our keys and tokens: a child that decodes strangers' files has no use for them. */
+export function withoutKeys(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const names = new Set<string>(SECRET_SETTINGS);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !names.has(name)));
+}
+
 /** Writes with back pressure; a child that stops reading (EPIPE) is not an error: its exit tells what happened. */
 function feed(child: ChildProcessWithoutNullStreams, input: Iterable<Buffer>): void {
   const { stdin } = child;
@@ -194,3 +206,15 @@ function lower(pid: number | undefined): void {
     // it may have ended already, or the system may not allow it: it runs all the same
   }
 }
+
+/** The encoder for videos that play inside a messenger: H.264 main, as every phone decodes it. */
+export const CHAT_VIDEO = [
+  '-c:v',
+  'libx264',
+  '-profile:v',
+  'main',
+  '-preset',
+  'veryfast',
+  '-crf',
+  '26',
+] as const;

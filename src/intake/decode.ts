@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import process from 'node:process';
-import { type Ffmpeg, runFfmpeg } from '../base/ffmpeg.js';
+import { CHAT_VIDEO, type Ffmpeg, runFfmpeg } from '../base/ffmpeg.js';
 
 /** What we dare to decode: content type → the one demuxer ffmpeg may use for it, and the decoders. */
 const FORMATS: Record<string, { kind: 'photo' | 'video'; demuxer: string; decoders: string }> = {
@@ -97,20 +97,7 @@ export function decodeArguments(
       '-vf',
       "scale='min(1280,iw)':'min(1280,ih)':force_original_aspect_ratio=decrease:force_divisible_by=2",
     ],
-    ...[
-      '-c:v',
-      'libx264',
-      '-profile:v',
-      'main',
-      '-preset',
-      'veryfast',
-      '-crf',
-      '26',
-      '-maxrate',
-      '2500k',
-      '-bufsize',
-      '5000k',
-    ],
+    ...[...CHAT_VIDEO, '-maxrate', '2500k', '-bufsize', '5000k'],
     ...[
       '-pix_fmt',
       'yuv420p',

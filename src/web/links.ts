@@ -49,24 +49,6 @@ export interface Links {
   sweep(): Promise<void>;
 }
 
-const ENDINGS: Record<string, string> = {
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.png': 'image/png',
-  '.webp': 'image/webp',
-  '.gif': 'image/gif',
-  '.mp4': 'video/mp4',
-  '.webm': 'video/webm',
-  '.mp3': 'audio/mpeg',
-  '.m4a': 'audio/mp4',
-  '.ogg': 'audio/ogg',
-  '.pdf': 'application/pdf',
-};
-
-/** The type of a file of ours by its ending. */
-export const mimeOf = (fileName: string): string =>
-  ENDINGS[path.extname(fileName).toLowerCase()] ?? 'application/octet-stream';
-
 /** A file is put in place before its row: for that long a file without a link is nobody's mistake. */
 const NEW_FILE_MS = 10 * 60_000;
 

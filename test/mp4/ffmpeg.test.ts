@@ -2,7 +2,7 @@ import { chmod, copyFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { findFfmpeg, readVersion, runFfmpeg } from '../../media/ffmpeg.js';
+import { findFfmpeg, readVersion, runFfmpeg } from '../../src/base/ffmpeg.js';
 import { ffmpeg, tempFolder } from './footage.js';
 
 const installed: string = createRequire(import.meta.url)('@ffmpeg-installer/ffmpeg').path;

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll } from 'vitest';
 import type { SegmentInfo } from '../../media/clip.js';
-import { type Ffmpeg, findFfmpeg, runFfmpeg } from '../../media/ffmpeg.js';
 import type { Fragment, StreamInit } from '../../media/fragment.js';
 import { arrivalLagMs, mediaMs, prftFor } from '../../media/mp4/prft.js';
 import { FragmentReader } from '../../media/mp4/reader.js';
+import { type Ffmpeg, findFfmpeg, runFfmpeg } from '../../src/base/ffmpeg.js';
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { SegmentInfo } from '../../media/clip.js';
-import { type Ffmpeg, runFfmpeg } from '../../media/ffmpeg.js';
 import type { Fragment, StreamInit } from '../../media/fragment.js';
 import { newestFrame, pictureAt } from '../../media/picture.js';
+import { type Ffmpeg, runFfmpeg } from '../../src/base/ffmpeg.js';
 import { ffmpeg, oldFfmpeg, readStream, record, shoot, tempFolder } from './footage.js';
 
 const START = Date.UTC(2026, 10, 21, 7, 30, 0);
