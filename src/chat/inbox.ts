@@ -1,6 +1,6 @@
 import { cleanName, cleanText } from '../base/clean-text.js';
 import type { Clock } from '../base/clock.js';
-import type { Log } from '../base/log.js';
+import { type Log, redact } from '../base/log.js';
 import type { Database } from '../store/database.js';
 import {
   beginAttempt,
@@ -10,6 +10,7 @@ import {
   waitingIncoming,
   withdrawAttempt,
 } from '../store/inbox.js';
+import { cleanMessage } from '../store/scrub.js';
 import type { ChatCounters } from './counters.js';
 import { Interrupted } from './dispatch.js';
 import type { Incoming } from './message.js';
@@ -175,6 +176,9 @@ export function makeInbox(options: InboxOptions): Inbox {
         return 'over';
       }
     }
+    // a camera's address, whoever sent it and whatever became of it: its password is not kept
+    if (incoming.kind === 'message' && redact(incoming.text) !== incoming.text)
+      await cleanMessage(database, row.id, redact);
     await finishIncoming(database, row.id, clock.now());
     counters.handled += 1;
     await options.onDone(row.id);

@@ -23,6 +23,20 @@ export async function scrubMessage(
   if ('$connect' in db) await forgetOldPages(db);
 }
 
+/** Keeps the words of an accepted message only as `clean` leaves them; what was taken out of them before stays out. */
+export async function cleanMessage(
+  db: Database,
+  inboxId: number,
+  clean: (text: string) => string,
+): Promise<void> {
+  const row = await db.inbox.findUnique({ where: { id: inboxId } });
+  const kept = JSON.parse(row?.payload ?? '{}') as { text?: string };
+  const text = clean(kept.text ?? '');
+  if (text === (kept.text ?? '')) return;
+  await db.inbox.update({ where: { id: inboxId }, data: { payload: JSON.stringify({ ...kept, text }) } });
+  await forgetOldPages(db);
+}
+
 /** What was overwritten still stands in the write-ahead log until that is written back and cut to nothing. */
 async function forgetOldPages(db: Database): Promise<void> {
   await db.$queryRawUnsafe('PRAGMA wal_checkpoint(TRUNCATE)');
