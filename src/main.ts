@@ -68,10 +68,12 @@ async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<vo
     migrate(root, 'recorder', path.join(config.dataDir, 'recorder.db')),
     migrate(root, 'bot', path.join(config.dataDir, 'bot.db')),
   ]);
-  const service = (name: string, script: string) =>
-    supervise({ name, script: path.join(built, ...script.split('/')), env, log, say });
-  const recorder = service('recorder', 'media/main.js');
-  const bot = service('bot', 'src/bot.js');
+  const service = (name: string, script: string, with_: NodeJS.ProcessEnv) =>
+    supervise({ name, script: path.join(built, ...script.split('/')), env: with_, log, say });
+  // the recorder has no business with chats
+  const { TELEGRAM_BOT_TOKEN: _token, TELEGRAM_PROXY: _proxy, ...recorderEnv } = env;
+  const recorder = service('recorder', 'media/main.js', recorderEnv);
+  const bot = service('bot', 'src/bot.js', env);
 
   let stopping = false;
   const stop = async () => {

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
+import process from 'node:process';
 import type { Writable } from 'node:stream';
 import type { Ffmpeg } from '../../src/base/ffmpeg.js';
+import { withoutKeys } from '../../src/base/ffmpeg.js';
 import type { FragmentSink, FragmentSource, SourceEnd } from '../fragment.js';
 import { FragmentReader } from '../mp4/reader.js';
 import { type Address, atHost, hostName, withoutSecrets } from './address.js';
@@ -72,6 +74,7 @@ export class FfmpegSource implements FragmentSource {
             ...(command.script === null ? [] : (['pipe'] as const)),
           ],
           windowsHide: true,
+          env: withoutKeys(process.env),
         });
       } catch (error) {
         pipe?.close();
