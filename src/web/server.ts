@@ -68,6 +68,9 @@ function protect(publicUrl: string | null) {
   });
 }
 
+const isDiskFull = (error: unknown) =>
+  error instanceof Error && /database or disk is full|ENOSPC/.test(`${error.message} ${String(error.cause)}`);
+
 /** The one web server of the bot. Making it does nothing; `start` binds. */
 export function makeWeb(options: WebOptions): Web {
   const { host, port, publicUrl, log } = options;
@@ -124,7 +127,9 @@ export function makeWeb(options: WebOptions): Web {
       .type('text')
       .send(
         code === 500
-          ? 'Hệ thống vừa gặp lỗi. Xin thử lại sau ít phút.'
+          ? isDiskFull(error)
+            ? 'Ổ đĩa của máy chủ đã đầy nên chưa nhận được. Xin báo kỹ thuật viên, rồi thử lại sau.'
+            : 'Hệ thống vừa gặp lỗi. Xin thử lại sau ít phút.'
           : code === 404
             ? 'Không có trang này.'
             : 'Yêu cầu không hợp lệ.',

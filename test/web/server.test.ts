@@ -61,6 +61,19 @@ describe('the web server', () => {
     expect(proxied.status).toBe(404);
   });
 
+  it('says so when the disk is full', async () => {
+    const router = express.Router();
+    router.get('/x', () => {
+      throw new Error('SQLITE_FULL: database or disk is full');
+    });
+    const { url } = await open({ routers: [router] });
+    const answer = await fetch(`${url}/x`);
+    expect([answer.status, await answer.text()]).toEqual([
+      500,
+      expect.stringContaining('Ổ đĩa của máy chủ đã đầy'),
+    ]);
+  });
+
   it('tells the world that it is well, and no more', async () => {
     const { url } = await open({ health: () => ({ ok: true, recorder: { cameras: { total: 30 } } }) });
     expect(await (await fetch(`${url}/healthz`)).json()).toMatchObject({
