@@ -11,7 +11,7 @@ import { redeem } from './redeem.js';
 import { looksLikeReport } from './reports/looks-like-report.js';
 import { receiveReport } from './reports/report.js';
 import { may } from './rights.js';
-import { smallTalk, speaksOfGiving } from './small-talk.js';
+import { smallTalk, speaksOfBooks, speaksOfGiving } from './small-talk.js';
 
 /** Those whose words without a command are more likely a mistyped command than a report. */
 const STAFF = new Set(['chief', 'officer', 'technician']);
@@ -40,7 +40,8 @@ export const makeFallbacks = (
     if (role === 'guest' || role === 'household' || role === 'donor') {
       if (!looksLikeReport(text)) return help(house, talk, table(), GREETING.test(fold(text)) ? '' : text);
     } else if (!looksLikeReport(text) && GREETING.test(fold(text))) return help(house, talk, table());
-    else if (STAFF.has(role) || !looksLikeReport(text)) return askStaff(house, talk, text);
+    else if (STAFF.has(role) || !looksLikeReport(text) || speaksOfBooks(text))
+      return askStaff(house, talk, text);
     await receiveReport(house, talk, text);
   },
   async files(talk) {

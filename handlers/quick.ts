@@ -10,7 +10,7 @@ import { rows } from './saying.js';
 
 /** The polite or hasty beginning of a wish to see something, folded. */
 const WISH =
-  /^(?:(?:em|bot|ad|ban|mat than) oi )?(?:cho (?:(?:anh|chi|em|toi|minh|chu|co|bac|to|tao|xep|a|c|e|t) )?(?:xin|xem|coi|muon|ngo|lay)(?: lai)?|gui (?:(?:cho )?(?:anh|chi|em|toi|minh) )?|(?:anh|chi|toi|minh) (?:can|muon) (?:xem|coi|lay)|can xem|muon xem|xem|coi|mo|lay|xin|ngo|kiem tra|check|live)(?: (?:cho (?:anh|chi|em|toi|minh|chu|bac)|truc tiep|live|cai|tam|buc|(?:mot|1) (?:cai|tam|buc|doan|it)|lai|thu|ho|giup|nhanh|ngay))*(?= |$)/;
+  /^(?:(?:em|bot|ad|ban|mat than) oi )?(?:cho (?:(?:anh|chi|em|toi|minh|chu|co|bac|to|tao|xep|a|c|e|t) )?(?:xin|xem|coi|muon|ngo|lay)(?: lai)?|(?:gui|chup)(?: cho)?(?: (?:anh|chi|em|toi|minh|chu|bac))?|(?:anh|chi|toi|minh) (?:can|muon)(?: (?:xem|coi|lay|xin))?|(?:can|muon) (?:xem|coi|lay)|xem|coi|mo|lay|xin|ngo|kiem tra|check|live)(?: (?:cho (?:anh|chi|em|toi|minh|chu|bac)|truc tiep|live|cai|tam|buc|(?:mot|1) (?:cai|tam|buc|doan|it)|lai|thu|ho|giup|gium|dum|nhanh|ngay))*(?= |$)/;
 const SEE = /^(?:hinh anh|anh|hinh)(?= |$)/;
 const FILM = /^(?:doan )?(?:clip|video)(?= |$)/;
 const WHERE = /^(?:o|tai|cua)(?= )/;
@@ -51,7 +51,7 @@ export function wishOf(text: string): Wish | null {
     return true;
   };
   const words = fold(rest).split(' ').length;
-  if (words > 14) return null;
+  if (words > 22) return null;
   const asked = strip(WISH);
   const kind = strip(SEE) ? 'picture' : strip(FILM) ? 'clip' : 'camera';
   strip(WHERE);

@@ -21,3 +21,8 @@ export function smallTalk(text: string): SmallTalk {
 export const speaksOfGiving = (text: string): boolean =>
   /(?:^| )(?:ung ho|dong gop|quyen gop|cong duc|so tai khoan|stk)(?: |$)/.test(fold(text)) &&
   fold(text).split(' ').length <= 14;
+
+/** Is the book of gifts spoken of ("hủy ghi nhận số 5", "xóa khoản 5")? */
+export const speaksOfBooks = (text: string): boolean =>
+  /(?:^| )(?:ghi nhan|khoan \d+|danh sach ung ho)(?: |$)/.test(fold(text)) &&
+  fold(text).split(' ').length <= 10;

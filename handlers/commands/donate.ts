@@ -20,6 +20,8 @@ type Args =
   | { do: 'ask-unit'; donor: string; figure: number }
   /** digits that are no amount: negative, or beyond all reason */
   | { do: 'unread' }
+  /** several gifts in one message, or one told by the head */
+  | { do: 'one-by-one' }
   | { do: 'record'; donor: string; amountDong: number; sure: boolean }
   | { do: 'thank'; donationId: number; groupId: number | null };
 
@@ -65,6 +67,11 @@ export const donateCommand = (house: House) =>
       const donor = donorName(found?.rest ?? told);
       const negative = /(?:^|\s)(?:-|âm |am )\s*\d/iu.test(told);
       if (negative) return { kind: 'args', args: { do: 'unread' } };
+      if (
+        found !== null &&
+        (findAmount(found.rest) !== null || /(?:^| )moi (?:ho|nha|nguoi|gia dinh)(?: |$)/.test(fold(donor)))
+      )
+        return { kind: 'args', args: { do: 'one-by-one' } };
       if (found === null) {
         const figure = /^(.*\S)\s+(\d{1,3})$/u.exec(donor);
         const named = figure?.[1] ?? '';
@@ -74,7 +81,7 @@ export const donateCommand = (house: House) =>
         if (LIKE_A_NAME.test(donor)) return { kind: 'args', args: { do: 'ask-amount', donor } };
         if (/\d\s*(?:đ|d|đồng|dong|k|nghìn|nghin|ngàn|ngan|tr|triệu|trieu|tỷ|tỉ|ty|ti)$/iu.test(told))
           return { kind: 'args', args: { do: 'unread' } };
-        return { kind: 'not-mine' };
+        return /(?:^|\s)\d/.test(told) ? { kind: 'args', args: { do: 'unread' } } : { kind: 'not-mine' };
       }
       if (donor === '') return { kind: 'args', args: { do: 'ask-donor', amountDong: Number(found.amount) } };
       if (fold(donor).split(' ').length > 12) return { kind: 'not-mine' };
@@ -109,6 +116,10 @@ export const donateCommand = (house: House) =>
         throw new PersonError(
           'Số tiền này em đọc không được nên chưa ghi gì. Xin viết rõ, ví dụ: ghi nhận bà Năm 500.000đ, hoặc: ghi nhận bà Năm 2 triệu',
         );
+      if (args.do === 'one-by-one')
+        throw new PersonError(
+          'Mỗi tin em ghi một khoản để không nhầm tên, nên chưa ghi gì. Xin gửi từng người, mỗi người một tin, ví dụ: ghi nhận bà Năm 300.000đ',
+        );
       if (args.do === 'thank') return thank(house, talk, args.donationId, args.groupId);
       await record(house, talk, args);
     },
@@ -119,6 +130,7 @@ const donorName = (words: string) =>
     .replace(/^\s*(?:của|từ|cho|cua|tu)\s+/iu, '')
     .replace(/\s+(?:ủng hộ|ung ho|đóng góp|góp|tặng|số tiền|số tiền là)\s*$/iu, '')
     .replace(BY, '')
+    .replace(/\s+(?:chẵn|chan)\s*$/iu, '')
     .replace(/[\s,:;–-]+$/u, '')
     .trim();
 

@@ -38,7 +38,7 @@ async function describe(house: House, talk: Talk, table: Command[]): Promise<str
       : speaker.role === 'hamletHead'
         ? '\nAnh/chị xem được ảnh các camera của thôn mình.'
         : speaker.role === 'guest' || speaker.role === 'household' || speaker.role === 'donor'
-          ? '\nHình camera chỉ cán bộ được xem. Cần trích xuất, mời liên hệ công an xã.'
+          ? '\nHình camera chỉ cán bộ được xem. Có việc cần xem lại, anh/chị nhắn vào đây hoặc liên hệ công an xã.'
           : '';
   return `${speaker.name} · ${ROLE_NAMES[speaker.role]}${where}\n\nAnh/chị làm được:\n${can.join('\n')}${scope}`;
 }

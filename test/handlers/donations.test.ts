@@ -21,6 +21,7 @@ describe('ghi nhận books what a hamlet head says', () => {
     ['ghi nhận ông Tám 300 nghìn tiền mặt', 'ông Tám', 300_000],
     ['ghi nhận chị Tư 200k (chuyển khoản)', 'chị Tư', 200_000],
     ['ghi nhận ba Sau hai trieu', 'ba Sau', 2_000_000],
+    ['ghi nhận ông Hai 500.000 đ chẵn', 'ông Hai', 500_000],
   ] as const)
     it(`“${said}”`, async () => {
       const [heard] = await house.as('thon1').say(said);
@@ -34,12 +35,23 @@ describe('ghi nhận books what a hamlet head says', () => {
     'ghi nhận ông Ba 10 đồng',
     'ghi nhận ông Ba 9999999 tỷ',
     'ghi nhận ông Ba 999 tỷ',
+    'ghi nhận bà Năm 300k, ông Sáu 200k',
+    'ghi nhận 3 hộ xóm trên mỗi hộ 100k',
+    'ghi nhận ông Hai 5 trăm',
   ])
     it(`“${said}” books nothing, says so, and is no report`, async () => {
       const [before, told] = [await house.db.donation.count(), await reports()];
       const [heard] = await house.as('thon1').say(said);
       expect(heard?.text).toMatch(/chưa ghi gì/);
       expect([await house.db.donation.count(), await reports()]).toEqual([before, told]);
+    });
+
+  for (const said of ['hủy ghi nhận số 5', 'xóa khoản 5', 'danh sách ủng hộ'])
+    it(`“${said}” is no report`, async () => {
+      const before = await reports();
+      const [heard] = await house.as('thon1').say(said);
+      expect(heard?.text).toContain('Em chưa rõ ý');
+      expect(await reports()).toBe(before);
     });
 
   it('asks once about a very large gift, and the button books it', async () => {

@@ -23,6 +23,11 @@ describe('an officer in a hurry', () => {
     ['em ơi cho anh xin cái ảnh cầu nhé', 3],
     ['xem cong truong', 2],
     ['kiểm tra cam 4 giúp anh', 4],
+    ['xem giùm cam 3', 3],
+    ['anh can hinh cau gap', 3],
+    ['gửi anh ảnh chợ', 1],
+    ['chụp cho anh cái cổng trường', 2],
+    ['xem trực tiếp cam 1', 1],
   ] as const)
     it(`“${said}” is the picture at once`, async () => {
       const heard = await house.as('canbo').say(said);
@@ -34,6 +39,7 @@ describe('an officer in a hurry', () => {
   for (const [said, camera] of [
     ['1', 1],
     ['chợ', 1],
+    ['c1', 1],
     ['cầu', 3],
     ['ngã ba chợ', 1],
     ['cong truong', 2],
@@ -62,6 +68,8 @@ describe('an officer in a hurry', () => {
     ['xem cam 2 lúc 13h', 2, at(13, 0)],
     ['camera 4 hôm qua 7h sáng', 4, at(7, 0, 20)],
     ['cho anh xin clip chợ 14h15', 1, at(14, 15)],
+    ['Em ơi cho anh xem lại cổng trường lúc 6h sáng nay 2 phút nhé', 2, at(6, 0)],
+    ['lấy cho anh đoạn clip ở cầu lúc 6h25 2 phút', 3, at(6, 25)],
   ] as const)
     it(`“${said}” is a clip`, async () => {
       house.recorder.clips.length = 0;
