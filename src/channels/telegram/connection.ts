@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { Api } from 'grammy';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { SocksProxyAgent } from 'socks-proxy-agent';
+import { isLoopback } from '../../base/config.js';
 import { WorldError } from '../../base/errors.js';
 import { toWorldError } from './errors.js';
 
@@ -58,6 +59,7 @@ function makeAgent(apiRoot: string, proxy: string | null | undefined): http.Agen
 
 export function makeConnection({ token, apiRoot, proxy }: ConnectionOptions): Connection {
   const root = apiRoot.replace(/\/+$/, '');
+  const onThisMachine = isLoopback(new URL(root).hostname.replace(/^\[|\]$/g, ''));
   const agent = makeAgent(root, proxy);
   const api = new Api(token, {
     apiRoot: root,
@@ -88,8 +90,8 @@ export function makeConnection({ token, apiRoot, proxy }: ConnectionOptions): Co
     },
     async download(filePath, target, maxBytes) {
       try {
-        if (root !== PUBLIC_API_ROOT && path.isAbsolute(filePath)) {
-          // an own Bot API server with --local names a file on this disk
+        if (onThisMachine && path.isAbsolute(filePath)) {
+          // an own Bot API server with --local names a file on this disk; a relay elsewhere has none to name
           const { size } = await fs.promises.stat(filePath);
           if (size > maxBytes) throw new WorldError('too-big', `the file has ${size} bytes`);
           await fs.promises.copyFile(filePath, target);
