@@ -100,9 +100,15 @@ function verbFirst(words: string): string {
     : `sửa ${number} ${verb} ${rest}`.trim();
 }
 
+/** "3 bị sao", "3 ok chưa", "3 đã sửa xong", folded. */
+const NUMBER_STATE =
+  /^(?:so )?(\d{1,4}) (?:nay |dang |da |bi |con )*(?:sao|lam sao|ok|on|gi|song|xong|sua xong|sua roi|the nao|ra sao)(?: (?:chua|khong|ko|vay|roi|the|em|a)){0,3}$/;
+
 /** What is left of words about a camera's state ("3"), or null when they are not about that. */
 function aboutState(words: string): string | null {
   const folded = fold(words);
+  const numbered = NUMBER_STATE.exec(folded);
+  if (numbered !== null) return numbered[1] ?? '';
   const match = STATE.exec(folded);
   return match === null ? null : folded.slice(0, match.index).trim();
 }

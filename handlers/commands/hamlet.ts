@@ -9,7 +9,7 @@ import { findHamlet, insists, placeOf } from '../saying.js';
 
 /** `thon`: the list of hamlets; the chief adds one. */
 export const hamletCommand = (house: House) =>
-  command<{ add: string | null }>({
+  command<{ add: string | null; ask?: true }>({
     name: 'thon',
     aliases: ['thôn', 'danh sách thôn'],
     summary: 'Danh sách thôn, thêm thôn',
@@ -18,13 +18,15 @@ export const hamletCommand = (house: House) =>
     inGroups: false,
     section: 'quản lý',
     async read(words, talk) {
+      if (/^them$/.test(fold(words))) return { kind: 'args', args: { add: null, ask: true } };
       const adding = /^\s*thêm\s+(.+)$/iu.exec(words) ?? /^\s*them\s+(.+)$/i.exec(words);
       if (adding?.[1] !== undefined) return { kind: 'args', args: { add: adding[1].trim() } };
       if (fold(words) === '' || fold(words) === 'danh sach' || insists(talk))
         return { kind: 'args', args: { add: null } };
       return { kind: 'not-mine' };
     },
-    async run(talk, { add }) {
+    async run(talk, { add, ask }) {
+      if (ask) return talk.askWords('Thôn mới tên là gì ạ? Ví dụ: Thôn 5', 'thôn thêm');
       const hamlets = await listHamlets(house.db);
       if (add === null) {
         const names = hamlets.map((hamlet) => `• ${hamlet.name}`).join('\n');

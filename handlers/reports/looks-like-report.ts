@@ -4,7 +4,7 @@ import { fold } from '../../src/base/vietnamese/text.js';
 const SMALL_TALK = new Set(
   `a ad admin ah alo anh ban ban bac be biet bot buoi can cam cac chao chau chi chieu cho chu chuc co con cung
    dang day de di do dc duoc dung em gi gia giup gium ha hai hay hello help hey hi hoi hom ho hoan jk k ko khoe khong la lam
-   cong an xa dong ho so dien thoai sdt truong lien he gap
+   robot cong an xa dong ho so dien thoai sdt truong lien he gap
    lai lam luon ma may minh mot moi moi nao nay nghe ngay nha nhe nhi nhu noi oi ok oke on ong qua ra rat roi sang sao
    ta tam the thay thi thoi toi tot trua truoc tu u uh uhm ung va van vang vay ve viet voi xem xin ay hen gap
    nhat ky anh clip camera nhom nguoi quyen tro ba co`

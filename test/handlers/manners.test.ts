@@ -25,6 +25,8 @@ describe('a technician on a ladder', () => {
     const [renamed] = await me.say('camera 1 đổi tên Ngã ba chợ mới');
     expect(renamed?.text).toContain('tên mới: Ngã ba chợ mới');
     await me.say('sửa cam 1 tên Ngã ba chợ');
+    for (const said of ['cam 3 bị sao', 'camera 3 ok chưa', 'cam 3 đã sửa xong'])
+      expect((await me.say(said))[0]?.text, said).toContain('Camera 3 · Cầu Cẩm Lương\nTình trạng: đang ghi');
     const [fields] = await me.say('sửa cam 1');
     expect(fields?.labels).toContain('Tên');
   });
@@ -57,9 +59,14 @@ describe('names are said once', () => {
     expect((await house.as('truong').say('nhóm'))[0]?.text).toContain(': nhóm của Thôn 1');
   });
 
+  it('a hamlet is added by a question', async () => {
+    expect((await house.as('truong').say('thôn thêm'))[0]?.text).toContain('Thôn mới tên là gì');
+    expect((await house.as('truong').say('Thôn 7'))[0]?.text).toBe('Đã thêm Thôn 7.');
+  });
+
   it('an invitation for a hamlet that is not there says which are', async () => {
     const [heard] = await house.as('canbo').say('mời hộ thôn 9');
-    expect(heard?.text).toContain('Đang có: Thôn 1, Thôn 2');
+    expect(heard?.text).toContain('Đang có: Thôn 1');
   });
 });
 
@@ -81,6 +88,7 @@ describe('what villagers write', () => {
     'xin chao cong an',
     'cho bac hoi so dien thoai cong an xa',
     'bác ơi cho ông hỏi',
+    'bạn là robot à',
     'thôi',
   ])
     it(`“${said}” is no report`, () => expect(looksLikeReport(said)).toBe(false));
