@@ -20,6 +20,10 @@ const DROP = new Set(['thoi', 'huy', 'huy bo', 'bo', 'bo qua', 'khong', 'thoi kh
 
 const CHOOSING = /^(?:(?:chon|so|cai|cau|muc|lua chon|cam|camera|mat)\s+)*(\d{1,3})(?:\s+(?:nhe|a|nha|di))?$/;
 
+/** Whole commands that are nobody's name or figure: said to an open question for words they are not its answer. */
+const ANOTHER =
+  /^(?:tro giup|menu|help|quyen|nhat ky|nguoi|nhom|camera|anh tat ca|anh \d{1,4}|clip \d.*|camera (?:sua|tat|bat|xoa|them)(?: \d{1,4})?)$/;
+
 /**
  * Pure: "2", "chọn 2", "cam 2", the label itself, or a piece of the name in a numbered label choose from a menu;
  * any words answer a question for words.
@@ -27,6 +31,7 @@ const CHOOSING = /^(?:(?:chon|so|cai|cau|muc|lua chon|cam|camera|mat)\s+)*(\d{1,
 export function meaningOf(question: Question, text: string): Meaning {
   const said = fold(text);
   if (said === '' || text.trim().startsWith('/')) return { kind: 'none' };
+  if (question.kind === 'words' && ANOTHER.test(said)) return { kind: 'none' };
   if (question.kind === 'words')
     return DROP.has(said) ? { kind: 'drop' } : { kind: 'says', text: `${question.command} ${text.trim()}` };
   const labels = question.choices.map((choice) => choice.label);

@@ -39,6 +39,16 @@ describe('a technician on a ladder', () => {
   });
 });
 
+describe('a question that waits for words', () => {
+  it('lets a whole command through, and still takes its answer', async () => {
+    const me = house.as('truong');
+    await me.say('camera sửa 4 tên');
+    expect((await me.say('ảnh 1'))[0]?.reply.kind).toBe('photo');
+    expect((await me.say('người'))[0]?.text).toContain('TRƯỞNG CÔNG AN');
+    expect((await me.say('Nhà văn hóa cũ'))[0]?.text).toContain('tên mới: Nhà văn hóa cũ');
+  });
+});
+
 describe('two wishes at once', () => {
   it('pictures come together, a picture and a clip one by one', async () => {
     const [both] = await house.as('canbo').say('ảnh 1 rồi ảnh 2');
