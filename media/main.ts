@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import { makeConfig } from '../src/base/config.js';
 import { WorldError } from '../src/base/errors.js';
 import { takeFolder } from '../src/base/folder-lock.js';
@@ -8,6 +9,10 @@ import { makeLog } from '../src/base/log.js';
 import { productVersion } from '../src/base/project.js';
 import { runService, tellParent } from '../src/base/service.js';
 import { type ServiceOptions, startService } from './service.js';
+
+// Pictures in memory are garbage at the pace of the cameras; a heap that may grow fourfold between collections costs
+// some 50 MB and spares a fifth of the CPU (bench/recording-cost).
+setFlagsFromString('--heap-growing-percent=300');
 
 /** The recorder's process: settings from the environment; `MAT_THAN_DEMO=1`: the parent decided for the demo. */
 const config = makeConfig(process.env, process.env.MAT_THAN_DEMO === '1');

@@ -4,7 +4,8 @@ import type { Chat } from './chat/chat.js';
 /** What `/metrics` of the bot prints: the chat core's counts, what waits, and the process itself. */
 export function makeMetrics(chat: () => Chat | null): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  // Its watch on the event loop wakes the process this often, ms.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1000 });
   new Gauge({
     name: 'matthan_chat_total',
     help: 'Counts of the chat core since the start, by what was counted',

@@ -45,8 +45,8 @@ export interface ClipPlan {
 
 /** A shorter hole is jitter of dating, not missing footage. */
 export const GAP_TOLERANCE_MS = 500;
-/** A frame's date may be this far off: a clip begins with a keyframe surely before the start, so that nothing is lost. */
-const DATING_MS = 60;
+/** A frame may be dated this much too early (measured: 2), never more; too late does no harm. So no clip begins too late. */
+const DATING_MS = 5;
 /** Head of a file, sample descriptions included. */
 const FIXED_BYTES = 8 * 1024;
 /** What tables take in the worst case. */

@@ -5,7 +5,7 @@ import { prftFor } from '../mp4/prft.js';
 import { describeFragment, type FileFragment } from '../mp4/scan.js';
 
 /** Written data is synced when the last sync is this long ago, ms. */
-const SYNC_EVERY_MS = 1000;
+const SYNC_EVERY_MS = 1500;
 /** More than this waiting to be written: the disk can't follow. */
 const PENDING_BYTES = 32 * 1024 * 1024;
 
