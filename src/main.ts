@@ -21,6 +21,12 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 // a terminal that was closed must not end the recording
 process.stdout.on('error', () => {});
 
+/** A new key in place of a lost one would make every camera's address unreadable without a word. */
+const keyLost = (keyFile: string, demoFolder: string | null) =>
+  demoFolder === null
+    ? `Thiếu SECRET_KEY trong ${keyFile}: không có khóa này thì không đọc được địa chỉ camera đã lưu. Hãy chép lại tệp .env từ bản sao. Nếu mất hẳn, gõ SECRET_KEY mới (32 byte, base64) vào .env rồi thêm lại camera.`
+    : `Thiếu khóa của bản dùng thử (${keyFile}). Hãy xóa thư mục ${demoFolder} rồi chạy lại npm start.`;
+
 function settle(): { config: Config; env: NodeJS.ProcessEnv } | string {
   const envFile = path.resolve('.env');
   const env = { ...readEnvFile(envFile), ...process.env };
@@ -31,7 +37,11 @@ function settle(): { config: Config; env: NodeJS.ProcessEnv } | string {
   if (mode.mode === 'refused') return mode.sentence;
   const demo = mode.mode === 'demo';
   // The demo keeps its keys in its own folder: it touches nothing of a real installation.
-  const keys = ensureKeys(demo ? path.join(dataRoot, 'demo', '.env') : envFile, demo ? {} : env);
+  const keyFile = demo ? path.join(dataRoot, 'demo', '.env') : envFile;
+  const known = demo ? readEnvFile(keyFile) : env;
+  const sealed = demo ? fs.existsSync(path.join(dataRoot, 'demo', 'recorder.db')) : installed;
+  if (sealed && !known.SECRET_KEY) return keyLost(keyFile, demo ? path.join(dataRoot, 'demo') : null);
+  const keys = ensureKeys(keyFile, demo ? {} : env);
   const all = { ...env, ...keys, MAT_THAN_DEMO: demo ? '1' : '0' };
   return { config: makeConfig(all, demo), env: all };
 }

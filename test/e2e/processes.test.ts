@@ -236,6 +236,12 @@ describe.concurrent('what cannot start says why, ends with 1 and leaves nothing 
     if (!installed) expect(fs.existsSync(product.data)).toBe(false);
   });
 
+  it('a real installation whose key is lost: a new one would make every address unreadable', async () => {
+    const product = await refused({ DEMO: '0' }, true);
+    expect(product.terminal()).toMatch(/Thiếu SECRET_KEY trong .*chép lại tệp \.env/);
+    expect(filesIn(product.folder)).toEqual([path.join('data', 'bot.db')]);
+  });
+
   it('settings that cannot be used, each named', async () => {
     const product = await refused({ PORT: 'abc', CLIP_SECONDS: '-3' });
     expect(product.terminal()).toContain('hãy sửa trong .env');
