@@ -1,8 +1,10 @@
+import { writevSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Fragment, StreamInit } from '../fragment.js';
 import { prftFor } from '../mp4/prft.js';
 import { describeFragment, type FileFragment } from '../mp4/scan.js';
+import { writePace } from './write-pace.js';
 
 /** Written data is synced when the last sync is this long ago, ms. */
 const SYNC_EVERY_MS = 1500;
@@ -96,7 +98,7 @@ export class SegmentFile {
         this.pending = [];
         const bytes = batch.flatMap((item) => item.bytes);
         const size = bytes.reduce((sum, piece) => sum + piece.length, 0);
-        const { bytesWritten } = await this.handle.writev(bytes);
+        const bytesWritten = await this.writeNow(this.handle, bytes);
         if (bytesWritten !== size) throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
         this.writtenBytes += size;
         this.pendingBytes -= size;
@@ -110,6 +112,11 @@ export class SegmentFile {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  private writeNow({ fd }: fs.FileHandle, bytes: Buffer[]): number | Promise<number> {
+    if (writePace.atOnce) return writePace.measure(() => writevSync(fd, bytes));
+    return this.handle!.writev(bytes).then(({ bytesWritten }) => bytesWritten);
   }
 
   /** Resolves after the next write; the caller looks again whether what it wants is there. */

@@ -3,6 +3,7 @@ import { coverageOf } from '../../media/coverage.js';
 import { MediaClock } from '../../media/recording/media-clock.js';
 import { hourFolder, readSegmentName, segmentName } from '../../media/recording/names.js';
 import { restartWait } from '../../media/recording/restart.js';
+import { WritePace } from '../../media/recording/write-pace.js';
 
 describe('names of files', () => {
   it('tell camera, stream and start in Vietnamese time, and are read back', () => {
@@ -136,5 +137,37 @@ describe('coverage', () => {
       { startMs: 10_000, endMs: 30_000, cause: 'deleted' },
       { startMs: 30_000, endMs: 100_000, cause: 'unknown' },
     ]);
+  });
+});
+
+describe('writing at once', () => {
+  it('ends for a minute when the disk was slow once, and never begins while it is', () => {
+    let nowMs = 1000;
+    const pace = new WritePace(() => nowMs);
+    const write = (tookMs: number) =>
+      pace.measure(() => {
+        nowMs += tookMs;
+        return tookMs;
+      });
+    expect(write(0.2)).toBe(0.2);
+    expect(pace.atOnce).toBe(true);
+    write(150);
+    expect(pace.atOnce).toBe(false);
+    nowMs += 59_000;
+    expect(pace.atOnce).toBe(false);
+    nowMs += 1_001;
+    expect(pace.atOnce).toBe(true);
+  });
+
+  it('counts a write that failed slowly as slow', () => {
+    let nowMs = 0;
+    const pace = new WritePace(() => nowMs);
+    const failing = () =>
+      pace.measure(() => {
+        nowMs += 5000;
+        throw new Error('EIO');
+      });
+    expect(failing).toThrow('EIO');
+    expect(pace.atOnce).toBe(false);
   });
 });
