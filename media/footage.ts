@@ -31,11 +31,11 @@ export class Footage {
     return [
       ...closed
         .filter((row) => !isLive(row.startMs))
-        .map(({ startMs, endMs, path: relative }) => ({
-          startMs,
-          endMs,
-          path: path.join(this.root, relative),
-        })),
+        .map(({ startMs, endMs, path: relative }) => {
+          const file = path.join(this.root, relative);
+          const known = this.recorder.stream(cameraId, stream)?.knownOf(file);
+          return { startMs, endMs, path: file, ...(known === undefined ? {} : { known }) };
+        }),
       ...live,
     ];
   }

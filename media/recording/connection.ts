@@ -6,6 +6,7 @@ import type { Fragment, FragmentSink, StreamInit } from '../fragment.js';
 import type { RecorderIndex } from '../index/index.js';
 import { mediaMs } from '../mp4/prft.js';
 import type { RecorderEventKind, StreamName } from '../types.js';
+import { GopMemory } from './gop-memory.js';
 import { MediaClock } from './media-clock.js';
 import { hourFolder, OPEN_SUFFIX, segmentName } from './names.js';
 import { SegmentFile, syncFolder } from './segment-file.js';
@@ -31,9 +32,6 @@ export interface LivePictures {
   startMs: number;
 }
 
-/** A GOP larger than this is not kept in memory. */
-const GOP_BYTES = 48 * 1024 * 1024;
-
 interface OpenSegment {
   file: SegmentFile;
   startTicks: bigint;
@@ -55,11 +53,12 @@ export class Connection implements FragmentSink {
   firstMs: number | null = null;
   private streamInit: StreamInit | null = null;
   private clock: MediaClock | null = null;
-  private gop: Fragment[] = [];
-  private gopBytes = 0;
+  private readonly gop = new GopMemory();
   private current: OpenSegment | null = null;
   /** finished, but their rows are not closed yet */
   private readonly closing = new Map<OpenSegment, Promise<void>>();
+  /** the file closed last: most clips are of the last minutes, and its fragments need not be read again */
+  private justClosed: { path: string; known: NonNullable<SegmentInfo['known']> } | null = null;
   private cutNext = false;
   private lastOffset = 0;
   private lastEndTicks: bigint | null = null;
@@ -76,8 +75,7 @@ export class Connection implements FragmentSink {
     this.closeCurrent();
     this.streamInit = init;
     this.clock = new MediaClock(init.timescale);
-    this.gop = [];
-    this.gopBytes = 0;
+    this.gop.clear();
   }
 
   fragment(fragment: Fragment): void {
@@ -91,7 +89,7 @@ export class Connection implements FragmentSink {
     this.lastOffset = clock.offset ?? this.lastOffset;
     if (fragment.samples > 0) {
       const startMs = this.wallOf(fragment.startTicks);
-      this.remember(fragment);
+      this.gop.add(fragment);
       const slot = Math.floor(startMs / this.doors.segmentMs);
       if (fragment.key && (this.current === null || this.cutNext || slot !== this.current.slot)) {
         this.closeCurrent();
@@ -111,17 +109,6 @@ export class Connection implements FragmentSink {
 
   private wallOf(ticks: bigint, offset: number | null = null): number {
     return mediaMs(ticks, this.streamInit!.timescale) + (offset ?? this.lastOffset);
-  }
-
-  private remember(fragment: Fragment): void {
-    if (fragment.key) {
-      this.gop = [fragment];
-      this.gopBytes = fragment.bytes.length;
-    } else if (this.gop.length > 0) {
-      this.gop.push(fragment);
-      this.gopBytes += fragment.bytes.length;
-      if (this.gopBytes > GOP_BYTES) this.gop = [];
-    }
   }
 
   private open(init: StreamInit, fragment: Fragment, startMs: number, slot: number): void {
@@ -202,6 +189,7 @@ export class Connection implements FragmentSink {
       ...{ codec: init.codec, width: init.width, height: init.height },
     };
     await doors.index.closeSegment(row, closed);
+    this.justClosed = { path: segment.path, known: { init, fragments: segment.file.fragments } };
     doors.tell('segment-closed', cameraId, { stream, path: finalPath, startMs, endMs, sizeBytes });
   }
 
@@ -223,6 +211,11 @@ export class Connection implements FragmentSink {
     });
   }
 
+  /** What is known of a closed file without reading it; undefined: read it. */
+  knownOf(file: string): SegmentInfo['known'] {
+    return this.justClosed?.path === file ? this.justClosed.known : undefined;
+  }
+
   /** Absolute paths that recovery must leave alone. */
   openPaths(): string[] {
     return [...this.closing.keys(), ...(this.current === null ? [] : [this.current])].map(({ path }) => path);
@@ -240,9 +233,9 @@ export class Connection implements FragmentSink {
 
   /** The newest GOP; null while there is none. */
   pictures(): LivePictures | null {
-    const first = this.gop[0];
-    if (this.streamInit === null || first === undefined) return null;
-    return { init: this.streamInit, gop: this.gop.slice(), startMs: this.wallOf(first.startTicks) };
+    const { startTicks } = this.gop;
+    if (this.streamInit === null || startTicks === null) return null;
+    return { init: this.streamInit, gop: this.gop.fragments(), startMs: this.wallOf(startTicks) };
   }
 
   get streamInfo(): Pick<StreamInit, 'codec' | 'width' | 'height'> | null {

@@ -153,6 +153,10 @@ export class StreamRecorder {
     return this.connection?.liveSegments() ?? [];
   }
 
+  knownOf(file: string): SegmentInfo['known'] {
+    return this.connection?.knownOf(file);
+  }
+
   openPaths(): string[] {
     return this.connection?.openPaths() ?? [];
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { coverageOf } from '../../media/coverage.js';
+import { GopMemory } from '../../media/recording/gop-memory.js';
 import { MediaClock } from '../../media/recording/media-clock.js';
 import { hourFolder, readSegmentName, segmentName } from '../../media/recording/names.js';
 import { restartWait } from '../../media/recording/restart.js';
@@ -169,5 +170,43 @@ describe('writing at once', () => {
       });
     expect(failing).toThrow('EIO');
     expect(pace.atOnce).toBe(false);
+  });
+});
+
+describe('the newest GOP in memory', () => {
+  const fragment = (text: string, key = false) => ({
+    ...{ bytes: Buffer.from(text), key, startTicks: BigInt(text.length), durationTicks: 1, samples: 1 },
+    arrivedMs: 0,
+  });
+  const told = (memory: GopMemory) => memory.fragments().map(({ bytes }) => bytes.toString());
+
+  it('is everything since the last keyframe, and nothing before the first', () => {
+    const memory = new GopMemory();
+    memory.add(fragment('lost'));
+    expect(told(memory)).toEqual([]);
+    for (const [text, key] of [['K1', true], ['a'], ['b'], ['KEY2', true], ['c']] as [string, boolean?][])
+      memory.add(fragment(text, key));
+    expect(told(memory)).toEqual(['KEY2', 'c']);
+    expect(memory.startTicks).toBe(4n);
+  });
+
+  it('given away stays as it was while the memory goes on', () => {
+    const memory = new GopMemory();
+    memory.add(fragment('first', true));
+    const given = memory.fragments();
+    memory.add(fragment('other', true));
+    memory.add(fragment('x'.repeat(2_000_000)));
+    expect(given.map(({ bytes }) => bytes.toString())).toEqual(['first']);
+    expect(told(memory)[1]).toHaveLength(2_000_000);
+  });
+
+  it('that is too large is not kept, and the next one is', () => {
+    const memory = new GopMemory();
+    memory.add({ ...fragment('K', true), bytes: Buffer.alloc(40_000_000) });
+    memory.add({ ...fragment('a'), bytes: Buffer.alloc(20_000_000) });
+    memory.add(fragment('b'));
+    expect(told(memory)).toEqual([]);
+    memory.add(fragment('K', true));
+    expect(told(memory)).toEqual(['K']);
   });
 });
