@@ -22,7 +22,10 @@ export class GopMemory {
     }
     if (!this.open) return;
     const end = this.used + bytes.length;
-    if (end > MOST_BYTES) return this.clear();
+    if (end > MOST_BYTES) {
+      this.clear();
+      return;
+    }
     if (end > this.store.length) {
       const roomy = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, this.store.length * 2, end));
       this.store.copy(roomy, 0, 0, this.used);
