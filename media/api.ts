@@ -225,7 +225,7 @@ async function snapshot(
     throw new CameraDown('the camera is off, or has no such stream', { cause, sinceMs: info.sinceMs });
   }
   const until = performance.now() + FIRST_PICTURE_MS;
-  while (stream.status.state === 'starting' && stream.pictures() === null && performance.now() < until)
+  while (stream.status.state === 'starting' && stream.newestMs === null && performance.now() < until)
     await stream.nextWrite(100);
   const live = stream.pictures();
   const newest = live?.gop.at(-1)?.arrivedMs ?? 0;

@@ -1,4 +1,5 @@
 import fs from 'node:fs/promises';
+import PQueue from 'p-queue';
 import type { CameraInfo, Snapshot } from '../../media/types.js';
 import { WorldError } from '../../src/base/errors.js';
 import { sayAgo, sayClock, sayMoment } from '../../src/base/vietnamese/say.js';
@@ -166,32 +167,14 @@ async function photoOf(house: House, talk: Talk, camera: Camera, snapshot: Snaps
   };
 }
 
-/** Runs a work over a list, a few at a time; results in the list's order. */
-async function fewAtOnce<T, R>(
-  items: readonly T[],
-  most: number,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async () => {
-    while (next < items.length) {
-      const i = next;
-      next += 1;
-      results[i] = await work(items[i] as T);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(most, items.length) }, worker));
-  return results;
-}
-
 async function sheet(house: House, talk: Talk, cameras: Camera[]): Promise<void> {
   talk.act('sending-photo');
   const infos = new Map((await house.recorder.cameras()).map((info) => [info.id, info]));
-  const shots = await fewAtOnce(cameras, AT_ONCE, (camera) =>
-    house.recorder
-      .snapshot(camera.recorderId, { width: 640, signal: talk.signal })
-      .catch((error: unknown) => failed(error)),
+  const shots = await new PQueue({ concurrency: AT_ONCE }).addAll(
+    cameras.map(
+      (camera) => () =>
+        house.recorder.snapshot(camera.recorderId, { width: 640, signal: talk.signal }).catch(failed),
+    ),
   );
   const nowMs = house.clock.now();
   const tiles = cameras.map((camera, i): Tile => {

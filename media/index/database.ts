@@ -1,45 +1,14 @@
-import type { Client, Config, Transaction } from '@libsql/client';
+import type { Client, Config } from '@libsql/client';
 import { PrismaLibSQL } from '@prisma/adapter-libsql';
+import { onOneConnection } from '../../src/base/one-connection.js';
 import { PrismaClient } from './generated/client.js';
 
 export type Database = PrismaClient;
 
-/**
- * Keeps to one connection: the stock client opens a fresh one after each transaction (Prisma makes one for some
- * single statements too), which would lose the settings below. The adapter holds everything else back meanwhile.
- */
 class OneConnection extends PrismaLibSQL {
   override createClient(config: Config): Client {
-    const client = super.createClient(config);
-    client.transaction = () => begin(client);
-    return client;
+    return onOneConnection(super.createClient(config));
   }
-}
-
-async function begin(client: Client): Promise<Transaction> {
-  await client.execute('BEGIN IMMEDIATE');
-  let closed = false;
-  const end = async (statement: 'COMMIT' | 'ROLLBACK') => {
-    if (closed) return;
-    closed = true;
-    await client.execute(statement);
-  };
-  const transaction: Transaction = {
-    execute: (statement) => client.execute(statement),
-    async batch(statements) {
-      const results = [];
-      for (const statement of statements) results.push(await client.execute(statement));
-      return results;
-    },
-    executeMultiple: (sql) => client.executeMultiple(sql),
-    commit: () => end('COMMIT'),
-    rollback: () => end('ROLLBACK'),
-    close: () => void end('ROLLBACK').catch(() => {}),
-    get closed() {
-      return closed;
-    },
-  };
-  return transaction;
 }
 
 /**

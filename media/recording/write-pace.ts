@@ -5,7 +5,7 @@ const DISTRUST_MS = 60_000;
 
 /**
  * Decides whether a write may be made at once, on the main thread. Into the system's cache that takes some 0.1 ms,
- * less than handing it to another thread and back; but a busy disk must never hold up the other cameras.
+ * less than handing it to another thread and back (a quarter of our own CPU); but a busy disk must never hold up the other cameras.
  */
 export class WritePace {
   private trustAgainMs = 0;

@@ -1,5 +1,6 @@
-import type { Client, Config, Transaction as LibsqlTransaction } from '@libsql/client';
+import type { Client, Config } from '@libsql/client';
 import { PrismaLibSQL } from '@prisma/adapter-libsql';
+import { onOneConnection } from '../base/one-connection.js';
 import { PrismaClient } from './generated/client.js';
 
 export type Database = PrismaClient;
@@ -9,47 +10,10 @@ export type Transaction = Omit<
   '$connect' | '$disconnect' | '$on' | '$transaction' | '$use' | '$extends'
 >;
 
-/**
- * One connection for everything. The stock client opens a fresh connection after each transaction, which loses the
- * PRAGMAs below and leaves the old one to the garbage collector. The adapter lets one transaction run at a time and
- * holds everything else back meanwhile, so BEGIN IMMEDIATE on the one connection is safe.
- */
 class OneConnection extends PrismaLibSQL {
   override createClient(config: Config): Client {
-    const client = super.createClient(config);
-    return new Proxy(client, {
-      get(target, property) {
-        if (property === 'transaction') return () => begin(target);
-        const value: unknown = Reflect.get(target, property);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
+    return onOneConnection(super.createClient(config));
   }
-}
-
-async function begin(client: Client): Promise<LibsqlTransaction> {
-  await client.execute('BEGIN IMMEDIATE');
-  let open = true;
-  const end = async (statement: string) => {
-    if (!open) return;
-    open = false;
-    await client.execute(statement);
-  };
-  return {
-    execute: (statement: Parameters<Client['execute']>[0]) => client.execute(statement),
-    batch: async (statements: Parameters<LibsqlTransaction['batch']>[0]) => {
-      const results = [];
-      for (const statement of statements) results.push(await client.execute(statement));
-      return results;
-    },
-    executeMultiple: (sql: string) => client.executeMultiple(sql),
-    commit: () => end('COMMIT'),
-    rollback: () => end('ROLLBACK'),
-    close: () => void end('ROLLBACK').catch(() => {}),
-    get closed() {
-      return !open;
-    },
-  } as LibsqlTransaction;
 }
 
 /**

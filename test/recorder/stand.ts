@@ -13,6 +13,8 @@ import type { CameraInfo, RecorderClient } from '../../media/types.js';
 import { makeLog } from '../../src/base/log.js';
 import { makeKey } from '../../src/base/seal.js';
 
+export { lives } from '../../bench/processes.js';
+
 export const projectRoot = path.resolve(import.meta.dirname, '../..');
 export const quiet = makeLog({ name: 'test', level: process.env.TEST_LOG ?? 'silent', dir: null });
 
@@ -124,16 +126,6 @@ export async function filesIn(folder: string): Promise<string[]> {
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
     .sort();
-}
-
-/** Is there a process with this id? */
-export function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The arguments of every process, as other users of the machine see them. */
