@@ -12,8 +12,8 @@ import { startRecorder, untilRecording } from './recorder.js';
 import type { BenchOptions } from './run.js';
 import { pause, whileServing } from './scene.js';
 
-/** Connecting, the first keyframes and the first memory are not what a day of recording costs. */
-const WARM_UP_SECONDS = 20;
+/** Connecting, the first keyframes, compiling and the first memory are not what a day of recording costs. */
+const WARM_UP_SECONDS = 60;
 
 async function bytesBelow(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -35,31 +35,53 @@ async function watch(pids: number[], folder: string, seconds: number): Promise<R
   return { ...span, mbps: (written * 8) / span.seconds / 1e6 };
 }
 
+/** Cameras that connect at the same time: thirty at once are too much for the server that plays them. */
+const AT_ONCE = 5;
+const TRIES = 4;
+
+/** One `ffmpeg -c copy -f segment` that writes: one that the server did not serve is started again. */
+async function bareFfmpeg(ffmpeg: string, url: string, out: string): Promise<ChildProcess> {
+  for (let tries = 1; ; tries++) {
+    const child = spawn(
+      ffmpeg,
+      [
+        ...['-nostdin', '-loglevel', 'error', '-rtsp_transport', 'tcp', '-i', url, '-an', '-c', 'copy'],
+        ...['-f', 'segment', '-segment_time', '60', '-segment_format', 'mp4', '-segment_format_options'],
+        ...['movflags=+frag_keyframe+empty_moov+default_base_moof', `${out}_%05d.mp4`],
+      ],
+      { stdio: 'ignore' },
+    );
+    for (const until = Date.now() + 15_000; Date.now() < until && runs(child); await pause(0.1))
+      if ((await stat(`${out}_00000.mp4`).catch(() => null))?.size) return child;
+    await end([child]);
+    if (tries === TRIES) throw new Error(`a bare ffmpeg wrote nothing, ${TRIES} times`);
+  }
+}
+
+const runs = (child: ChildProcess) => child.exitCode === null && child.signalCode === null;
+
+async function end(children: ChildProcess[]): Promise<void> {
+  const ended = children.filter(runs).map((child) => once(child, 'exit'));
+  for (const child of children) child.kill('SIGKILL');
+  await Promise.all(ended);
+}
+
 /** As many `ffmpeg -c copy -f segment` as there are cameras: one minute a file, fragmented MP4. */
 export async function bareFfmpegs(urls: string[], seconds: number): Promise<Run> {
   const ffmpeg = await findFfmpeg({ configured: process.env.FFMPEG_PATH });
   const folder = await mkdtemp(join(tmpdir(), 'mat-than-bench-bare-'));
-  const children: ChildProcess[] = urls.map((url, i) =>
-    spawn(
-      ffmpeg.path,
-      [
-        ...['-nostdin', '-loglevel', 'error', '-rtsp_transport', 'tcp', '-i', url, '-an', '-c', 'copy'],
-        ...['-f', 'segment', '-segment_time', '60', '-segment_format', 'mp4', '-segment_format_options'],
-        ...['movflags=+frag_keyframe+empty_moov+default_base_moof', join(folder, `cam${i}_%05d.mp4`)],
-      ],
-      { stdio: 'ignore' },
-    ),
-  );
+  const children: ChildProcess[] = [];
   try {
-    return await watch(
-      children.map((child) => child.pid!),
-      folder,
-      seconds,
-    );
+    const begin = async (url: string, i: number) =>
+      children.push(await bareFfmpeg(ffmpeg.path, url, join(folder, `cam${i}`)));
+    for (let from = 0; from < urls.length; from += AT_ONCE)
+      await Promise.all(urls.slice(from, from + AT_ONCE).map((url, i) => begin(url, from + i)));
+    const pids = children.map((child) => child.pid!);
+    const run = await watch(pids, folder, seconds);
+    if (!children.every(runs)) throw new Error('a bare ffmpeg ended by itself: not as many as cameras were measured');
+    return run;
   } finally {
-    const ended = children.map((child) => once(child, 'exit'));
-    for (const child of children) child.kill('SIGKILL');
-    await Promise.all(ended);
+    await end(children);
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -110,7 +132,9 @@ export async function recordingCost({
     String(runs[0]!.processes),
   ];
   const ratio = perHour(service) / perHour(bare);
-  const each = service.map((run, i) => show(run.cores / bare[i]!.cores)).join(', ');
+  const each = service
+    .map((run, i) => `${show(run.cores / bare[i]!.cores)} = ${show(run.cores)} / ${show(bare[i]!.cores)} cores`)
+    .join(', ');
   const allowedMb = memory(bare) + 3 * cameras + 120;
   return [
     {

@@ -19,6 +19,7 @@ export interface StreamInit {
 
 /** One `moof` + `mdat`, ≤ 0.5 s of pictures. */
 export interface Fragment {
+  /** the source's own memory, used again: good until `FragmentSink.fragment` returns, who needs it longer copies it */
   bytes: Buffer;
   /** does its first video sample stand alone? (from `trun` or `tfhd` flags) */
   key: boolean;

@@ -122,8 +122,9 @@ export class Retention {
     const days = await index.retentionDays();
     const daysOf = (cameraId: string) => days.get(cameraId) ?? this.options.retentionDays;
     const behind: string[] = [];
-    for (const cameraId of await index.recordedCameras()) {
+    for (const [cameraId, sinceMs] of await index.recordedSince()) {
       const beforeMs = clock.now() - daysOf(cameraId) * DAY_MS;
+      if (sinceMs >= beforeMs) continue;
       const segments = await index.oldestSegments(OLD_PER_ROUND + 1, { cameraId, beforeMs });
       const free = { freeBytes: 1, wantedBytes: 0 };
       const victims = chooseVictims({ segments, nowMs: clock.now(), daysOf, ...free });

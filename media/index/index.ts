@@ -30,6 +30,16 @@ const rawSegment = (row: Omit<SegmentRow, 'id'>) => ({
   open: row.open,
 });
 
+const SEGMENT_COLUMNS = [
+  ...['"cameraId"', '"stream"', '"startMs"', '"endMs"', '"path"', '"sizeBytes"', '"codec"', '"width"', '"height"'],
+  '"open"',
+];
+
+const valuesOf = (row: Omit<SegmentRow, 'id'>) => [
+  ...[row.cameraId, row.stream, Math.round(row.startMs), Math.round(row.endMs), row.path, row.sizeBytes],
+  ...[row.codec, row.width, row.height, row.open],
+];
+
 /**
  * What the recorder knows about its files, and what only it knows: cameras, gaps, events, deletions.
  * Times are epoch ms as numbers; bigint ends at this door. The only code of `media/` that names Prisma.
@@ -63,7 +73,11 @@ export class RecorderIndex {
   }
 
   async setSetting(key: string, value: string): Promise<void> {
-    await this.database.setting.upsert({ where: { key }, create: { key, value }, update: { value } });
+    await this.database.$executeRawUnsafe(
+      'INSERT INTO "Setting" ("key", "value") VALUES (?, ?) ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"',
+      key,
+      value,
+    );
   }
 
   // Cameras
@@ -122,8 +136,14 @@ export class RecorderIndex {
 
   // Segments
 
+  /** Every camera adds, closes and tells of a file each minute: this is plain SQL, since Prisma compiles each query anew. */
   async addSegment(row: Omit<SegmentRow, 'id'>): Promise<number> {
-    return (await this.database.segment.create({ data: rawSegment(row) })).id;
+    const values = valuesOf(row);
+    const [added] = await this.database.$queryRawUnsafe<{ id: number | bigint }[]>(
+      `INSERT INTO "Segment" (${SEGMENT_COLUMNS.join(', ')}) VALUES (${values.map(() => '?').join(', ')}) RETURNING "id"`,
+      ...values,
+    );
+    return Number(added!.id);
   }
 
   /** Adds or replaces by path; used where a row may be there already. */
@@ -136,8 +156,12 @@ export class RecorderIndex {
   async closeSegment(id: number | null, row: Omit<SegmentRow, 'id'>): Promise<void> {
     if (id !== null) {
       try {
-        const { count } = await this.database.segment.updateMany({ where: { id }, data: rawSegment(row) });
-        if (count > 0) return;
+        const changed = await this.database.$executeRawUnsafe(
+          `UPDATE "Segment" SET ${SEGMENT_COLUMNS.map((name) => `${name} = ?`).join(', ')} WHERE "id" = ?`,
+          ...valuesOf(row),
+          id,
+        );
+        if (changed > 0) return;
       } catch {
         await this.dropSegments([id]);
       }
@@ -213,10 +237,24 @@ export class RecorderIndex {
     return rows.map(segmentOf);
   }
 
-  /** Cameras that have recordings, removed ones too. */
-  async recordedCameras(): Promise<string[]> {
-    const rows = await this.database.segment.findMany({ distinct: ['cameraId'], select: { cameraId: true } });
-    return rows.map((row) => row.cameraId);
+  /** Cameras that have recordings, removed ones too, with the start of their oldest, ms. Steps from camera to camera. */
+  async recordedSince(): Promise<Map<string, number>> {
+    const rows = await this.database.$queryRawUnsafe<{ cameraId: string; sinceMs: bigint | number }[]>(
+      `WITH RECURSIVE "camera"("id") AS (
+         SELECT min("cameraId") FROM "Segment"
+         UNION ALL
+         SELECT (SELECT min("cameraId") FROM "Segment" WHERE "cameraId" > "camera"."id")
+         FROM "camera" WHERE "camera"."id" IS NOT NULL
+       )
+       SELECT "id" AS "cameraId", (
+         SELECT min("startMs") FROM (
+           SELECT min("startMs") AS "startMs" FROM "Segment" WHERE "cameraId" = "id" AND "stream" = 'main'
+           UNION ALL
+           SELECT min("startMs") FROM "Segment" WHERE "cameraId" = "id" AND "stream" = 'sub'
+         )
+       ) AS "sinceMs" FROM "camera" WHERE "id" IS NOT NULL`,
+    );
+    return new Map(rows.map((row) => [row.cameraId, Number(row.sinceMs)]));
   }
 
   /** End of the newest closed segment; null when there is none. */
@@ -285,15 +323,11 @@ export class RecorderIndex {
   // Events
 
   async addEvent(event: NewEvent): Promise<RecorderEvent> {
-    const row = await this.database.event.create({
-      data: {
-        atMs: BigInt(Math.round(event.atMs)),
-        kind: event.kind,
-        cameraId: event.cameraId,
-        payload: JSON.stringify(event.data),
-      },
-    });
-    return { ...event, id: row.id };
+    const [row] = await this.database.$queryRawUnsafe<{ id: number | bigint }[]>(
+      'INSERT INTO "Event" ("atMs", "kind", "cameraId", "payload") VALUES (?, ?, ?, ?) RETURNING "id"',
+      ...[Math.round(event.atMs), event.kind, event.cameraId, JSON.stringify(event.data)],
+    );
+    return { ...event, id: Number(row!.id) };
   }
 
   async eventsAfter(id: number, limit: number): Promise<RecorderEvent[]> {

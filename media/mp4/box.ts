@@ -7,15 +7,30 @@ export interface BoxHeader {
   headerSize: number;
 }
 
-/** The header at `at`, or null when more bytes are needed to read it. */
-export function readBoxHeader(bytes: Buffer, at = 0): BoxHeader | null {
-  if (bytes.length - at < 8) return null;
-  const type = bytes.toString('latin1', at + 4, at + 8);
+/** The few types that there are, by their four bytes: a fragment has a dozen boxes, and text is dear. */
+const types = new Map<number, string>();
+
+function boxType(bytes: Buffer, at: number): string {
+  const code = bytes.readUInt32BE(at);
+  const known = types.get(code);
+  if (known !== undefined) return known;
+  const type = bytes.toString('latin1', at, at + 4);
   if (!/^[\x20-\x7e\xa9]{4}$/.test(type)) throw new Mp4Error('bad-box', 'no box type where one must stand');
+  if (types.size < MOST_TYPES) types.set(code, type);
+  return type;
+}
+
+/** Broken files may hold any number of them. */
+const MOST_TYPES = 200;
+
+/** The header at `at`, or null when more bytes are needed to read it. @param end where the bytes end */
+export function readBoxHeader(bytes: Buffer, at = 0, end = bytes.length): BoxHeader | null {
+  if (end - at < 8) return null;
+  const type = boxType(bytes, at + 4);
   let size = bytes.readUInt32BE(at);
   let headerSize = 8;
   if (size === 1) {
-    if (bytes.length - at < 16) return null;
+    if (end - at < 16) return null;
     const large = bytes.readBigUInt64BE(at + 8);
     if (large > BigInt(Number.MAX_SAFE_INTEGER))
       throw new Mp4Error('bad-box', `box ${type} claims ${large} bytes`);

@@ -1,5 +1,5 @@
 import type { Fragment, StreamInit } from '../fragment.js';
-import { fullBox, u32 } from './box.js';
+import { fullBox } from './box.js';
 
 /**
  * ffmpeg gives a fragment away when the second frame behind it comes in: one frame's time after its end. Measured
@@ -22,18 +22,24 @@ const ERA_S = 2 ** 32;
 /**
  * The box written before each fragment of a segment file: ISO/IEC 14496-12 producer reference time, version 1,
  * flags 4 ("written to file"): NTP time at which the fragment's last byte arrived, media_time = its start ticks.
+ * @param box where to put it, from an earlier call
  */
 export function prftFor(
   fragment: Pick<Fragment, 'arrivedMs' | 'startTicks'>,
   init: Pick<StreamInit, 'videoTrackId'>,
+  box = emptyPrft(),
 ): Buffer {
   const seconds = Math.floor(fragment.arrivedMs / 1000);
   const ntp = (seconds + NTP_TO_UNIX_S) % ERA_S;
   const fraction = Math.round(((fragment.arrivedMs - seconds * 1000) / 1000) * ERA_S) % ERA_S;
-  const mediaTime = Buffer.alloc(8);
-  mediaTime.writeBigUInt64BE(fragment.startTicks);
-  return fullBox('prft', 1, WRITTEN_TO_FILE, u32(init.videoTrackId, ntp, fraction), mediaTime);
+  box.writeUInt32BE(init.videoTrackId, 12);
+  box.writeUInt32BE(ntp, 16);
+  box.writeUInt32BE(fraction, 20);
+  box.writeBigUInt64BE(fragment.startTicks, 24);
+  return box;
 }
+
+const emptyPrft = () => fullBox('prft', 1, WRITTEN_TO_FILE, Buffer.alloc(20));
 
 /** Arrival (epoch ms) told by the body of a `prft` box; null when it is too short to tell. */
 export function readPrft(body: Buffer): number | null {

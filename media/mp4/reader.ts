@@ -5,7 +5,9 @@ import { readMoof, type TrackRun } from './moof.js';
 import { movieOf, readInit } from './movie.js';
 
 /** Room for most fragments of a camera; it grows to the largest that comes. */
-const FIRST_BYTES = 128 * 1024;
+const FIRST_BYTES = 256 * 1024;
+/** A read finds at least this much room. */
+const READ_BYTES = 64 * 1024;
 
 export interface ReaderLimits {
   /** largest `moof` + `mdat` taken; default 64 MiB */
@@ -17,24 +19,26 @@ export interface ReaderLimits {
 }
 
 /**
- * Push parser of a fragmented MP4 byte stream (`ftyp moov (moof mdat)*`), fed in chunks cut anywhere.
- * Calls `init` at each `moov`, `fragment` as soon as the last byte of a `moof` + `mdat` is in. A fragment without
- * pictures (sound only) has samples 0, durationTicks 0 and key false.
+ * Parser of a fragmented MP4 byte stream (`ftyp moov (moof mdat)*`), fed in chunks cut anywhere: by `push`, or without
+ * a copy by reading into `room` and telling `took`.
+ * Calls `init` at each `moov`, `fragment` as soon as the last byte of a `moof` + `mdat` is in; the bytes of a fragment
+ * are the reader's own and good until that call returns. A fragment without pictures (sound only) has samples 0,
+ * durationTicks 0 and key false.
  * Throws Mp4Error when the bytes are no such stream; a reader that has thrown takes nothing more.
  */
 export class FragmentReader {
-  /** What has come and is not taken yet lies from `begin` to `end`; kept and used again, so that reading costs no memory. */
+  /** What has come and is not taken yet lies from `begin` to `end`; used again, so that reading costs no memory. */
   private store = Buffer.allocUnsafeSlow(FIRST_BYTES);
   private begin = 0;
   private end = 0;
+  /** where the next box begins: `begin`, or behind the `moof` at `begin` that waits for its `mdat` */
+  private at = 0;
   /** bytes of the box under way that are of no use and still to come */
   private skipping = 0;
   private ftyp: Buffer | null = null;
   private init: StreamInit | null = null;
-  /** the boxes of the fragment under way, from its `moof` on */
-  private held: Buffer[] = [];
-  private heldBytes = 0;
-  private moof: Buffer | null = null;
+  /** size of the `moof` at `begin`; 0: none is under way */
+  private moofBytes = 0;
   private opened = false;
   private failed: Mp4Error | null = null;
   private readonly fragmentBytes: number;
@@ -50,104 +54,103 @@ export class FragmentReader {
     this.now = limits.now ?? Date.now;
   }
 
-  /** Copies what it needs: the caller may use `chunk` again. */
+  /** Takes a chunk; the caller may use it again. */
   push(chunk: Buffer): void {
-    if (this.failed) throw this.failed;
     if (chunk.length === 0) return;
-    this.append(chunk);
-    try {
-      while (this.step());
-    } catch (error) {
-      this.begin = this.end = 0;
-      this.held = [];
-      if (error instanceof Mp4Error) this.failed = error;
-      throw error;
-    }
+    chunk.copy(this.room(chunk.length));
+    this.took(chunk.length);
   }
 
-  private append(chunk: Buffer): void {
-    const waiting = this.end - this.begin;
-    if (this.end + chunk.length > this.store.length) {
+  /** Memory to read the next bytes into, at least `bytes` of it. Good until the next call of anything here. */
+  room(bytes = READ_BYTES): Buffer {
+    if (this.store.length - this.end < bytes) {
+      const waiting = this.end - this.begin;
       let size = this.store.length;
-      while (size < waiting + chunk.length) size *= 2;
+      while (size - waiting < bytes) size *= 2;
       const roomy = size > this.store.length ? Buffer.allocUnsafeSlow(size) : this.store;
       this.store.copy(roomy, 0, this.begin, this.end);
       this.store = roomy;
+      this.at -= this.begin;
       this.begin = 0;
       this.end = waiting;
     }
-    this.end += chunk.copy(this.store, this.end);
+    return this.end === 0 ? this.store : this.store.subarray(this.end);
+  }
+
+  /** `bytes` bytes were read into `room`. */
+  took(bytes: number): void {
+    if (this.failed) throw this.failed;
+    this.end += bytes;
+    try {
+      while (this.step());
+    } catch (error) {
+      this.begin = this.at = this.end = 0;
+      if (error instanceof Mp4Error) this.failed = error;
+      throw error;
+    }
   }
 
   /** Takes one box if it is whole; false when more bytes are needed. */
   private step(): boolean {
     if (this.skipping > 0) {
       const bytes = Math.min(this.skipping, this.end - this.begin);
-      this.drop(bytes);
+      this.dropTo(this.begin + bytes);
       this.skipping -= bytes;
       return this.begin < this.end;
     }
-    const header = readBoxHeader(this.store.subarray(this.begin, this.end));
+    const { at } = this;
+    const header = readBoxHeader(this.store, at, this.end);
     if (!header) return false;
     const { type, size } = header;
     if (!this.opened) mustOpen(type);
     this.opened = true;
     if (size === 0) throw new Mp4Error('unsupported', `box ${type} without a size in a stream`);
-    const wanted = type === 'ftyp' || type === 'moov' || type === 'moof' || this.moof !== null;
-    if (!wanted) {
+    const inFragment = this.moofBytes > 0;
+    if (!inFragment && type !== 'ftyp' && type !== 'moov' && type !== 'moof') {
       if (size > this.fragmentBytes) throw new Mp4Error('too-big', `box ${type} of ${size} bytes`);
       this.skipping = size;
       return true;
     }
-    const limit = this.moof || type === 'moof' ? this.fragmentBytes - this.heldBytes : this.initBytes;
+    const limit = inFragment || type === 'moof' ? this.fragmentBytes - (at - this.begin) : this.initBytes;
     if (size > limit) throw new Mp4Error('too-big', `box ${type} of ${size} bytes`);
-    if (this.end - this.begin < size) return false;
-    if (type === 'mdat' && this.moof) this.finish(size);
-    else this.take(type, Buffer.from(this.shift(size)));
+    if (this.end - at < size) return false;
+    if (inFragment) {
+      this.at = at + size;
+      if (type === 'mdat') this.finish();
+      return true;
+    }
+    if (type === 'moof') {
+      if (!this.init) throw new Mp4Error('bad-box', 'a moof before any moov');
+      this.moofBytes = size;
+      this.at = at + size;
+      return true;
+    }
+    const bytes = Buffer.from(this.store.subarray(at, at + size));
+    if (type === 'ftyp') this.ftyp = bytes;
+    else {
+      this.init = readInit(Buffer.concat([this.ftyp ?? Buffer.alloc(0), bytes]));
+      this.sink.init(this.init);
+    }
+    this.dropTo(at + size);
     return true;
   }
 
-  private take(type: string, bytes: Buffer): void {
-    if (type === 'ftyp') {
-      this.ftyp = bytes;
-    } else if (type === 'moov') {
-      this.init = readInit(Buffer.concat([this.ftyp ?? Buffer.alloc(0), bytes]));
-      this.sink.init(this.init);
-    } else if (type === 'moof') {
-      if (!this.init) throw new Mp4Error('bad-box', 'a moof before any moov');
-      this.moof = bytes;
-      this.held = [bytes];
-      this.heldBytes = bytes.length;
-    } else {
-      this.held.push(bytes);
-      this.heldBytes += bytes.length;
-    }
-  }
-
-  /** The `mdat` of `size` bytes is in: one copy into a buffer of the fragment's own. */
-  private finish(size: number): void {
-    const runs = readMoof(this.moof!, movieOf(this.init!));
-    const bytes = Buffer.allocUnsafeSlow(this.heldBytes + size);
-    let filled = 0;
-    for (const piece of this.held) filled += piece.copy(bytes, filled);
-    this.shift(size).copy(bytes, filled);
+  /** The `mdat` is in: a whole fragment lies from `begin` to `at`. */
+  private finish(): void {
+    const init = this.init!;
+    const bytes = this.store.subarray(this.begin, this.at);
+    const runs = readMoof(bytes.subarray(0, this.moofBytes), movieOf(init));
     checkStretches(runs, bytes.length);
-    this.moof = null;
-    this.held = [];
-    this.heldBytes = 0;
-    this.sink.fragment({ bytes, ...summary(runs, this.init!), arrivedMs: this.now() });
+    this.moofBytes = 0;
+    const { key, startTicks, durationTicks, samples } = summary(runs, init);
+    this.sink.fragment({ bytes, key, startTicks, durationTicks, samples, arrivedMs: this.now() });
+    this.dropTo(this.at);
   }
 
-  /** The next `size` bytes, good until the next `push`. */
-  private shift(size: number): Buffer {
-    const bytes = this.store.subarray(this.begin, this.begin + size);
-    this.drop(size);
-    return bytes;
-  }
-
-  private drop(bytes: number): void {
-    this.begin += bytes;
+  private dropTo(at: number): void {
+    this.begin = at;
     if (this.begin === this.end) this.begin = this.end = 0;
+    this.at = this.begin;
   }
 }
 

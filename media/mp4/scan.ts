@@ -33,12 +33,21 @@ export interface ScannedFile {
 
 /** The description of a fragment held in memory that was (or will be) written with its `moof` at `offset`. */
 export function describeFragment(fragment: Fragment, offset: number): FileFragment {
-  const { bytes, ...told } = fragment;
+  const { bytes } = fragment;
   const header = readBoxHeader(bytes);
   if (header?.type !== 'moof' || header.size > bytes.length)
     throw new Mp4Error('bad-box', 'a fragment that does not begin with its moof');
-  // a copy: a slice would keep the pictures in memory
-  return { ...told, offset, size: bytes.length, moof: Buffer.from(bytes.subarray(0, header.size)) };
+  return {
+    offset,
+    size: bytes.length,
+    // a copy: a slice would keep the pictures in memory
+    moof: Buffer.from(bytes.subarray(0, header.size)),
+    key: fragment.key,
+    startTicks: fragment.startTicks,
+    durationTicks: fragment.durationTicks,
+    samples: fragment.samples,
+    arrivedMs: fragment.arrivedMs,
+  };
 }
 
 /** Several fragments a read: reading on is quicker than asking again, and a clip needs the pictures anyway. */

@@ -11,11 +11,13 @@ const FIRST_BYTES = 512 * 1024;
 export class GopMemory {
   private store = Buffer.alloc(0);
   private used = 0;
-  private kept: { fragment: Omit<Fragment, 'bytes'>; begin: number; end: number }[] = [];
+  /** their bytes are good for nothing: here they lie from `begin` to `end` */
+  private kept: { fragment: Fragment; begin: number; end: number }[] = [];
   private open = false;
 
   /** Begins anew with a key fragment, goes on with any other; before the first key one nothing is kept. */
-  add({ bytes, ...fragment }: Fragment): void {
+  add(fragment: Fragment): void {
+    const { bytes } = fragment;
     if (fragment.key) {
       this.clear();
       this.open = true;

@@ -4,10 +4,9 @@ import path from 'node:path';
 import type { Fragment, StreamInit } from '../fragment.js';
 import { prftFor } from '../mp4/prft.js';
 import { describeFragment, type FileFragment } from '../mp4/scan.js';
+import { type Syncable, syncClock } from './sync-clock.js';
 import { writePace } from './write-pace.js';
 
-/** Written data is synced when the last sync is this long ago, ms. */
-const SYNC_EVERY_MS = 1500;
 /** More than this waiting to be written: the disk can't follow. */
 const PENDING_BYTES = 32 * 1024 * 1024;
 
@@ -32,23 +31,32 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
+/** What is still to be written: copies, since a fragment's bytes are only lent. */
+interface Piece {
+  bytes: Buffer[];
+  size: number;
+  description: FileFragment | null;
+}
+
 /**
- * The file of one segment while it is written: `ftyp moov (prft moof mdat)*`. `push` never waits; one writer at a
- * time appends what is pending. The first error is told once by `onError`; nothing is written after it.
+ * The file of one segment while it is written: `ftyp moov (prft moof mdat)*`. `push` never waits: it writes at once
+ * where that is quick, else one writer at a time appends what is pending. The first error is told once by `onError`;
+ * nothing is written after it.
  */
-export class SegmentFile {
+export class SegmentFile implements Syncable {
   /** every fragment that is in the file */
   readonly fragments: FileFragment[] = [];
   writtenBytes = 0;
-  private pending: { bytes: Buffer[]; description: FileFragment | null }[] = [];
+  private pending: Piece[] = [];
   private pendingBytes = 0;
   /** where the next fragment will begin */
   private offset = 0;
   private handle: fs.FileHandle | null = null;
   private writer: Promise<void> | null = null;
   private waiters: (() => void)[] = [];
-  private lastSyncMs = performance.now();
   private failed = false;
+  /** lent to each write in turn */
+  private prft: Buffer | undefined;
 
   constructor(
     /** absolute, ends in `.recording.mp4` */
@@ -61,22 +69,28 @@ export class SegmentFile {
 
   /** Takes a fragment; it will be in the file soon. */
   push(fragment: Fragment): void {
-    const prft = prftFor(fragment, this.init);
-    const description = {
-      ...describeFragment(fragment, this.offset + prft.length),
-      arrivedMs: fragment.arrivedMs,
-    };
-    this.append([prft, fragment.bytes], description);
+    const prft = prftFor(fragment, this.init, this.prft);
+    this.prft = prft;
+    this.append([prft, fragment.bytes], describeFragment(fragment, this.offset + prft.length));
   }
 
   private append(bytes: Buffer[], description: FileFragment | null): void {
     if (this.failed) return;
-    const size = bytes.reduce((sum, piece) => sum + piece.length, 0);
+    const size = sizeOf(bytes);
     this.offset += size;
+    if (this.writer === null && this.handle !== null && writePace.atOnce) {
+      const { fd } = this.handle;
+      try {
+        this.wrote([{ bytes, size, description }], writePace.measure(() => writevSync(fd, bytes)));
+      } catch (error) {
+        this.fail(error);
+      }
+      return;
+    }
     this.pendingBytes += size;
-    this.pending.push({ bytes, description });
+    this.pending.push({ bytes: bytes.map((piece) => Buffer.from(piece)), size, description });
     if (this.pendingBytes > PENDING_BYTES) this.fail(new Error('the disk does not keep up'));
-    else this.writer ??= this.write().finally(() => (this.writer = null));
+    else this.writer ??= this.writePending().finally(() => (this.writer = null));
   }
 
   private fail(error: unknown): void {
@@ -86,7 +100,17 @@ export class SegmentFile {
     this.onError(error);
   }
 
-  private async write(): Promise<void> {
+  /** Takes note of what is in the file now. Throws when less was written than should be. */
+  private wrote(pieces: Piece[], bytesWritten: number): void {
+    const size = pieces.reduce((sum, piece) => sum + piece.size, 0);
+    if (bytesWritten !== size) throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
+    this.writtenBytes += size;
+    for (const { description } of pieces) if (description !== null) this.fragments.push(description);
+    for (const wake of this.waiters.splice(0)) wake();
+    syncClock.add(this);
+  }
+
+  private async writePending(): Promise<void> {
     try {
       if (this.handle === null) {
         await makeFolder(path.dirname(this.file));
@@ -96,27 +120,21 @@ export class SegmentFile {
       while (this.pending.length > 0 && !this.failed) {
         const batch = this.pending;
         this.pending = [];
-        const bytes = batch.flatMap((item) => item.bytes);
-        const size = bytes.reduce((sum, piece) => sum + piece.length, 0);
-        const bytesWritten = await this.writeNow(this.handle, bytes);
-        if (bytesWritten !== size) throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
-        this.writtenBytes += size;
-        this.pendingBytes -= size;
-        for (const { description } of batch) if (description !== null) this.fragments.push(description);
-        for (const wake of this.waiters.splice(0)) wake();
-        if (performance.now() - this.lastSyncMs >= SYNC_EVERY_MS) {
-          this.lastSyncMs = performance.now();
-          await this.handle.datasync();
-        }
+        const { bytesWritten } = await this.handle.writev(batch.flatMap((piece) => piece.bytes));
+        this.wrote(batch, bytesWritten);
+        this.pendingBytes -= bytesWritten;
       }
     } catch (error) {
       this.fail(error);
     }
   }
 
-  private writeNow({ fd }: fs.FileHandle, bytes: Buffer[]): number | Promise<number> {
-    if (writePace.atOnce) return writePace.measure(() => writevSync(fd, bytes));
-    return this.handle!.writev(bytes).then(({ bytesWritten }) => bytesWritten);
+  get fd(): number | null {
+    return this.handle?.fd ?? null;
+  }
+
+  syncFailed(error: unknown): void {
+    this.fail(error);
   }
 
   /** Resolves after the next write; the caller looks again whether what it wants is there. */
@@ -129,6 +147,7 @@ export class SegmentFile {
     while (this.writer !== null) await this.writer;
     for (const wake of this.waiters.splice(0)) wake();
     if (this.handle === null) return false;
+    await syncClock.forget(this);
     const { handle } = this;
     this.handle = null;
     try {
@@ -143,3 +162,5 @@ export class SegmentFile {
     return this.fragments.length > 0;
   }
 }
+
+const sizeOf = (bytes: Buffer[]) => bytes.reduce((sum, piece) => sum + piece.length, 0);

@@ -8,7 +8,7 @@ import type { FragmentSink, FragmentSource, SourceEnd } from '../fragment.js';
 import { FragmentReader } from '../mp4/reader.js';
 import { type Address, atHost, hostName, withoutSecrets } from './address.js';
 import { type SourceOptions, sourceArguments } from './arguments.js';
-import { type OutputPipe, openPipe } from './pipe.js';
+import { type OutputPipe, openPipe, type Reading } from './pipe.js';
 import { causeOf } from './verdict.js';
 
 export interface SourceLimits {
@@ -60,38 +60,33 @@ export class FfmpegSource implements FragmentSource {
       }
     }
     if (signal.aborted) return { cause: 'broken', detail: 'not started' };
-    let take: (piece: Buffer) => void = () => {};
-    const pipe = await openPipe((piece) => take(piece)).catch(() => null);
+    const run = new Run(address, limits, sink, signal, this.options.onChild);
+    const pipe = await openPipe(run).catch(() => null);
     const command = sourceArguments(ffmpeg.major, { ...this.options, address, nowMs: Date.now() });
-    return new Promise((resolve) => {
-      let child: ChildProcess;
-      try {
-        child = spawn(ffmpeg.path, command.args, {
-          stdio: [
-            'pipe',
-            pipe?.childEnd ?? 'pipe',
-            'pipe',
-            ...(command.script === null ? [] : (['pipe'] as const)),
-          ],
-          windowsHide: true,
-          env: withoutKeys(process.env),
-        });
-      } catch (error) {
-        pipe?.close();
-        resolve({ cause: 'broken', detail: `ffmpeg did not start: ${String(error)}` });
-        return;
-      } finally {
-        pipe?.handOver();
-      }
-      const run = new Run(child, pipe, address, limits, sink, signal, resolve, this.options.onChild);
-      take = (piece) => run.take(piece);
-      run.begin(command.script);
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn(ffmpeg.path, command.args, {
+        stdio: [
+          'pipe',
+          pipe?.childEnd ?? 'pipe',
+          'pipe',
+          ...(command.script === null ? [] : (['pipe'] as const)),
+        ],
+        windowsHide: true,
+        env: withoutKeys(process.env),
+      });
+    } catch (error) {
+      pipe?.close();
+      return { cause: 'broken', detail: `ffmpeg did not start: ${String(error)}` };
+    } finally {
+      pipe?.handOver();
+    }
+    return run.untilEnd(child, pipe, command.script);
   }
 }
 
 /** The life of one child. */
-class Run {
+class Run implements Reading {
   stderr = '';
   streamed = false;
   stalled = false;
@@ -99,17 +94,17 @@ class Run {
   private ending = false;
   private notVideo = false;
   private watchdog: NodeJS.Timeout | undefined;
+  private watchedMs = 0;
   private killers: NodeJS.Timeout[] = [];
   private readonly reader: FragmentReader;
+  private child!: ChildProcess;
+  private resolve!: (end: SourceEnd) => void;
 
   constructor(
-    private readonly child: ChildProcess,
-    private readonly pipe: OutputPipe | null,
     private readonly address: Address,
     private readonly limits: SourceLimits,
     sink: FragmentSink,
     private readonly signal: AbortSignal,
-    private readonly resolve: (end: SourceEnd) => void,
     private readonly onChild: ((pid: number | null) => void) | undefined,
   ) {
     this.reader = new FragmentReader({
@@ -125,34 +120,50 @@ class Run {
     });
   }
 
-  begin(script: string | null): void {
+  untilEnd(child: ChildProcess, pipe: OutputPipe | null, script: string | null): Promise<SourceEnd> {
+    this.child = child;
+    return new Promise((resolve) => {
+      this.resolve = resolve;
+      this.begin(pipe, script);
+    });
+  }
+
+  private begin(pipe: OutputPipe | null, script: string | null): void {
     const { child } = this;
     for (const stream of child.stdio) stream?.on('error', () => {});
     child.on('error', (error) => {
       this.fault = `ffmpeg did not start: ${error.message}`;
       if (child.pid !== undefined) return;
-      this.pipe?.close();
+      pipe?.close();
       this.end();
     });
     child.on('close', (_code, killedBy) => {
       if (killedBy !== null && !this.ending) this.fault ??= `ffmpeg died of ${killedBy}`;
-      void (this.pipe?.ended ?? Promise.resolve()).then(() => this.end());
+      void (pipe?.ended ?? Promise.resolve()).then(() => this.end());
     });
     if (child.pid !== undefined) this.onChild?.(child.pid);
     if (script !== null) (child.stdio[3] as Writable | null)?.end(script);
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.stderr = (this.stderr + text).slice(-STDERR_BYTES);
     });
-    child.stdout?.on('data', (chunk: Buffer) => this.take(chunk));
+    child.stdout?.on('data', (chunk: Buffer) => this.read(() => this.reader.push(chunk)));
     this.watch(this.limits.connectMs);
     if (this.signal.aborted) this.askToEnd();
     else this.signal.addEventListener('abort', this.askToEnd, { once: true });
   }
 
-  take(chunk: Buffer): void {
+  room(): Buffer {
+    return this.reader.room();
+  }
+
+  took(bytes: number): void {
+    this.read(() => this.reader.took(bytes));
+  }
+
+  private read(parse: () => void): void {
     if (this.fault !== null) return;
     try {
-      this.reader.push(chunk);
+      parse();
     } catch (error) {
       this.fault = error instanceof Error ? error.message : String(error);
       this.notVideo = true;
@@ -161,10 +172,16 @@ class Run {
   }
 
   private watch(ms: number): void {
+    if (this.watchedMs === ms && !this.ending) {
+      this.watchdog?.refresh();
+      return;
+    }
     clearTimeout(this.watchdog);
     if (this.ending) return;
+    this.watchedMs = ms;
     this.watchdog = setTimeout(() => {
       // When we ourselves were held up, what has arrived meanwhile is read first: it would be wrong to blame the camera.
+      this.watchedMs = 0;
       this.watchdog = setTimeout(() => {
         this.stalled = true;
         this.askToEnd();

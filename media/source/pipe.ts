@@ -3,8 +3,11 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 
-/** Read into by every pipe in turn: a callback is done with it before the next read. */
-const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
+/** Where a pipe's bytes go: read into `room()`, then `took(bytes)`. */
+export interface Reading {
+  room(): Buffer;
+  took(bytes: number): void;
+}
 
 /** The way from a child's standard output to us. */
 export interface OutputPipe {
@@ -19,12 +22,11 @@ export interface OutputPipe {
 }
 
 /**
- * A pipe whose reads all go into one buffer. Node's own pipe to a child takes 64 KiB of new memory for each read,
- * however little it brings, and the collector's work for that was half of the recorder's CPU.
- * Null on Windows, where reads of several pipes may be under way at once.
- * @param take gets each piece; it must copy what it keeps
+ * A pipe read straight into the memory of whoever parses it. Node's own pipe to a child takes 64 KiB of new memory for
+ * each read, however little it brings, and the collector's work for that was half of the recorder's CPU.
+ * Null on Windows, where a read may be under way long before its bytes come.
  */
-export async function openPipe(take: (piece: Buffer) => void): Promise<OutputPipe | null> {
+export async function openPipe(reading: Reading): Promise<OutputPipe | null> {
   if (process.platform === 'win32') return null;
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'mat-than-pipe-'));
   const address = path.join(folder, 'pipe');
@@ -38,9 +40,9 @@ export async function openPipe(take: (piece: Buffer) => void): Promise<OutputPip
         ours = net.connect({
           path: address,
           onread: {
-            buffer: readBuffer,
-            callback: (size) => {
-              take(readBuffer.subarray(0, size));
+            buffer: () => reading.room(),
+            callback: (bytes) => {
+              reading.took(bytes);
               return true;
             },
           },

@@ -88,7 +88,7 @@ export function readStream(bytes: Buffer, chunkBytes = 65_536): { init: StreamIn
       init = one;
     },
     fragment: (one) => {
-      fragments.push(one);
+      fragments.push({ ...one, bytes: Buffer.from(one.bytes) });
     },
   });
   for (let at = 0; at < bytes.length; at += chunkBytes) reader.push(bytes.subarray(at, at + chunkBytes));

@@ -105,9 +105,12 @@ const READY_MS = 60_000;
 const products = new Set<Product>();
 const folders = new Set<string>();
 
-/** Asks until the answer is there; throws with `what` when it does not come in time. Faults while asking count as "not yet". */
+/**
+ * Asks until the answer is there; throws with `what` when it does not come in time, read only then so that it can tell
+ * what is there instead. Faults while asking count as "not yet".
+ */
 export async function eventually<T>(
-  what: string,
+  what: string | (() => string),
   ask: () => Promise<T | null | undefined | false> | T | null | undefined | false,
   withinMs = 20_000,
 ): Promise<T> {
@@ -122,7 +125,10 @@ export async function eventually<T>(
       fault = error;
     }
     if (Date.now() > deadline)
-      throw new Error(`not within ${withinMs} ms: ${what}`, fault === undefined ? {} : { cause: fault });
+      throw new Error(
+        `not within ${withinMs} ms: ${typeof what === 'function' ? what() : what}`,
+        fault === undefined ? {} : { cause: fault },
+      );
     await pause(50);
   }
 }
