@@ -104,7 +104,7 @@ export async function clipsOfRecorder(
     const startMs = await startWithin(scene, camera, i < scene.cameras.length);
     const begun = performance.now();
     const job = await scene.client.clip({ cameraId: camera.id, startMs, endMs: startMs + CLIP_MS });
-    await scene.client.downloadPart(job.id, 0, file);
+    await scene.client.savePart(job.id, 0, file);
     const ms = performance.now() - begun;
     const told = { startMs: job.parts[0]!.startMs, gaps: job.gaps.length > 0 };
     const judged = await judge(scene, camera.path, file, startMs, told, say);

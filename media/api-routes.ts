@@ -136,6 +136,15 @@ export const ROUTES = {
     answer: { content: 'video/mp4' },
     errors: [404],
   },
+  linkPart: {
+    method: 'post',
+    path: '/v1/clips/{id}/parts/{n}/link',
+    summary: 'Puts a part where a program on this machine wants it, without a copy where the disk is the same',
+    body: 'PartPlace',
+    status: 201,
+    answer: { schema: 'Linked' },
+    errors: [400, 404, 507],
+  },
   events: {
     method: 'get',
     path: '/v1/events',

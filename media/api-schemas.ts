@@ -100,6 +100,10 @@ export const clipPart = z.object({
   height: z.number(),
   codec: z.string(),
 });
+export const partPlace = z.object({
+  path: z.string().max(4096).describe('absolute, a new file below DATA_DIR'),
+});
+export const linked = z.object({ sizeBytes: z.number() });
 export const clipJob = z.object({
   id: z.string(),
   request: clipRequest,
@@ -165,6 +169,8 @@ export const schemas = {
   Coverage: coverage,
   ClipRequest: clipRequest,
   ClipJob: clipJob,
+  PartPlace: partPlace,
+  Linked: linked,
   RecorderEvent: recorderEvent,
   Health: health,
   Error: errorBody,

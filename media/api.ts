@@ -129,6 +129,7 @@ const isBodyError = (error: unknown) =>
 function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
   const { recorder, footage, clips, hub, ffmpeg, metrics } = options;
   const idOf = (request: Request) => String(request.params.id);
+  const partOf = (request: Request) => z.coerce.number().int().min(0).parse(request.params.n);
   return {
     listCameras: () => recorder.all(),
     addCamera: (request) => recorder.add(schema.cameraSettings.parse(request.body) as CameraSettings),
@@ -178,9 +179,10 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
       return wait ? clips.next(idOf(request), wait, seen) : clips.get(idOf(request));
     },
     removeClip: (request) => clips.remove(idOf(request)),
+    linkPart: (request) =>
+      clips.linkPart(idOf(request), partOf(request), schema.partPlace.parse(request.body).path),
     async clipPart(request, response) {
-      const n = z.coerce.number().int().min(0).parse(request.params.n);
-      const file = clips.partFile(idOf(request), n);
+      const file = clips.partFile(idOf(request), partOf(request));
       await new Promise<void>((resolve, reject) =>
         response.sendFile(file, { dotfiles: 'allow', etag: false, cacheControl: false }, (error) =>
           error && !response.headersSent ? reject(error) : resolve(),

@@ -14,6 +14,10 @@ import type { ClipJob, ClipRequest } from './types.js';
 export interface ClipsOptions {
   /** folder of finished clips; emptied at start */
   folder: string;
+  /** parts may be linked to new files below this folder … */
+  shared: string;
+  /** … but not here, where the recordings are */
+  recordings: string;
   footage: Footage;
   recorder: Recorder;
   ffmpeg: Ffmpeg;
@@ -142,6 +146,32 @@ export class Clips {
     return part.path;
   }
 
+  /**
+   * Makes a part appear at `target`, a new file below the shared folder.
+   * WorldError: not-found, invalid (another place, or something is there), disk-full.
+   */
+  async linkPart(id: string, index: number, target: string): Promise<{ sizeBytes: number }> {
+    const file = this.partFile(id, index);
+    const { shared, recordings } = this.options;
+    // The folder it is in, as it really is: a link must not lead out.
+    const folder = await fs.realpath(path.dirname(target)).catch(() => null);
+    const real = await Promise.all([shared, recordings].map((one) => fs.realpath(one)));
+    if (folder === null || !path.isAbsolute(target) || !isWithin(real[0]!, folder) || isWithin(real[1]!, folder))
+      throw new WorldError('invalid', 'a part is linked only to a folder below DATA_DIR, not among the recordings');
+    try {
+      await fs.link(file, target).catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EEXIST') throw error;
+        await fs.copyFile(file, target, fs.constants.COPYFILE_EXCL);
+      });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') throw new WorldError('invalid', 'there is a file already', { cause: error });
+      if (code === 'ENOSPC') throw new WorldError('disk-full', 'no space for the clip', { cause: error });
+      throw error;
+    }
+    return { sizeBytes: (await fs.stat(target)).size };
+  }
+
   private set(job: Job, change: Partial<ClipJob>): void {
     job.view = { ...job.view, ...change };
     for (const tell of [...job.changed]) tell();
@@ -236,6 +266,11 @@ export class Clips {
       if (job.endedMs !== null && now - job.endedMs > keepMs) await this.remove(id).catch(() => {});
   }
 }
+
+const isWithin = (folder: string, inside: string) => {
+  const way = path.relative(folder, inside);
+  return way !== '..' && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
+};
 
 /** Tells two states of a job apart. */
 export const versionOf = (job: ClipJob) => `${job.state} ${job.progress}`;

@@ -90,6 +90,7 @@ export async function startService(
   const footage = new Footage(root, index, recorder);
   const clips = new Clips({
     ...{ folder: path.join(config.dataDir, 'clips'), footage, recorder, ffmpeg, log },
+    ...{ shared: config.dataDir, recordings: root },
     ...(options.keepClipsMs !== undefined && { keepMs: options.keepClipsMs }),
   });
   await clips.start();

@@ -179,8 +179,8 @@ export interface RecorderClient {
     request: ClipRequest,
     options?: { onProgress?: (job: ClipJob) => void; signal?: AbortSignal },
   ): Promise<ClipJob>;
-  /** Writes one part of a finished clip to `path`. */
-  downloadPart(jobId: string, index: number, path: string): Promise<{ sizeBytes: number }>;
+  /** Puts one part of a finished clip at `path`, a new file: linked there where the recorder shares the disk, else downloaded. */
+  savePart(jobId: string, index: number, path: string): Promise<{ sizeBytes: number }>;
   /** Yields events after `afterId`, live, reconnecting by itself until the signal aborts. */
   events(afterId: number, signal: AbortSignal): AsyncIterable<RecorderEvent>;
 }

@@ -166,7 +166,7 @@ async function clip(house: House, talk: Talk, { camera, startMs, endMs }: Args):
   for (const part of job.parts) {
     const fileName = `camera-${camera.number}${job.parts.length > 1 ? `-${part.index + 1}` : ''}.mp4`;
     const path = await talk.spool(fileName);
-    const { sizeBytes } = await house.recorder.downloadPart(job.id, part.index, path);
+    const { sizeBytes } = await house.recorder.savePart(job.id, part.index, path);
     delivered = await deliver(talk, {
       kind: 'video',
       file: { path, sizeBytes, fileName },
@@ -226,7 +226,7 @@ async function sendLink(
   if (part === undefined) return;
   const fileName = `camera-${camera.number}.mp4`;
   const path = await talk.spool(fileName);
-  await house.recorder.downloadPart(job.id, part.index, path);
+  await house.recorder.savePart(job.id, part.index, path);
   const link = await house.linkFor({ path, fileName, mime: 'video/mp4', personId: talk.speaker.personId });
   await deliver(talk, {
     kind: 'text',

@@ -79,7 +79,7 @@ describe.each(builds)('with ffmpeg $version', (build) => {
         endMs: newestFrameMs! - 500,
       });
       const file = path.join(stand.folder, 'clip.mp4');
-      await stand.client.downloadPart(job.id, 0, file);
+      await stand.client.savePart(job.id, 0, file);
       const numbers = await readFrameNumbers(file);
       expect(numbers.every((number) => number !== null)).toBe(true);
       const part = job.parts[0]!;

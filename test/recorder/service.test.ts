@@ -1,4 +1,5 @@
 import fs from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSegmentName } from '../../media/recording/names.js';
@@ -68,7 +69,7 @@ describe('a recording camera', () => {
     expect(part!.startMs).toBeLessThanOrEqual(border - 1500);
     expect(part!.startMs).toBeGreaterThan(border - 1500 - 2100);
     const target = path.join(stand.folder, 'clip.mp4');
-    const { sizeBytes } = await stand.client.downloadPart(job.id, 0, target);
+    const { sizeBytes } = await stand.client.savePart(job.id, 0, target);
     expect(sizeBytes).toBe(part!.sizeBytes);
     const probed = await probeFile(target, { packets: true });
     expect(probed.packets?.[0]?.flags).toMatch(/^K/);
@@ -77,6 +78,44 @@ describe('a recording camera', () => {
     });
     expect(ranged.status).toBe(206);
     expect(await ranged.text()).toBe('ftyp');
+  });
+
+  it('puts a clip where it is wanted without a copy, and only below DATA_DIR, never over or among recordings', async () => {
+    const endMs = (await stand.client.coverage('cam1', { startMs: 0, endMs: Date.now() })).recorded.at(-1)!.endMs;
+    const job = await stand.client.clip({ cameraId: 'cam1', startMs: endMs - 1500, endMs: endMs - 500 });
+    const link = (to: string) =>
+      fetch(`${stand.url}/v1/clips/${job.id}/parts/0/link`, {
+        method: 'POST',
+        headers: {
+          Authorization: `Bearer ${stand.config.recorderToken}`,
+          'Content-Type': 'application/json',
+        },
+        body: JSON.stringify({ path: to }),
+      });
+    const inside = path.join(stand.folder, 'linked.mp4');
+    await stand.client.savePart(job.id, 0, inside);
+    expect((await fs.stat(inside)).nlink).toBe(2);
+    expect((await link(inside)).status).toBe(400);
+    const elsewhere = await fs.mkdtemp(path.join(os.tmpdir(), 'mat-than-elsewhere-'));
+    try {
+      await fs.symlink(elsewhere, path.join(stand.folder, 'out'), 'junction');
+      for (const to of [
+        path.join(elsewhere, 'x.mp4'),
+        path.join(stand.folder, 'out', 'x.mp4'),
+        path.join(stand.folder, 'recordings', 'x.mp4'),
+        path.join(stand.folder, '..', 'x.mp4'),
+        path.join(stand.folder, 'nowhere', 'x.mp4'),
+        'x.mp4',
+      ])
+        expect((await link(to)).status, to).toBe(400);
+      expect(await fs.readdir(elsewhere)).toEqual([]);
+      const copied = path.join(elsewhere, 'copied.mp4');
+      await stand.client.savePart(job.id, 0, copied);
+      expect(await fs.readFile(copied)).toEqual(await fs.readFile(inside));
+    } finally {
+      await fs.rm(elsewhere, { recursive: true });
+      await fs.rm(path.join(stand.folder, 'out'), { recursive: true, force: true });
+    }
   });
 
   it('waits for the last seconds of a clip that is still being recorded', async () => {

@@ -30,7 +30,7 @@ async function clipOf(request: Partial<ClipRequest> & { cameraId: string }, seco
   const endMs = stream.newestMs! - 500;
   const job = await stand.client.clip({ startMs: endMs - seconds * 1000, endMs, ...request });
   const file = path.join(stand.folder, `${job.id}.mp4`);
-  await stand.client.downloadPart(job.id, 0, file);
+  await stand.client.savePart(job.id, 0, file);
   return { job, probed: await probeFile(file, { packets: true }) };
 }
 

@@ -256,7 +256,7 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
       options.onProgress?.(done);
       return done;
     },
-    async downloadPart(jobId, index, path) {
+    async savePart(jobId, index, path) {
       here();
       if (jobs.get(jobId)?.parts[index] === undefined) throw new WorldError('not-found', 'no such part');
       await fs.writeFile(path, Buffer.alloc(64, index));
