@@ -20,7 +20,7 @@ export interface Made {
   handedMs: number;
   /** … until all of it was there */
   wholeMs: number;
-  /** how long before what was asked it begins; negative: too late */
+  /** how long before what was asked it begins; negative: too late; NaN where the answer tells of a gap, which may be there */
   earlyMs: number;
   /** what it says of its start, against the truth; NaN where it is not said to the millisecond */
   errorMs: number;
@@ -52,7 +52,7 @@ async function judge(
         ? `${toldOf}a short clip: ${numbers.length} frames, at least ${least} expected`
         : `${toldOf}a clip not whole: picture ${wrong} of ${numbers.length} shows ${numbers[wrong]} after ${numbers[wrong - 1]}`,
     );
-  return { earlyMs: askedMs - truth, errorMs: told.startMs - truth, whole };
+  return { earlyMs: told.gaps ? Number.NaN : askedMs - truth, errorMs: told.startMs - truth, whole };
 }
 
 /** A random start within what is recorded; with `first`, that of the first picture after the connect. */

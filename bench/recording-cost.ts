@@ -1,4 +1,4 @@
-/** What recording costs: the whole service (Node and its children) beside as many bare ffmpegs. */
+/** What recording costs: the whole service (Node and its children) beside as many bare ffmpegs, at the same moment. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
@@ -28,11 +28,18 @@ interface Run extends Span {
 }
 
 async function watch(pids: number[], folder: string, seconds: number): Promise<Run> {
-  await pause(WARM_UP_SECONDS);
   const before = await bytesBelow(folder);
   const span = await measure(pids, seconds);
   const written = (await bytesBelow(folder)) - before;
   return { ...span, mbps: (written * 8) / span.seconds / 1e6 };
+}
+
+interface Recording {
+  pids: number[];
+  folder: string;
+  /** throws unless everything still runs */
+  check(): void;
+  stop(): Promise<void>;
 }
 
 /** Cameras that connect at the same time: thirty at once are too much for the server that plays them. */
@@ -67,55 +74,71 @@ async function end(children: ChildProcess[]): Promise<void> {
 }
 
 /** As many `ffmpeg -c copy -f segment` as there are cameras: one minute a file, fragmented MP4. */
-export async function bareFfmpegs(urls: string[], seconds: number): Promise<Run> {
+async function bareFfmpegs(urls: string[]): Promise<Recording> {
   const ffmpeg = await findFfmpeg({ configured: process.env.FFMPEG_PATH });
   const folder = await mkdtemp(join(tmpdir(), 'mat-than-bench-bare-'));
   const children: ChildProcess[] = [];
+  const stop = async () => {
+    await end(children);
+    await rm(folder, { recursive: true, force: true });
+  };
   try {
     const begin = async (url: string, i: number) =>
       children.push(await bareFfmpeg(ffmpeg.path, url, join(folder, `cam${i}`)));
     for (let from = 0; from < urls.length; from += AT_ONCE)
       await Promise.all(urls.slice(from, from + AT_ONCE).map((url, i) => begin(url, from + i)));
-    const pids = children.map((child) => child.pid!);
-    const run = await watch(pids, folder, seconds);
-    if (!children.every(runs)) throw new Error('a bare ffmpeg ended by itself: not as many as cameras were measured');
-    return run;
-  } finally {
-    await end(children);
-    await rm(folder, { recursive: true, force: true });
+  } catch (error) {
+    await stop();
+    throw error;
   }
+  const check = () => {
+    if (!children.every(runs)) throw new Error('a bare ffmpeg ended by itself');
+  };
+  return { pids: children.map((child) => child.pid!), folder, check, stop };
 }
 
 /** The recorder service with the same cameras, added through its API. */
-async function wholeService(urls: string[], seconds: number): Promise<Run> {
+async function wholeService(urls: string[]): Promise<Recording> {
   const recorder = await startRecorder();
+  const { pid, stop } = recorder;
   try {
-    for (const [i, url] of urls.entries()) {
+    for (const [i, url] of urls.entries())
       await recorder.client.addCamera({ id: `cam${i}`, name: `Camera ${i}`, url });
-    }
     await untilRecording(recorder.client, urls.length, 180);
-    return await watch([recorder.pid], join(recorder.folder, 'recordings'), seconds);
-  } finally {
-    await recorder.stop();
+  } catch (error) {
+    await stop();
+    throw error;
   }
+  return { pids: [pid], folder: join(recorder.folder, 'recordings'), check: () => {}, stop };
 }
 
-/** The row "recording, 30 cameras at 2 Mbps": `rounds` times (2) `seconds` (60) each way, after the warm-up. */
+/** The row "recording, 30 cameras at 2 Mbps": `rounds` times (3) `seconds` (60), after the warm-up. */
 export async function recordingCost({
   cameras = 30,
   seconds = 60,
-  rounds = 2,
+  rounds = 3,
   say,
 }: BenchOptions): Promise<Section[]> {
   const bare: Run[] = [];
   const service: Run[] = [];
   await whileServing(S1, cameras, async ({ server, paths }) => {
     const urls = paths.map((path) => server.url(path));
-    for (let round = 0; round < rounds; round++) {
-      say(`round ${round + 1} of ${rounds}: ${cameras} bare ffmpegs, ${seconds} s`);
-      bare.push(await bareFfmpegs(urls, seconds));
-      say(`round ${round + 1} of ${rounds}: the service, ${seconds} s`);
-      service.push(await wholeService(urls, seconds));
+    const recordings: Recording[] = [];
+    try {
+      say(`${cameras} cameras, recorded by as many bare ffmpegs and by the service`);
+      for (const begin of [wholeService, bareFfmpegs]) recordings.push(await begin(urls));
+      await pause(WARM_UP_SECONDS);
+      for (let round = 0; round < rounds; round++) {
+        say(`round ${round + 1} of ${rounds}, ${seconds} s`);
+        const [ours, theirs] = await Promise.all(
+          recordings.map(({ pids, folder }) => watch(pids, folder, seconds)),
+        );
+        service.push(ours!);
+        bare.push(theirs!);
+        for (const { check } of recordings) check();
+      }
+    } finally {
+      for (const { stop } of recordings) await stop();
     }
   });
 
@@ -125,21 +148,19 @@ export async function recordingCost({
   const row = (name: string, runs: Run[]) => [
     name,
     perHour(runs),
-    of(runs, (run) => run.cores),
+    of(runs, (run) => run.cores).toFixed(3),
     memory(runs),
     memory(runs) / cameras,
     of(runs, (run) => run.mbps),
     String(runs[0]!.processes),
   ];
   const ratio = perHour(service) / perHour(bare);
-  const each = service
-    .map((run, i) => `${show(run.cores / bare[i]!.cores)} = ${show(run.cores)} / ${show(bare[i]!.cores)} cores`)
-    .join(', ');
+  const each = service.map((run, i) => show(run.cores / bare[i]!.cores)).join(', ');
   const allowedMb = memory(bare) + 3 * cameras + 120;
   return [
     {
       title: `Recording ${cameras} cameras (720p15, 2 Mbps)`,
-      how: `${rounds} rounds of ${seconds} s each way in turn, after ${WARM_UP_SECONDS} s to warm up; the same ffmpeg, cameras (gst-rtsp-server on loopback) and disk; CPU and memory (PSS) of all processes, Node and children.`,
+      how: `${rounds} rounds of ${seconds} s, both at the same time, after ${WARM_UP_SECONDS} s to warm up; the same ffmpeg, cameras (gst-rtsp-server on loopback), moment and disk; CPU and memory (PSS) of all processes, Node and children.`,
       columns: ['', 'CPU s / camera-hour', 'cores', 'PSS MB', 'MB / camera', 'Mbit/s written', 'processes'],
       rows: [row('bare ffmpeg -c copy -f segment', bare), row('whole service', service)],
       bars: [

@@ -139,7 +139,8 @@ export const ROUTES = {
   linkPart: {
     method: 'post',
     path: '/v1/clips/{id}/parts/{n}/link',
-    summary: 'Puts a part where a program on this machine wants it, without a copy where the disk is the same',
+    summary:
+      'Puts a part where a program on this machine wants it, without a copy where the disk is the same',
     body: 'PartPlace',
     status: 201,
     answer: { schema: 'Linked' },

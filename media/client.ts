@@ -168,7 +168,10 @@ export function makeRecorderClient({ url, token, timeoutMs = 15_000 }: ClientOpt
     async savePart(jobId, index, path) {
       try {
         const body = { path: resolve(path) };
-        const linked = await ask(`${jobAt(jobId)}/parts/${index}/link`, schema.linked, { method: 'POST', body });
+        const linked = await ask(`${jobAt(jobId)}/parts/${index}/link`, schema.linked, {
+          method: 'POST',
+          body,
+        });
         if ((await stat(path).catch(() => null))?.size === linked.sizeBytes) return linked;
       } catch (error) {
         // a folder that is not shared: it is downloaded, as from another machine

@@ -156,8 +156,16 @@ export class Clips {
     // The folder it is in, as it really is: a link must not lead out.
     const folder = await fs.realpath(path.dirname(target)).catch(() => null);
     const real = await Promise.all([shared, recordings].map((one) => fs.realpath(one)));
-    if (folder === null || !path.isAbsolute(target) || !isWithin(real[0]!, folder) || isWithin(real[1]!, folder))
-      throw new WorldError('invalid', 'a part is linked only to a folder below DATA_DIR, not among the recordings');
+    if (
+      folder === null ||
+      !path.isAbsolute(target) ||
+      !isWithin(real[0]!, folder) ||
+      isWithin(real[1]!, folder)
+    )
+      throw new WorldError(
+        'invalid',
+        'a part is linked only to a folder below DATA_DIR, not among the recordings',
+      );
     try {
       await fs.link(file, target).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code === 'EEXIST') throw error;

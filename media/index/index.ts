@@ -31,7 +31,17 @@ const rawSegment = (row: Omit<SegmentRow, 'id'>) => ({
 });
 
 const SEGMENT_COLUMNS = [
-  ...['"cameraId"', '"stream"', '"startMs"', '"endMs"', '"path"', '"sizeBytes"', '"codec"', '"width"', '"height"'],
+  ...[
+    '"cameraId"',
+    '"stream"',
+    '"startMs"',
+    '"endMs"',
+    '"path"',
+    '"sizeBytes"',
+    '"codec"',
+    '"width"',
+    '"height"',
+  ],
   '"open"',
 ];
 

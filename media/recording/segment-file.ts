@@ -81,7 +81,10 @@ export class SegmentFile implements Syncable {
     if (this.writer === null && this.handle !== null && writePace.atOnce) {
       const { fd } = this.handle;
       try {
-        this.wrote([{ bytes, size, description }], writePace.measure(() => writevSync(fd, bytes)));
+        this.wrote(
+          [{ bytes, size, description }],
+          writePace.measure(() => writevSync(fd, bytes)),
+        );
       } catch (error) {
         this.fail(error);
       }

@@ -24,7 +24,10 @@ beforeAll(async () => {
 const collect = (now = () => 0) => {
   const got: { inits: StreamInit[]; fragments: Fragment[] } = { inits: [], fragments: [] };
   const reader = new FragmentReader(
-    { init: (init) => got.inits.push(init), fragment: (one) => got.fragments.push({ ...one, bytes: Buffer.from(one.bytes) }) },
+    {
+      init: (init) => got.inits.push(init),
+      fragment: (one) => got.fragments.push({ ...one, bytes: Buffer.from(one.bytes) }),
+    },
     { now },
   );
   return { reader, ...got };

@@ -81,7 +81,9 @@ describe('a recording camera', () => {
   });
 
   it('puts a clip where it is wanted without a copy, and only below DATA_DIR, never over or among recordings', async () => {
-    const endMs = (await stand.client.coverage('cam1', { startMs: 0, endMs: Date.now() })).recorded.at(-1)!.endMs;
+    const endMs = (await stand.client.coverage('cam1', { startMs: 0, endMs: Date.now() })).recorded.at(
+      -1,
+    )!.endMs;
     const job = await stand.client.clip({ cameraId: 'cam1', startMs: endMs - 1500, endMs: endMs - 500 });
     const link = (to: string) =>
       fetch(`${stand.url}/v1/clips/${job.id}/parts/0/link`, {
