@@ -9,6 +9,7 @@ import { Mp4Error } from './mp4/error.js';
 import { movieOf } from './mp4/movie.js';
 import { type ClipPlan, type LoadedSegment, type PlannedPart, planClip } from './mp4/plan.js';
 import { type FileFragment, scanFile } from './mp4/scan.js';
+import { commonGaps, timelines } from './timelines.js';
 import { secondsThatFit, transcode } from './transcode.js';
 import type { ClipFormat, ClipPart, Range } from './types.js';
 
@@ -55,8 +56,13 @@ export interface MadeClip {
 export async function makeClip(order: ClipOrder): Promise<MadeClip> {
   const { maxBytes, signal, startMs, endMs } = order;
   if (!(endMs > startMs)) throw new WorldError('invalid', 'a clip must end after it starts');
-  const segments = await loadSegments(order.segments, signal, order.skipMissing ?? true);
-  const plan = planParts(segments, order);
+  const plans: ClipPlan[] = [];
+  for (const line of timelines(order.segments))
+    plans.push(planParts(await loadSegments(line, signal, order.skipMissing ?? true), order));
+  const plan = {
+    parts: plans.flatMap(({ parts }) => parts),
+    gaps: commonGaps(plans.map(({ gaps }) => gaps)),
+  };
   if (plan.parts.length === 0) throw new WorldError('no-footage', 'nothing is recorded in that range');
   const total = plan.parts.reduce((sum, part) => sum + part.mostBytes, 0);
   let before = 0;

@@ -1,10 +1,13 @@
 import type { DeletionRow, GapRow } from './index/rows.js';
-import type { Coverage, Range } from './types.js';
+import type { ClockStep, Coverage, Range } from './types.js';
 
 /** Shorter holes are the seams between files, not gaps. */
 const SEAM_MS = 500;
 /** What is left over beside a known cause, shorter than this, belongs to it: causes are dated less well than pictures. */
 const SLIVER_MS = 1500;
+
+/** A file goes on over a clock step until its next keyframe, and the step is noticed a moment later. */
+const STEP_SEEN_MS = 15_000;
 
 type Gap = Coverage['gaps'][number];
 
@@ -31,11 +34,18 @@ function holesIn(recorded: Range[], asked: Range): Range[] {
   return holes;
 }
 
-/** Splits a hole by why: what was deleted, then the gaps' causes, else unknown. */
-export function explain(hole: Range, gaps: GapRow[], deletions: DeletionRow[]): Gap[] {
+/** Splits a hole by why: a time that never was, what was deleted, then the gaps' causes, else unknown. */
+export function explain(
+  hole: Range,
+  gaps: GapRow[],
+  deletions: DeletionRow[],
+  clockSteps: ClockStep[] = [],
+): Gap[] {
   const known: Gap[] = [
+    ...clockSteps.map((step) => skipped(step, 0)),
     ...deletions.map(({ startMs, endMs }) => ({ startMs, endMs, cause: 'deleted' as const })),
     ...gaps.map(({ startMs, endMs, cause }) => ({ startMs, endMs: endMs ?? hole.endMs, cause })),
+    ...clockSteps.map((step) => skipped(step, STEP_SEEN_MS)),
   ];
   let open: Range[] = [hole];
   const parts: Gap[] = [];
@@ -57,6 +67,13 @@ export function explain(hole: Range, gaps: GapRow[], deletions: DeletionRow[]): 
   parts.sort((a, b) => a.startMs - b.startMs);
   return joined(parts);
 }
+
+/** What a step forward left out; `beside`: how far around it. */
+const skipped = ({ fromMs, toMs }: ClockStep, beside: number): Gap => ({
+  startMs: fromMs - beside,
+  endMs: toMs + (toMs > fromMs ? beside : -beside),
+  cause: 'clock-set',
+});
 
 /** Gives slivers to their neighbour and joins neighbours of one cause. */
 function joined(parts: Gap[]): Gap[] {
@@ -84,13 +101,15 @@ export interface CoverageFacts {
   segments: Range[];
   gaps: GapRow[];
   deletions: DeletionRow[];
+  /** those that touch `asked` */
+  clockSteps: ClockStep[];
   /** up to here a missing picture is a gap; later ones are still to come */
   untilMs: number;
 }
 
 /** What is recorded of a range, and each gap with its cause. Gaps end at `untilMs`. */
 export function coverageOf(facts: CoverageFacts): Coverage {
-  const { cameraId, stream, asked, segments, gaps, deletions, untilMs } = facts;
+  const { cameraId, stream, asked, segments, gaps, deletions, clockSteps, untilMs } = facts;
   const recorded = mergeRanges(segments)
     .map(({ startMs, endMs }) => ({
       startMs: Math.round(Math.max(startMs, asked.startMs)),
@@ -100,9 +119,9 @@ export function coverageOf(facts: CoverageFacts): Coverage {
   const span = { startMs: asked.startMs, endMs: Math.min(asked.endMs, untilMs) };
   const missing = span.endMs > span.startMs ? holesIn(recorded, span) : [];
   return {
-    ...{ cameraId, stream, asked, recorded },
+    ...{ cameraId, stream, asked, recorded, clockSteps },
     gaps: missing
-      .flatMap((hole) => explain(hole, gaps, deletions))
+      .flatMap((hole) => explain(hole, gaps, deletions, clockSteps))
       .map((gap) => ({
         ...gap,
         startMs: Math.round(gap.startMs),

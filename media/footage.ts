@@ -42,16 +42,17 @@ export class Footage {
 
   /** What is recorded of the range and what is missing, with causes. */
   async coverage(cameraId: string, stream: StreamName, asked: Range): Promise<Coverage> {
-    const [segments, gaps, deletions] = await Promise.all([
+    const [segments, gaps, deletions, clockSteps] = await Promise.all([
       this.segments(cameraId, stream, asked),
       this.index.gapsIn(cameraId, stream, asked),
       this.index.deletionsIn(cameraId, stream, asked),
+      this.index.clockStepsIn(asked),
     ]);
     const recorder = this.recorder.stream(cameraId, stream);
     const now = Date.now();
     // While it records, what is not written yet is not missing.
     const untilMs = recorder?.status.state === 'recording' ? Math.min(now, recorder.newestMs ?? now) : now;
-    return coverageOf({ cameraId, stream, asked, segments, gaps, deletions, untilMs });
+    return coverageOf({ cameraId, stream, asked, segments, gaps, deletions, clockSteps, untilMs });
   }
 
   /** Waits until the range is recorded, or the camera is not recording, or `timeoutMs` have passed. */

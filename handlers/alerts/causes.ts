@@ -55,6 +55,7 @@ export function causeWords(cause: string | null): Words {
 
 const GAPS: Record<string, string> = {
   deleted: 'đoạn này không còn lưu',
+  'clock-set': 'giờ này không có thật, đồng hồ máy vừa được chỉnh nhanh lên',
   unknown: 'lúc đó chưa ghi được hình',
 };
 

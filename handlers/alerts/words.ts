@@ -78,5 +78,11 @@ const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1).replace('.', ',
 export const diskLowWords = (freeBytes: number, totalBytes: number) =>
   `🟠 Ổ cứng ghi hình sắp đầy: còn ${gigabytes(freeBytes)}${totalBytes > 0 ? ` trên ${gigabytes(totalBytes)}` : ''}. Các đoạn cũ nhất sẽ bị xóa sớm hơn hạn. Hãy dọn bớt hoặc gắn thêm ổ.`;
 
+/** The machine's clock was set: what that means for who looks for footage by the clock. */
+export const clockSetWords = (fromMs: number, toMs: number) =>
+  toMs > fromMs
+    ? `🟠 Đồng hồ máy ghi hình vừa được chỉnh nhanh lên ${sayDuration(toMs - fromMs)}: từ ${sayMoment(fromMs)} thành ${sayMoment(toMs)}. Hình không mất, nhưng không có giờ nào ở giữa. Trước lúc đó giờ trên hình có thể chậm hơn giờ thật.`
+    : `🟠 Đồng hồ máy ghi hình vừa bị chỉnh lùi ${sayDuration(fromMs - toMs)}: từ ${sayMoment(fromMs)} về ${sayMoment(toMs)}. Hình không mất: khoảng giờ ấy được ghi hai lần, khi lấy clip em gửi cả hai bản. Nhờ kỹ thuật viên xem lại đồng hồ máy có đúng không.`;
+
 export const diskOkWords = (freeBytes: number) =>
   `🟢 Ổ cứng ghi hình đã có chỗ trở lại: còn ${gigabytes(freeBytes)}.`;

@@ -92,7 +92,7 @@ describe('dating', () => {
 });
 
 describe('coverage', () => {
-  const base = { cameraId: 'cam1', stream: 'main' as const, deletions: [], untilMs: 100_000 };
+  const base = { cameraId: 'cam1', stream: 'main' as const, deletions: [], clockSteps: [], untilMs: 100_000 };
   const gap = (startMs: number, endMs: number | null, cause: 'silent' | 'unreachable' | 'recorder-down') => ({
     ...{ id: 1, cameraId: 'cam1', stream: 'main' as const, startMs, endMs, cause },
   });

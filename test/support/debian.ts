@@ -57,4 +57,12 @@ export const recentFfmpeg: Need = need(
   () => (systemFfmpeg()?.major ?? 0) >= 5,
 );
 
-export const needs: readonly Need[] = [gst, chromium, recentFfmpeg];
+/** libfaketime, to set the clock of one process; null where it is not. */
+export const faketimeLibrary: string | null =
+  ['x86_64-linux-gnu', 'aarch64-linux-gnu']
+    .map((machine) => `/usr/lib/${machine}/faketime/libfaketimeMT.so.1`)
+    .find((path) => existsSync(path)) ?? null;
+
+export const faketime: Need = need('libfaketime', ['libfaketime'], () => faketimeLibrary !== null);
+
+export const needs: readonly Need[] = [gst, chromium, recentFfmpeg, faketime];

@@ -1,0 +1,6 @@
+-- CreateTable
+CREATE TABLE "ClockStep" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "fromMs" BIGINT NOT NULL,
+    "toMs" BIGINT NOT NULL
+);

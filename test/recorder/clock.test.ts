@@ -1,0 +1,228 @@
+import { existsSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type BenchRecorder, startRecorder, untilRecording } from '../../bench/recorder.js';
+import { coverageOf } from '../../media/coverage.js';
+import { ClockWatch } from '../../media/recording/clock-watch.js';
+import { commonGaps, timelines } from '../../media/timelines.js';
+import type { RecorderEvent } from '../../media/types.js';
+import { faketime, faketimeLibrary } from '../support/debian.js';
+import { eventually } from '../support/product.js';
+import { quiet, tempFolder } from './stand.js';
+
+const HOUR = 3_600_000;
+
+describe('the clock watch', () => {
+  it('notices a step either way, and no slow correction', () => {
+    let wall = 1_000_000;
+    let monotonic = 0;
+    const told: unknown[] = [];
+    const watch = new ClockWatch({
+      index: { addClockStep: async () => {} } as never,
+      log: quiet,
+      tell: (kind, _camera, data) => told.push({ kind, ...data }),
+      wall: () => wall,
+      monotonic: () => monotonic,
+    });
+    const pass = (wallMs: number, monotonicMs = wallMs) => {
+      wall += wallMs;
+      monotonic += monotonicMs;
+      return watch.look();
+    };
+    expect(pass(1000)).toBeNull();
+    for (let i = 0; i < 100; i++) expect(pass(1001, 1000)).toBeNull();
+    expect(pass(1000 + HOUR, 1000)).toEqual({ fromMs: wall - HOUR, toMs: wall });
+    expect(pass(1000)).toBeNull();
+    expect(pass(1000 - 25 * HOUR, 1000)).toEqual({ fromMs: wall + 25 * HOUR, toMs: wall });
+    expect(told).toHaveLength(2);
+    // asleep for an hour: neither clock says otherwise
+    expect(pass(HOUR)).toBeNull();
+  });
+});
+
+describe('lines of time', () => {
+  it('go on with the file that follows to the millisecond, though another line ends near it', () => {
+    const old = [0, 4000, 8000].map((startMs) => ({ startMs, endMs: startMs + 4000, of: 'old' }));
+    const anew = [1300, 4300, 8300].map((startMs) => ({
+      startMs,
+      endMs: startMs === 1300 ? 4300 : startMs + 4000,
+      of: 'new',
+    }));
+    expect(timelines([...old, ...anew]).map((line) => new Set(line.map((one) => one.of)))).toEqual([
+      new Set(['old']),
+      new Set(['new']),
+    ]);
+  });
+
+  const range = fc.record({
+    startMs: fc.integer({ min: 0, max: 500 }),
+    length: fc.integer({ min: 1, max: 90 }),
+  });
+  it('hold every segment once, and in none does one overlap another', () => {
+    fc.assert(
+      fc.property(fc.array(range, { maxLength: 40 }), (given) => {
+        const segments = given.map(({ startMs, length }) => ({
+          startMs: startMs * 1000,
+          endMs: (startMs + length) * 1000,
+        }));
+        const lines = timelines(segments);
+        expect(lines.flat()).toHaveLength(segments.length);
+        expect(new Set(lines.flat())).toEqual(new Set(segments));
+        for (const line of lines)
+          for (let i = 1; i < line.length; i++)
+            expect(line[i]!.startMs).toBeGreaterThanOrEqual(line[i - 1]!.endMs - 500);
+      }),
+    );
+  });
+
+  it('are one where the clock was never set back, whatever is missing', () => {
+    const minutes = [0, 1, 2, 7, 8].map((m) => ({ startMs: m * 60_000, endMs: (m + 1) * 60_000 + 200 }));
+    expect(timelines(minutes)).toEqual([minutes]);
+  });
+
+  it('share only the gaps that all of them have', () => {
+    expect(commonGaps([[{ startMs: 0, endMs: 50 }], [{ startMs: 30, endMs: 80 }]])).toEqual([
+      { startMs: 30, endMs: 50 },
+    ]);
+    expect(commonGaps([[{ startMs: 0, endMs: 50 }], []])).toEqual([]);
+    expect(commonGaps([])).toEqual([]);
+  });
+});
+
+describe('coverage over a clock that was set', () => {
+  const base = { cameraId: 'cam1', stream: 'main' as const, gaps: [], deletions: [], untilMs: 10 * HOUR };
+  it('calls the hour that never was by its name, edges included', () => {
+    const found = coverageOf({
+      ...base,
+      asked: { startMs: 0, endMs: 4 * HOUR },
+      segments: [
+        { startMs: 0, endMs: HOUR + 3000 },
+        { startMs: 2 * HOUR + 3000, endMs: 4 * HOUR },
+      ],
+      clockSteps: [{ fromMs: HOUR, toMs: 2 * HOUR }],
+    });
+    expect(found.gaps).toEqual([{ startMs: HOUR + 3000, endMs: 2 * HOUR + 3000, cause: 'clock-set' }]);
+  });
+
+  it('leaves other causes as they are, and a step back leaves no gap', () => {
+    const found = coverageOf({
+      ...base,
+      asked: { startMs: 0, endMs: 4 * HOUR },
+      segments: [{ startMs: HOUR, endMs: 4 * HOUR }],
+      gaps: [{ id: 1, cameraId: 'cam1', stream: 'main', startMs: 0, endMs: HOUR, cause: 'unreachable' }],
+      clockSteps: [{ fromMs: 3 * HOUR, toMs: 2 * HOUR }],
+    });
+    expect(found.gaps).toEqual([{ startMs: 0, endMs: HOUR, cause: 'unreachable' }]);
+    expect(found.clockSteps).toEqual([{ fromMs: 3 * HOUR, toMs: 2 * HOUR }]);
+  });
+});
+
+describe.skipIf(!faketime.available)('a recorder whose clock is really set', () => {
+  let recorder: BenchRecorder;
+  let clockFile: string;
+  let offsetS = 0;
+  const now = () => Date.now() + offsetS * 1000;
+  /** libfaketime reads the file at each look at the clock; a half-written one would be no clock at all */
+  const setClock = async (seconds: number) => {
+    offsetS = seconds;
+    await writeFile(`${clockFile}.new`, seconds < 0 ? `${seconds}` : `+${seconds}`);
+    await rename(`${clockFile}.new`, clockFile);
+  };
+  const coverage = (startMs: number) => recorder.client.coverage('cam1', { startMs, endMs: now() });
+  const events: RecorderEvent[] = [];
+  const enough = new AbortController();
+
+  beforeAll(async () => {
+    clockFile = path.join(await tempFolder(), 'clock');
+    await setClock(0);
+    recorder = await startRecorder({
+      LD_PRELOAD: faketimeLibrary!,
+      FAKETIME_TIMESTAMP_FILE: clockFile,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      MAT_THAN_SEGMENT_MS: '4000',
+    });
+    await recorder.client.addCamera({ id: 'cam1', name: 'Cổng chợ', url: 'test:street' });
+    await untilRecording(recorder.client, 1);
+    void (async () => {
+      for await (const event of recorder.client.events(0, enough.signal)) events.push(event);
+    })();
+  }, 60_000);
+  afterAll(async () => {
+    enough.abort();
+    await recorder?.stop();
+  });
+
+  it.each([
+    ['an hour forward', 3600],
+    ['an hour back', 0],
+    ['a day forward', 86_400],
+    ['a day back', 0],
+  ])(
+    '%s: told, no minute lost, the time in between explained',
+    async (_what, seconds) => {
+      const backMs = (offsetS - seconds) * 1000;
+      await eventually('some seconds are recorded', async () => {
+        const { recorded } = await coverage(now() - 8000);
+        return recorded.length === 1 && recorded[0]!.endMs - recorded[0]!.startMs > 6000;
+      });
+      const before = now();
+      const seen = events.length;
+      await setClock(seconds);
+      const after = now();
+      const set = await eventually('the step is told', () =>
+        events.slice(seen).find((event) => event.kind === 'clock-set'),
+      );
+      expect(Math.abs(Number(set.data.fromMs) - before)).toBeLessThan(3000);
+      expect(Math.abs(Number(set.data.toMs) - after)).toBeLessThan(3000);
+      // the new clock's footage begins with the next keyframe
+      await eventually('recording goes on by the new clock', async () => {
+        const { recorded } = await coverage(now() - 6000);
+        return (recorded.at(-1)?.endMs ?? 0) > after + 6000;
+      });
+      if (backMs < 0) {
+        const { recorded, gaps } = await coverage(before - 5000);
+        expect(new Set(gaps.map(({ cause }) => cause))).toEqual(new Set(['clock-set']));
+        expect(recorded[0]!.endMs).toBeGreaterThan(before - 500);
+        // all that is missing of what the cameras showed is nothing: the rest is the time that never was
+        const toEdgesMs = recorded.at(-1)!.startMs - recorded[0]!.endMs;
+        expect(Math.abs(toEdgesMs + backMs)).toBeLessThan(500);
+        return;
+      }
+      // the time before the step back is still there, and a clip of it holds both recordings
+      const { clockSteps } = await coverage(after - 1000);
+      expect(clockSteps.at(-1)).toEqual({ fromMs: set.data.fromMs, toMs: set.data.toMs });
+      const earlier = await recorder.client.coverage('cam1', { startMs: before - 6000, endMs: before - 500 });
+      expect(earlier.gaps).toEqual([]);
+    },
+    60_000,
+  );
+
+  it('a stretch recorded twice comes as two clips that each play alone', async () => {
+    const twice = await (async () => {
+      await eventually('ten seconds are recorded', async () => {
+        const { recorded } = await coverage(now() - 12_000);
+        return recorded.length === 1 && recorded[0]!.endMs - recorded[0]!.startMs > 10_000;
+      });
+      const startMs = now() - 9000;
+      await setClock(-10);
+      return { startMs, endMs: startMs + 3000 };
+    })();
+    await eventually('that time has come again', async () => {
+      const { recorded } = await coverage(now() - 4000);
+      return now() > twice.endMs + 3000 && recorded.length > 0;
+    });
+    const job = await recorder.client.clip({ cameraId: 'cam1', ...twice });
+    expect(job.parts).toHaveLength(2);
+    for (const part of job.parts) {
+      expect(part.startMs).toBeLessThanOrEqual(twice.startMs);
+      expect(part.endMs).toBeGreaterThanOrEqual(twice.endMs - 100);
+      const file = path.join(recorder.folder, `part-${part.index}.mp4`);
+      await recorder.client.savePart(job.id, part.index, file);
+      expect(existsSync(file)).toBe(true);
+    }
+    expect(job.gaps).toEqual([]);
+  }, 60_000);
+});
