@@ -16,6 +16,7 @@ import { answers } from './answers.js';
 import { botKills } from './bot-kills.js';
 import { type Section, toMarkdown } from './figures.js';
 import { machine } from './processes.js';
+import { powerCuts } from './power-cuts.js';
 import { recorderKills } from './recorder-kills.js';
 import { recordingCost } from './recording-cost.js';
 
@@ -33,6 +34,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   'recording-cost': recordingCost,
   'recorder-kills': recorderKills,
   'bot-kills': botKills,
+  'power-cuts': powerCuts,
 };
 
 const OPTIONS = ['cameras', 'seconds', 'rounds', 'seed'] as const;
