@@ -70,7 +70,12 @@ function hears(
 ): Promise<TgMessage> {
   const fits = typeof what === 'function' ? what : (message: TgMessage) => what.test(wordsOf(message));
   return eventually(
-    () => `the bot says ${what} in ${chat.id}; it said: ${shown(chat).slice(-3).map(wordsOf).join(' | ')}`,
+    () =>
+      [
+        `the bot says ${what} in ${chat.id}; it said: ${shown(chat).slice(-3).map(wordsOf).join(' | ')}`,
+        `the last calls: ${telegram.sent.slice(-6).map((call) => `${call.method}${call.ok ? '' : ' (refused)'}`)}`,
+        ...product.complaints().slice(-5),
+      ].join('\n'),
     () => shown(chat).find((message) => message.message_id > after && fits(message)),
     withinMs,
   );

@@ -68,6 +68,8 @@ export interface Product {
   pid: number;
   /** everything said in the terminal so far */
   terminal(): string;
+  /** what the services wrote to their logs as a warning or worse */
+  complaints(): string[];
   /** resolves with the match when the terminal says it */
   hears(words: RegExp, withinMs?: number): Promise<RegExpMatchArray>;
   /** resolves when the services answer for the first time; how long that took, ms */
@@ -309,6 +311,12 @@ function wrap(
     env,
     pid: child.pid!,
     terminal: () => words,
+    complaints: () =>
+      ['bot.log', 'recorder.log'].flatMap((name) => {
+        const file = path.join(product.home, 'logs', name);
+        const lines = fs.existsSync(file) ? fs.readFileSync(file, 'utf8').split('\n') : [];
+        return lines.filter((line) => /"level":"?(?:40|50|60|warn|error|fatal)\b/.test(line));
+      }),
     hears,
     ready,
     ended,
