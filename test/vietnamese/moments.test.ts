@@ -34,6 +34,32 @@ function check(text: string, nowMs: number, expected: string, rest: string) {
   expect(reading.rest).toBe(rest);
 }
 
+describe('a day without a clock, where whole days can be looked at', () => {
+  test.each([
+    ['hôm qua', 'S 20 00:00:00 +86400'],
+    ['hôm nay', 'S 21 00:00:00 +54000'],
+    ['tối qua', 'S 20 18:00:00 +21600'],
+    ['đêm qua', 'S 20 18:00:00 +39600'],
+    ['sáng nay', 'S 21 05:00:00 +21600'],
+    ['chiều nay', 'S 21 12:00:00 +10800'],
+    ['tối nay', 'E Lúc đó chưa đến'],
+    ['thứ tư', 'S 18 00:00:00 +86400'],
+    ['ngày 15/11', 'S 15 00:00:00 +86400'],
+    ['rạng sáng nay', 'S 21 00:00:00 +21600'],
+    ['14h hôm qua', 'M 20 14:00:00 +30'],
+    ['từ 22h đến 23h đêm qua', 'S 20 22:00:00 +3600'],
+  ])('%s → %s', (text, expected) => {
+    const reading = readSpan(text, {
+      nowMs: SATURDAY_MS,
+      clipSeconds: 30,
+      maxSpanS: 7 * 86_400,
+      wholeDays: true,
+    });
+    expect(shown(reading).startsWith(expected)).toBe(true);
+    expect(reading.rest).toBe('');
+  });
+});
+
 function table(name: string, phrases: readonly Phrase[], nowMs: number) {
   const rows = phrases.map(([text, expected, rest = '', marksDecide = false]) => ({
     text,

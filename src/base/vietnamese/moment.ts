@@ -33,7 +33,7 @@ import {
   UNCLEAR,
 } from './time-answer.js';
 import { type Item, restOf, timeItems } from './time-items.js';
-import { type Days, dayStart, daysOf, impossible, NOT_YET, nightDays, secondsOf } from './time-meaning.js';
+import { type Days, dayStart, daysOf, impossible, NOT_YET, nightDays, partHours, secondsOf } from './time-meaning.js';
 import { rangeOf } from './time-range.js';
 
 export type { Choice };
@@ -57,8 +57,11 @@ export interface SpanOptions {
   clipSeconds: number;
   /** the longest span allowed, seconds */
   maxSpanS: number;
+  /** a day or a part of it without a clock is that whole time up to now, rather than a question; default false */
+  wholeDays?: boolean;
 }
 
+const HOUR_MS = 3_600_000;
 /** Nobody says a time in more: reading a whole letter for times would hold up everybody else. */
 const MOST_LETTERS = 500;
 
@@ -69,6 +72,7 @@ export function readSpan(text: string, options: SpanOptions): SpanReading {
     nowMs: Math.floor(options.nowMs / 1000) * 1000,
     clipMs: options.clipSeconds * 1000,
     maxMs: options.maxSpanS * 1000,
+    wholeDays: options.wholeDays ?? false,
   };
   const words = readWords(text);
   const items = timeItems(words, limits.nowMs);
@@ -214,10 +218,21 @@ function pointMeans(
 function bareDay(days: Days, point: Point, lengthMs: number | undefined, limits: Limits): Outcome {
   if (days.kind === 'days') {
     const start = days.starts.find((day) => day <= limits.nowMs);
-    return start === undefined ? error(NOT_YET) : askHour(start, point.part, lengthMs, limits);
+    if (start === undefined) return error(NOT_YET);
+    if (limits.wholeDays && lengthMs === undefined) return wholeDay(start, point, limits);
+    return askHour(start, point.part, lengthMs, limits);
   }
   const text = days.kind === 'choose' ? `${days.question} ` : '';
   return question(`${text}Xin ghi cả ngày và giờ, ví dụ: 14h30 hôm qua.`, []);
+}
+
+/** "hôm qua", "tối qua": all of it, as far as it is past. */
+function wholeDay(start: number, point: Point, limits: Limits): Outcome {
+  const [from, to] = partHours(point);
+  const startMs = start + from * HOUR_MS;
+  if (startMs >= limits.nowMs) return error(NOT_YET);
+  const endMs = Math.min(start + to * HOUR_MS, limits.nowMs);
+  return settle({ kind: 'range', startMs, endMs }, limits, true);
 }
 
 /** "14h30 14h45": one of them, or all between? */

@@ -22,6 +22,7 @@ export interface Limits {
   nowMs: number;
   clipMs: number;
   maxMs: number;
+  wholeDays: boolean;
 }
 
 /** How a span was asked for; decides how it is said again. */

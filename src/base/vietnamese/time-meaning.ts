@@ -161,6 +161,19 @@ function dayWordDays(day: DayWord, today: number): Days {
   return { kind: 'error', sentence: `Không có ngày ${written} đó. Xin xem lại ngày, ví dụ: 31/7/2023.` };
 }
 
+const PART_SPANS: Record<Part, [from: number, to: number]> = {
+  small: [0, 6],
+  morning: [5, 11],
+  noon: [10, 14],
+  afternoon: [12, 18],
+  evening: [18, 24],
+  night: [18, 29],
+};
+
+/** From which to which hour of its day a part of the day is looked at; without one the whole day. A night ends next morning. */
+export const partHours = (point: Point): [from: number, to: number] =>
+  point.part === undefined ? [0, 24] : PART_SPANS[point.part];
+
 /**
  * The days on which a clock time said "at night" may fall. The small hours (0–5h) of "đêm qua" are this morning's;
  * where that is still to come, the night before. With a weekday or a date the calendar day counts.
