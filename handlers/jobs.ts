@@ -2,6 +2,8 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { DAY_MS } from '../src/base/clock.js';
 import { pruneExpired } from '../src/store/prune.js';
+import { tellBackup } from './alerts/backup.js';
+import { tellDayDigest } from './alerts/day-digest.js';
 import type { House } from './house.js';
 import { forwardAlbums } from './reports/album.js';
 
@@ -25,6 +27,18 @@ export const JOBS: Job[] = [
     cron: '* * * * *',
     about: 'Chuyển nốt các album tin báo còn lại sau khi máy bị tắt đột ngột',
     run: forwardAlbums,
+  },
+  {
+    name: 'tell-backup',
+    cron: '* * * * *',
+    about: 'Báo cán bộ một lần khi sao lưu hằng đêm không được, và một lần khi được trở lại',
+    run: tellBackup,
+  },
+  {
+    name: 'tell-day-digest',
+    cron: '*/15 * * * *',
+    about: 'Sau nửa đêm, gửi nhóm cán bộ mã niêm phong bản ghi hình của ngày vừa qua, mỗi ngày một lần',
+    run: tellDayDigest,
   },
   {
     name: 'prune-queues',

@@ -6,6 +6,7 @@ import type { House } from '../handlers/house.js';
 import { makeHandlers } from '../handlers/index.js';
 import { menusOf } from '../handlers/menus.js';
 import { makeRecorderClient } from '../media/client.js';
+import { readBackupStatus } from './base/backup-status.js';
 import { systemClock } from './base/clock.js';
 import { type Config, makeConfig } from './base/config.js';
 import { findFfmpeg } from './base/ffmpeg.js';
@@ -133,7 +134,8 @@ async function startBot(
     log,
     async health() {
       const recorderHealth = await recorder.health().catch(() => null);
-      return { ok: true, demo: config.demo, recorder: recorderHealth, waiting: chat!.waiting() };
+      const backup = config.backup.dir === null ? null : await readBackupStatus(config.dataDir);
+      return { ok: true, demo: config.demo, recorder: recorderHealth, waiting: chat!.waiting(), backup };
     },
     metrics: makeMetrics(() => chat),
     routers: [...(consoleSide?.routers ?? []), ...(links === null ? [] : [links.router])],

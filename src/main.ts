@@ -2,6 +2,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { startNightly } from './backup/nightly.js';
+import { unfinishedRestore } from './backup/unfinished.js';
+import { systemClock } from './base/clock.js';
 import { type Config, ConfigError, decideMode, makeConfig, readSettings } from './base/config.js';
 import { ensureKeys, readEnvFile } from './base/env-file.js';
 import { takeFolder } from './base/folder-lock.js';
@@ -31,6 +34,8 @@ function settle(): { config: Config; env: NodeJS.ProcessEnv } | string {
   const envFile = path.resolve('.env');
   const env = { ...readEnvFile(envFile), ...process.env };
   const dataRoot = path.resolve(readSettings(env).DATA_DIR);
+  const unfinished = unfinishedRestore(dataRoot) ?? unfinishedRestore(path.join(dataRoot, 'demo'));
+  if (unfinished !== null) return unfinished;
   const installed =
     fs.existsSync(path.join(dataRoot, 'bot.db')) || fs.existsSync(path.join(dataRoot, 'recorder.db'));
   const mode = decideMode(env, installed);
@@ -80,16 +85,25 @@ async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<vo
   ]);
   const service = (name: string, script: string, with_: NodeJS.ProcessEnv) =>
     supervise({ name, script: path.join(built, ...script.split('/')), env: with_, log, say });
-  // the recorder has no business with chats
-  const { TELEGRAM_BOT_TOKEN: _token, TELEGRAM_PROXY: _proxy, ...recorderEnv } = env;
+  // nobody but the backup has any business with its passphrase, nor the recorder with chats
+  const { BACKUP_PASSPHRASE: _passphrase, ...botEnv } = env;
+  const { TELEGRAM_BOT_TOKEN: _token, TELEGRAM_PROXY: _proxy, ...recorderEnv } = botEnv;
   const recorder = service('recorder', 'media/main.js', recorderEnv);
-  const bot = service('bot', 'src/bot.js', env);
+  const bot = service('bot', 'src/bot.js', botEnv);
+  const nightly =
+    config.backup.dir === null
+      ? null
+      : startNightly({
+          ...{ dataDir: config.dataDir, env, log, clock: systemClock },
+          program: path.join(built, 'src', 'bin', 'backup.js'),
+        });
 
   let stopping = false;
   const stop = async () => {
     if (stopping) return;
     stopping = true;
     say('Đang dừng…');
+    nightly?.stop();
     await Promise.all([bot.stop(), recorder.stop()]);
     log.info('stopped');
     say('Đã dừng. Chạy lại bằng: npm start');

@@ -159,6 +159,28 @@ export const SETTINGS = [
     schema: maybe,
   },
   {
+    name: 'BACKUP_DIR',
+    section: 'Backup',
+    about: 'Folder on a second disk or stick that a backup goes to each night; empty: no nightly backup',
+    fallback: '',
+    schema: maybe,
+  },
+  {
+    name: 'BACKUP_KEEP',
+    section: 'Backup',
+    about: 'So many backups stay in BACKUP_DIR, the oldest go',
+    fallback: '14',
+    schema: whole(1, 1000),
+  },
+  {
+    name: 'BACKUP_PASSPHRASE',
+    section: 'Backup',
+    about: 'Encrypts backups, 10 characters or more; keep it on paper elsewhere: without it nothing comes back',
+    fallback: '',
+    secret: true,
+    schema: z.string(),
+  },
+  {
     name: 'LOG_LEVEL',
     section: 'Engineers',
     about: 'trace, debug, info, warn, error',
@@ -212,6 +234,8 @@ export interface Config {
   minFreePercent: number;
   minFreeBytes: number;
   ffmpegPath: string | null;
+  /** dir is absolute; null = no nightly backup */
+  backup: { dir: string | null; keep: number };
   logLevel: string;
   logDir: string;
   recorderToken: string;
@@ -272,6 +296,10 @@ export function makeConfig(env: Record<string, string | undefined>, demo: boolea
     minFreePercent: values.MIN_FREE_PERCENT,
     minFreeBytes: values.MIN_FREE_GB * 1e9,
     ffmpegPath: values.FFMPEG_PATH,
+    backup: {
+      dir: values.BACKUP_DIR === null ? null : path.resolve(values.BACKUP_DIR),
+      keep: values.BACKUP_KEEP,
+    },
     logLevel: values.LOG_LEVEL,
     logDir: values.LOG_FILE === null ? path.join(dataDir, 'logs') : path.resolve(values.LOG_FILE),
     recorderToken: values.RECORDER_TOKEN,

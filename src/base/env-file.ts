@@ -2,11 +2,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { makeKey, makeToken } from './seal.js';
 
-/** Reads a `.env` file: `NAME=value` lines, `#` comments, optional quotes. A missing file is empty. */
-export function readEnvFile(file: string): Record<string, string> {
+/** Reads a `.env` file; a missing one is empty. */
+export const readEnvFile = (file: string): Record<string, string> =>
+  fs.existsSync(file) ? readEnvText(fs.readFileSync(file, 'utf8')) : {};
+
+/** The settings in a text: `NAME=value` lines, `#` comments, optional quotes. */
+export function readEnvText(text: string): Record<string, string> {
   const found: Record<string, string> = {};
-  if (!fs.existsSync(file)) return found;
-  for (const line of fs.readFileSync(file, 'utf8').split(/\r?\n/)) {
+  for (const line of text.split(/\r?\n/)) {
     const match = /^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=\s*(.*?)\s*$/.exec(line);
     if (match) found[match[1]!] = match[2]!.replace(/^(["'])(.*)\1$/, '$2');
   }

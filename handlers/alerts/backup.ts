@@ -1,0 +1,47 @@
+import { readBackupStatus } from '../../src/base/backup-status.js';
+import { sayMoment } from '../../src/base/vietnamese/say.js';
+import { readFact, writeFact } from '../../src/store/settings.js';
+import type { House } from '../house.js';
+import { officersChats } from './recipients.js';
+
+interface Told {
+  /** the failure that was told, by its beginning */
+  failingSinceMs: number;
+  /** that it works again was told too */
+  okTold: boolean;
+}
+
+const TOLD = 'alerts.backup';
+
+/** Says once that the nightly backup fails, and once that it works again: to the officers' groups, else the chiefs. */
+export async function tellBackup(house: House): Promise<void> {
+  const { db, settings, log } = house;
+  const status = await readBackupStatus(settings.dataDir);
+  if (status === null) return;
+  const told = await readFact<Told>(db, TOLD);
+  const say = async (key: string, text: string, next: Told) => {
+    const { chats } = await officersChats(db);
+    for (const chat of chats)
+      await house.tell(chat, text, { key: `${key}:${chat.channel}:${chat.chatId}`, priority: 'alert' });
+    if (chats.length === 0) log.warn({ alert: key }, 'alert without anybody to hear it');
+    // told before it is marked: repeated after a crash, the outbox knows the key
+    await writeFact(db, TOLD, next);
+  };
+  const since = status.failingSinceMs;
+  if (since !== null && told?.failingSinceMs !== since) {
+    const last =
+      status.lastGoodMs === null
+        ? 'Chưa có bản sao nào thành công.'
+        : `Bản sao gần nhất còn dùng được: ${sayMoment(status.lastGoodMs)}.`;
+    await say(
+      `backup-failed:${since}`,
+      `🟠 Sao lưu hằng đêm chưa làm được. ${status.sentence ?? ''}\n${last} Máy sẽ tự thử lại mỗi giờ.`,
+      { failingSinceMs: since, okTold: false },
+    );
+  } else if (since === null && told !== null && !told.okTold)
+    await say(
+      `backup-ok:${told.failingSinceMs}`,
+      `🟢 Sao lưu đã làm được trở lại lúc ${sayMoment(status.lastGoodMs ?? status.atMs)}.`,
+      { ...told, okTold: true },
+    );
+}
