@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  chainHeadsQuery,
   clipWait,
   coverageQuery,
   eventsQuery,
@@ -100,6 +101,15 @@ export const ROUTES = {
     status: 200,
     answer: { schema: 'Coverage' },
     errors: [400, 404],
+  },
+  chainHeads: {
+    method: 'get',
+    path: '/v1/chain-heads',
+    summary: "The ends of all chains of a day, and one digest over them; final once 'closed'",
+    query: chainHeadsQuery,
+    status: 200,
+    answer: { schema: 'DayHeads' },
+    errors: [400],
   },
   orderClip: {
     method: 'post',

@@ -82,6 +82,23 @@ export const coverage = z.object({
   gaps: z.array(gap),
 });
 
+export const chainHeadsQuery = z.object({ day: z.iso.date().describe('Vietnamese date') });
+export const dayHeads = z.object({
+  day: z.string(),
+  closed: z.boolean().describe('the day is over and its heads stay as they are'),
+  segments: z.number(),
+  digest: z.string().describe('over all chains, 64 hex digits'),
+  chains: z.array(
+    z.object({
+      cameraId: z.string(),
+      stream: streamName,
+      n: z.number().describe('records'),
+      head: z.string().describe('SHA-256 of the last line, hex'),
+      segments: z.number(),
+    }),
+  ),
+});
+
 export const clipRequest = z.strictObject({
   cameraId: z.string(),
   startMs: ms,
@@ -167,6 +184,7 @@ export const schemas = {
   ProbeRequest: probeRequest,
   ProbeResult: probeResult,
   Coverage: coverage,
+  DayHeads: dayHeads,
   ClipRequest: clipRequest,
   ClipJob: clipJob,
   PartPlace: partPlace,

@@ -10,6 +10,7 @@ import * as schema from './api-schemas.js';
 import type { Clips } from './clips.js';
 import type { EventHub } from './events.js';
 import type { Footage } from './footage.js';
+import type { Integrity } from './integrity/integrity.js';
 import type { Metrics } from './metrics.js';
 import { newestFrame } from './picture.js';
 import { probe } from './probe.js';
@@ -22,6 +23,7 @@ export interface ApiOptions {
   recorder: Recorder;
   footage: Footage;
   clips: Clips;
+  integrity: Integrity;
   hub: EventHub;
   ffmpeg: Ffmpeg;
   metrics: Metrics;
@@ -127,7 +129,7 @@ const isBodyError = (error: unknown) =>
   error instanceof Error && 'status' in error && typeof error.status === 'number' && error.status < 500;
 
 function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
-  const { recorder, footage, clips, hub, ffmpeg, metrics } = options;
+  const { recorder, footage, clips, integrity, hub, ffmpeg, metrics } = options;
   const idOf = (request: Request) => String(request.params.id);
   const partOf = (request: Request) => z.coerce.number().int().min(0).parse(request.params.n);
   return {
@@ -166,6 +168,7 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
       await footage.mustExist(idOf(request));
       return footage.coverage(idOf(request), stream, { startMs, endMs });
     },
+    chainHeads: (request) => integrity.heads(schema.chainHeadsQuery.parse(request.query).day),
     async orderClip(request) {
       const { wait = 0 } = schema.clipWait.parse(request.query);
       const end = metrics.clip.startTimer();

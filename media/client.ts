@@ -194,6 +194,8 @@ export function makeRecorderClient({ url, token, timeoutMs = 15_000 }: ClientOpt
       return { sizeBytes: size };
     },
 
+    chainHeads: (day) => ask(`/v1/chain-heads?day=${encodeURIComponent(day)}`, schema.dayHeads),
+
     async *events(afterId, signal) {
       let last = afterId;
       for (let failures = 0; !signal.aborted; ) {

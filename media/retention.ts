@@ -3,6 +3,7 @@ import path from 'node:path';
 import { type Clock, DAY_MS } from '../src/base/clock.js';
 import type { Log } from '../src/base/log.js';
 import type { RecorderIndex } from './index/index.js';
+import type { Integrity } from './integrity/integrity.js';
 import type { SegmentRow } from './index/rows.js';
 import type { RecorderEventKind } from './types.js';
 
@@ -77,6 +78,8 @@ export interface RetentionOptions {
   tell: (kind: RecorderEventKind, cameraId: string | null, data: Record<string, unknown>) => void;
   /** default: the file system's own figures */
   readDisk?: (root: string) => Promise<Disk>;
+  /** told of each deletion before the file goes */
+  integrity?: Pick<Integrity, 'recordDeletion'> | undefined;
 }
 
 export async function readDisk(root: string): Promise<Disk> {
@@ -160,6 +163,7 @@ export class Retention {
     for (const { segment, reason } of victims) {
       const { cameraId, stream, startMs, endMs, sizeBytes } = segment;
       await index.addDeletion({ atMs: clock.now(), cameraId, stream, startMs, endMs, sizeBytes, reason });
+      await this.options.integrity?.recordDeletion({ path: segment.path, startMs, endMs, sizeBytes, reason });
       try {
         await fs.rm(path.join(root, segment.path), { force: true });
       } catch (error) {

@@ -12,6 +12,7 @@ import { Clips } from './clips.js';
 import { EventHub } from './events.js';
 import { Footage } from './footage.js';
 import { RecorderIndex } from './index/index.js';
+import { Integrity } from './integrity/integrity.js';
 import { makeMetrics } from './metrics.js';
 import { Recorder, type RecorderOptions } from './recording/recorder.js';
 import { Retention, type RetentionOptions } from './retention.js';
@@ -70,7 +71,12 @@ export async function startService(
     makeSeal(config.secretKey),
   );
   const hub = new EventHub(index, log);
+  const integrity = new Integrity({
+    ...{ root, dataDir: config.dataDir, seal: makeSeal(config.secretKey), log, clock: systemClock },
+  });
+  await integrity.start();
   const retention = new Retention({
+    integrity,
     ...{ root, index, log, clock: systemClock, tell: hub.tell },
     retentionDays: config.retentionDays,
     minFreeBytes: config.minFreeBytes,
@@ -78,7 +84,7 @@ export async function startService(
     ...(options.readDisk && { readDisk: options.readDisk }),
   });
   const recorder = new Recorder({
-    ...{ root, index, log, ffmpeg, tell: hub.tell },
+    ...{ root, index, log, ffmpeg, tell: hub.tell, integrity },
     segmentMs: options.segmentMs ?? 60_000,
     onDiskFault: () => void retention.run(),
     ...(options.limits && { limits: options.limits }),
@@ -114,7 +120,7 @@ export async function startService(
   };
   const metrics = makeMetrics(health);
   const app = makeApi({
-    ...{ recorder, footage, clips, hub, ffmpeg, metrics, log, health },
+    ...{ recorder, footage, clips, integrity, hub, ffmpeg, metrics, log, health },
     token: config.recorderToken,
   });
   const firstRound = retention.run();
@@ -124,6 +130,7 @@ export async function startService(
     await recorder.stop();
     await clips.stop();
     await retention.run();
+    await integrity.stop();
     await hub.settled();
     metrics.stop();
     await index.close();

@@ -147,6 +147,27 @@ export interface Health {
   disk: { freeBytes: number; totalBytes: number; low: boolean };
 }
 
+/** The ends of all chains of a day (README, "Integrity"). */
+export interface DayHeads {
+  /** `2026-11-21`, Vietnamese date */
+  day: string;
+  /** the day is over and its heads are written down: they stay as they are */
+  closed: boolean;
+  /** segments recorded that day */
+  segments: number;
+  /** one text for the whole day, 64 hex digits; `verify-recordings --head` takes it */
+  digest: string;
+  chains: {
+    cameraId: string;
+    stream: StreamName;
+    /** records in the chain */
+    n: number;
+    /** SHA-256 of its last line, hex */
+    head: string;
+    segments: number;
+  }[];
+}
+
 /** Result of trying an address before adding it. */
 export type ProbeResult =
   | { ok: true; codec: string; width: number; height: number }
@@ -171,6 +192,8 @@ export interface RecorderClient {
     options?: { stream?: StreamName; width?: number; signal?: AbortSignal },
   ): Promise<Snapshot>;
   coverage(id: string, range: Range, stream?: StreamName): Promise<Coverage>;
+  /** The ends of the chains of a Vietnamese date, `2026-11-21`. WorldError: invalid. */
+  chainHeads(day: string): Promise<DayHeads>;
   /**
    * Makes a clip and waits for it. `onProgress` is called with the job as it changes; aborting cancels the job.
    * WorldError: no-footage, not-found, invalid, disk-full, cancelled.

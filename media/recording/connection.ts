@@ -4,6 +4,8 @@ import type { Log } from '../../src/base/log.js';
 import type { SegmentInfo } from '../clip.js';
 import type { Fragment, FragmentSink, StreamInit } from '../fragment.js';
 import type { RecorderIndex } from '../index/index.js';
+import { hashFile } from '../integrity/hash.js';
+import type { Integrity } from '../integrity/integrity.js';
 import { mediaMs } from '../mp4/prft.js';
 import type { RecorderEventKind, StreamName } from '../types.js';
 import { GopMemory } from './gop-memory.js';
@@ -17,6 +19,8 @@ export interface RecordingDoors {
   /** a new file begins at the first keyframe after each multiple of this, ms */
   segmentMs: number;
   index: RecorderIndex;
+  /** what is recorded is written down there; absent: nowhere */
+  integrity?: Integrity | undefined;
   log: Log;
   tell: (kind: RecorderEventKind, cameraId: string, data: Record<string, unknown>) => void;
   /** a file could not be closed: recovery has work when the disk is well again */
@@ -184,6 +188,7 @@ export class Connection implements FragmentSink {
     segment.path = path.join(doors.root, finalPath);
     await syncFolder(path.dirname(segment.path));
     const sizeBytes = segment.file.writtenBytes;
+    await this.recordSegment(segment.file.sha256, { path: finalPath, startMs, endMs, sizeBytes });
     const closed = {
       ...{ cameraId, stream, startMs, endMs, path: finalPath, sizeBytes, open: false },
       ...{ codec: init.codec, width: init.width, height: init.height },
@@ -191,6 +196,20 @@ export class Connection implements FragmentSink {
     await doors.index.closeSegment(row, closed);
     this.justClosed = { path: segment.path, known: { init, fragments: segment.file.fragments } };
     doors.tell('segment-closed', cameraId, { stream, path: finalPath, startMs, endMs, sizeBytes });
+  }
+
+  /** Into the chain before the index: a file whose row is closed has its record. */
+  private async recordSegment(
+    sha256: string | null,
+    facts: { path: string; startMs: number; endMs: number; sizeBytes: number },
+  ): Promise<void> {
+    const { integrity, root } = this.doors;
+    if (integrity === undefined) return;
+    if (sha256 !== null) await integrity.recordSegment({ ...facts, sha256, how: 'written' });
+    else {
+      const hashed = await hashFile(path.join(root, facts.path));
+      await integrity.recordSegment({ ...facts, ...hashed, how: 'recovered' });
+    }
   }
 
   /** Files that the index does not know as closed yet, with what is written of them. */

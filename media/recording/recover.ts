@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Log } from '../../src/base/log.js';
 import type { RecorderIndex } from '../index/index.js';
+import type { Integrity } from '../integrity/integrity.js';
 import { datesOf, recoverFile, scanFile } from '../mp4/scan.js';
 import type { StreamName } from '../types.js';
 import { freeName } from './connection.js';
@@ -11,6 +12,8 @@ import { syncFolder } from './segment-file.js';
 export interface RecoveryDoors {
   root: string;
   index: RecorderIndex;
+  /** appends the records that are missing; absent: nothing is recorded */
+  integrity?: Integrity | undefined;
   log: Log;
   /** absolute paths that are being written now */
   isOurs: (file: string) => boolean;
@@ -86,6 +89,7 @@ async function closeLeftOpen(
     );
     await fs.rename(file, path.join(root, target));
     await syncFolder(path.dirname(file));
+    await doors.integrity?.recordFound({ path: target, startMs, endMs, how: 'recovered' });
     const { codec, width, height } = found.init;
     await index.closeSegment(row, {
       ...{ cameraId, stream, startMs, endMs, path: target, sizeBytes: found.keptBytes, open: false },
@@ -173,7 +177,7 @@ async function compareFolder(
 
 /** A row for a closed file that has none; its name tells the start, its fragments the length. */
 async function indexFile(
-  { root, index }: RecoveryDoors,
+  { root, index, integrity }: RecoveryDoors,
   relative: string,
   startMs: number,
 ): Promise<boolean> {
@@ -185,9 +189,11 @@ async function indexFile(
   // The name was given at the close, with the whole window before it: truer than the file's own dates.
   const length =
     dated.startMs !== null && dated.endMs !== null ? dated.endMs - dated.startMs : lengthMs(scanned);
+  const endMs = startMs + length;
+  await integrity?.recordFound({ path: relative, startMs, endMs: Math.round(endMs), how: 'rebuilt' });
   const { codec, width, height } = scanned.init;
   await index.putSegment({
-    ...{ cameraId: named.cameraId, stream: named.stream, startMs, endMs: startMs + length, path: relative },
+    ...{ cameraId: named.cameraId, stream: named.stream, startMs, endMs, path: relative },
     ...{ sizeBytes: scanned.wholeBytes, codec, width, height, open: false },
   });
   return true;

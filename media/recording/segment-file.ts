@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { writevSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -55,6 +56,10 @@ export class SegmentFile implements Syncable {
   private writer: Promise<void> | null = null;
   private waiters: (() => void)[] = [];
   private failed = false;
+  /** of the bytes that are in the file */
+  private readonly hash = createHash('sha256');
+  /** SHA-256 of the finished file, hex; null while it is written, and where a failed write leaves that to be read */
+  sha256: string | null = null;
   /** lent to each write in turn */
   private prft: Buffer | undefined;
 
@@ -108,7 +113,10 @@ export class SegmentFile implements Syncable {
     const size = pieces.reduce((sum, piece) => sum + piece.size, 0);
     if (bytesWritten !== size) throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
     this.writtenBytes += size;
-    for (const { description } of pieces) if (description !== null) this.fragments.push(description);
+    for (const { bytes, description } of pieces) {
+      for (const piece of bytes) this.hash.update(piece);
+      if (description !== null) this.fragments.push(description);
+    }
     for (const wake of this.waiters.splice(0)) wake();
     syncClock.add(this);
   }
@@ -157,6 +165,7 @@ export class SegmentFile implements Syncable {
       // After a failed write a torn fragment may stand at the end.
       if (this.failed) await handle.truncate(this.writtenBytes);
       await handle.datasync();
+      if (!this.failed) this.sha256 = this.hash.digest('hex');
     } catch (error) {
       this.fail(error);
     } finally {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import sharp from 'sharp';
 import type {
@@ -13,7 +14,7 @@ import type {
   RecorderEvent,
   RecorderEventKind,
 } from '../../media/types.js';
-import type { Clock } from '../../src/base/clock.js';
+import { type Clock, DAY_MS, fromVietnamTime } from '../../src/base/clock.js';
 import { WorldError } from '../../src/base/errors.js';
 
 /** A recorder in memory: real rules (gaps, keyframes, parts, events), made-up pictures. Its clock is the test's. */
@@ -255,6 +256,19 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
       jobs.set(job.id, done);
       options.onProgress?.(done);
       return done;
+    },
+    async chainHeads(day) {
+      here();
+      const [year, month, date] = day.split('-').map(Number);
+      const startMs = fromVietnamTime(year!, month!, date!);
+      const closed = clock.now() >= startMs + DAY_MS + 300_000;
+      const seen = [...held].filter(([, { fromMs }]) => fromMs < startMs + DAY_MS);
+      const chains = seen.map(([cameraId]) => {
+        const head = createHash('sha256').update(`${cameraId} ${day}`).digest('hex');
+        return { cameraId, stream: 'main' as const, n: 1440, head, segments: 1440 };
+      });
+      const digest = createHash('sha256').update(JSON.stringify(chains)).digest('hex');
+      return { day, closed, segments: 1440 * chains.length, digest, chains };
     },
     async savePart(jobId, index, path) {
       here();
