@@ -25,6 +25,11 @@ function askHolder(socket: string): Promise<number | null> {
   });
 }
 
+/** The number of the process that holds a folder; null when nobody does, or there is no such folder. */
+export async function folderHolder(folder: string): Promise<number | null> {
+  return fs.existsSync(folder) ? askHolder(socketOf(folder)) : null;
+}
+
 /**
  * Takes a data folder for this process until it ends, so that two installations never write the same recordings.
  * @returns null when taken, else the number of the process that holds it

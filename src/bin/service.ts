@@ -30,7 +30,7 @@ WantedBy=multi-user.target
 `;
 }
 
-const UNIT = '/etc/systemd/system/mat-than.service';
+export const UNIT = '/etc/systemd/system/mat-than.service';
 
 function main(): number {
   const folder = process.cwd();

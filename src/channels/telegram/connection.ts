@@ -47,7 +47,8 @@ export type ApiSignal = Parameters<Api['getMe']>[0];
 /** @param sizeBytes of all files together */
 export const uploadMs = (sizeBytes: number) => CALL_MS + Math.ceil((sizeBytes / SLOWEST_UPLOAD) * 1000);
 
-function makeAgent(apiRoot: string, proxy: string | null | undefined): http.Agent {
+/** @throws WorldError invalid for a proxy of another kind */
+export function makeAgent(apiRoot: string, proxy: string | null | undefined): http.Agent {
   const options = { keepAlive: true };
   if (proxy !== null && proxy !== undefined && proxy !== '') {
     if (/^socks/i.test(proxy)) return new SocksProxyAgent(proxy, options);

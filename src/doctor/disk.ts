@@ -1,0 +1,346 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
+import { type Disk, wantedFree } from '../../media/retention.js';
+import { type Account, accountName } from './accounts.js';
+import type { DatabaseLook } from './databases.js';
+import { broken, careful, type Finding, fine, sayNumber, saySize } from './finding.js';
+
+/** A camera's stream where nothing was measured yet: 2 Mbps, bytes a day. */
+const CAMERA_BYTES_A_DAY = (2_000_000 / 8) * 86_400;
+const DAY_MS = 86_400_000;
+/** So little is as good as full, bytes. */
+const AS_GOOD_AS_FULL = 300_000_000;
+/** Less than this was recorded lately: too short to tell a rate, ms. */
+const RATE_NEEDS_MS = 10 * 60_000;
+
+/** The folder itself, or the nearest one above it that is there. */
+export async function nearestFolder(folder: string): Promise<string> {
+  for (let at = folder; ; at = path.dirname(at)) {
+    const there = await fs.stat(at).then(
+      (stat) => stat.isDirectory(),
+      () => false,
+    );
+    if (there || path.dirname(at) === at) return at;
+  }
+}
+
+/** Opens a file that is gone with its handle, however this process ends. */
+async function openVanishing(folder: string): Promise<fs.FileHandle> {
+  const file = path.join(folder, `.kham-may-${process.pid}-${randomBytes(4).toString('hex')}`);
+  const handle = await fs.open(file, 'wx', 0o600);
+  try {
+    await fs.unlink(file);
+  } catch (error) {
+    await handle.close();
+    await fs.rm(file, { force: true });
+    throw error;
+  }
+  return handle;
+}
+
+export interface FolderOptions {
+  check: string;
+  /** Vietnamese, as it begins a sentence: "Thư mục dữ liệu" */
+  called: string;
+  folder: string;
+  /** the account that the installed service runs as; null: none installed */
+  serviceUser: string | null;
+  me: Account;
+}
+
+/** Can it be written, and by whom? */
+export async function checkFolder(options: FolderOptions): Promise<Finding> {
+  const { check, called, folder, serviceUser, me } = options;
+  const stat = await fs.stat(folder).catch((error: NodeJS.ErrnoException) => error);
+  if (stat instanceof Error && stat.code !== 'ENOENT')
+    return broken(
+      check,
+      `${called} ${folder} không mở được${stat.code === 'ENOTDIR' ? ': trên đường dẫn có một tệp chứ không phải thư mục' : ''}.`,
+      'Hãy sửa lại đường dẫn trong .env, hoặc xem quyền của các thư mục phía trên.',
+    );
+  if (!(stat instanceof Error) && !stat.isDirectory())
+    return broken(
+      check,
+      `${called} ${folder} là một tệp, không phải thư mục.`,
+      'Hãy đổi tên tệp đó, hoặc đặt thư mục khác trong .env (DATA_DIR, RECORDINGS_DIR).',
+    );
+  const at = stat instanceof Error ? await nearestFolder(folder) : folder;
+  const fault = await openVanishing(at).then(
+    (handle) => handle.close().then(() => null),
+    (error: NodeJS.ErrnoException) => error.code ?? 'unknown',
+  );
+  const full = fault === 'ENOSPC' || fault === 'EDQUOT';
+  if (full)
+    return broken(
+      check,
+      `${called} ${folder}: ổ đĩa đã đầy, không ghi thêm được.`,
+      'Hãy xóa bớt tệp trên ổ đó, hoặc gắn thêm ổ.',
+    );
+  if (fault === 'EROFS')
+    return broken(
+      check,
+      `${called} ${folder}: ổ đĩa đang ở chế độ chỉ đọc.`,
+      'Ổ có thể bị lỗi hoặc rút đột ngột: hãy khởi động lại máy; nếu vẫn vậy, nhờ kỹ thuật viên kiểm tra ổ.',
+    );
+  if (fault === 'EIO')
+    return broken(
+      check,
+      `${called} ${folder}: ổ đĩa báo lỗi khi ghi.`,
+      'Hãy kiểm tra dây cắm và thay ổ; chép ngay những gì cần giữ.',
+    );
+  if (fault !== null)
+    return broken(
+      check,
+      `${called} ${folder}: tài khoản ${me.name} không ghi được.`,
+      `Hãy chạy: sudo chown -R ${serviceUser ?? me.name} '${at}'`,
+      { error: fault },
+    );
+  if (stat instanceof Error) return fine(check, `${called} ${folder}: chưa có, sẽ được tạo ở lần chạy đầu.`);
+  const owner = await accountName(stat.uid);
+  if (serviceUser !== null && serviceUser !== owner && serviceUser !== 'root')
+    return broken(
+      check,
+      `${called} ${folder} thuộc tài khoản ${owner}, còn dịch vụ chạy bằng tài khoản ${serviceUser}.`,
+      `Hãy chạy: sudo chown -R ${serviceUser} '${folder}'`,
+    );
+  return fine(check, `${called} ${folder}: ghi được (thuộc tài khoản ${owner}).`, { folder, owner });
+}
+
+/** Kinds of file system that recordings should not be on (statfs f_type). */
+const STRANGE: Record<number, { says: string; todo: string }> = {
+  16914836: {
+    says: 'nằm trong bộ nhớ tạm (RAM): tắt máy là mất hết',
+    todo: 'Hãy đặt RECORDINGS_DIR và DATA_DIR trong .env sang một ổ đĩa thật.',
+  },
+  26985: { says: 'nằm trên ổ mạng (NFS): đứt mạng là ngừng ghi', todo: 'Hãy đặt sang ổ gắn trong máy.' },
+  4283649346: {
+    says: 'nằm trên ổ mạng (Windows/SMB): đứt mạng là ngừng ghi',
+    todo: 'Hãy đặt sang ổ gắn trong máy.',
+  },
+  4266872130: {
+    says: 'nằm trên ổ mạng (Windows/SMB): đứt mạng là ngừng ghi',
+    todo: 'Hãy đặt sang ổ gắn trong máy.',
+  },
+};
+
+export interface SpaceFacts {
+  disk: Disk;
+  /** files that can still be made; null: not told */
+  freeFiles: number | null;
+  minFreeBytes: number;
+  minFreePercent: number;
+  retentionDays: number;
+  demo: boolean;
+  /** all cameras together, bytes a day; null: there are none */
+  bytesADay: number | null;
+  measured: boolean;
+  recordedBytes: number;
+}
+
+/** What is recorded a day: as measured lately, else guessed from the number of cameras. Pure. */
+export function dailyBytes(
+  look: Pick<DatabaseLook, 'sizes' | 'cameras'> | null,
+): Pick<SpaceFacts, 'bytesADay' | 'measured' | 'recordedBytes'> {
+  const recordedBytes = look?.sizes?.recordedBytes ?? 0;
+  const lately = look?.sizes?.lately;
+  if (lately !== undefined && lately.spanMs >= RATE_NEEDS_MS && lately.bytes > 0)
+    return { bytesADay: (lately.bytes / lately.spanMs) * DAY_MS, measured: true, recordedBytes };
+  const cameras = look?.cameras?.filter((camera) => camera.enabled).length ?? 0;
+  return { bytesADay: cameras === 0 ? null : cameras * CAMERA_BYTES_A_DAY, measured: false, recordedBytes };
+}
+
+/** Is there room, and for how many days? Pure. */
+export function judgeSpace(facts: SpaceFacts): Finding {
+  const { disk, minFreeBytes, minFreePercent, retentionDays, bytesADay, recordedBytes } = facts;
+  const wanted = wantedFree(disk, minFreeBytes, minFreePercent);
+  const room = `còn trống ${saySize(disk.freeBytes)} trên ${saySize(disk.totalBytes)}`;
+  const days = bytesADay === null ? null : Math.max(0, disk.freeBytes - wanted + recordedBytes) / bytesADay;
+  const told = { ...disk, wantedBytes: wanted, bytesADay, days };
+  const more = 'Hãy dọn bớt tệp trên ổ đó, gắn ổ lớn hơn và đặt RECORDINGS_DIR sang đó';
+  if (disk.freeBytes < AS_GOOD_AS_FULL)
+    return broken('disk-space', `Ổ ghi hình gần như đã đầy: ${room}.`, `${more}.`, told);
+  if (facts.freeFiles !== null && facts.freeFiles < 10_000)
+    return broken(
+      'disk-space',
+      `Ổ ghi hình còn chỗ nhưng chỉ tạo thêm được ${facts.freeFiles} tệp nữa.`,
+      'Hãy xóa các tệp nhỏ không cần trên ổ đó, hoặc gắn ổ khác.',
+      told,
+    );
+  if (disk.freeBytes < wanted && recordedBytes < wanted)
+    return broken(
+      'disk-space',
+      `Ổ ghi hình sắp đầy vì những tệp khác: ${room}, dưới mức cần giữ ${saySize(wanted)}; hình mới ghi sẽ bị xóa gần như ngay.`,
+      `${more}; hoặc giảm MIN_FREE_PERCENT, MIN_FREE_GB trong .env.`,
+      told,
+    );
+  const guess = facts.measured ? '' : '; ước tính 2 Mbps mỗi camera';
+  const span = days === null ? '' : days < 1 ? 'chưa tới 1 ngày' : `khoảng ${sayNumber(days, 0)} ngày`;
+  // the demo keeps what fits and nobody counts on it
+  if (days !== null && days < retentionDays && !facts.demo)
+    return careful(
+      'disk-space',
+      `Ổ ghi hình ${room}: chỉ giữ được ${span} (cài đặt ${retentionDays} ngày${guess}), đoạn cũ nhất sẽ bị xóa sớm.`,
+      `${more}; hoặc giảm RETENTION_DAYS, giảm chất lượng hình trong camera.`,
+      told,
+    );
+  return fine(
+    'disk-space',
+    `Ổ ghi hình ${room}${days === null ? '' : `, đủ cho ${span} (cài đặt ${retentionDays} ngày${guess})`}.`,
+    told,
+  );
+}
+
+/** Is the folder on a disk that is meant for it? */
+export async function checkSpace(
+  config: {
+    recordingsDir: string;
+    retentionDays: number;
+    minFreePercent: number;
+    minFreeBytes: number;
+    demo: boolean;
+  },
+  look: DatabaseLook | null,
+): Promise<Finding[]> {
+  const at = await nearestFolder(config.recordingsDir);
+  const stat = await fs.statfs(at);
+  const found = [
+    judgeSpace({
+      disk: { freeBytes: stat.bavail * stat.bsize, totalBytes: stat.blocks * stat.bsize },
+      freeFiles: stat.files > 0 ? stat.ffree : null,
+      ...config,
+      ...dailyBytes(look),
+    }),
+  ];
+  const strange = STRANGE[stat.type];
+  if (strange !== undefined && !config.demo)
+    found.push(careful('disk-kind', `Thư mục ghi hình ${strange.says}.`, strange.todo));
+  const [own, root] = await Promise.all([fs.stat(at), fs.stat('/')].map((one) => one.catch(() => null)));
+  if (/^\/(mnt|media)\//.test(config.recordingsDir) && own?.dev !== undefined && own.dev === root?.dev)
+    found.push(
+      careful(
+        'disk-mounted',
+        `${config.recordingsDir} đang nằm trên ổ hệ thống: có lẽ ổ ghi hình chưa được gắn.`,
+        'Hãy xem ổ đã cắm chưa và được gắn khi máy khởi động chưa (dòng trong /etc/fstab), rồi khởi động lại máy.',
+      ),
+    );
+  return found;
+}
+
+export interface Speed {
+  /** written and made durable, bytes a second */
+  bytesPerSecond: number;
+  /** to make one small write durable: the 95th of a hundred, ms */
+  syncP95Ms: number;
+  syncs: number;
+}
+
+const PIECE = 1024 * 1024;
+const SMALL = 64 * 1024;
+
+/** Writes a few megabytes and makes them durable; leaves nothing behind. Ends early on a slow disk, after `limitMs`. */
+export async function measureSpeed(
+  folder: string,
+  { megabytes = 16, syncs = 40, limitMs = 5000 } = {},
+): Promise<Speed> {
+  const handle = await openVanishing(folder);
+  try {
+    const begun = performance.now();
+    const left = () => limitMs - (performance.now() - begun);
+    const piece = randomBytes(PIECE);
+    let written = 0;
+    while (written < megabytes && (written === 0 || left() > limitMs / 2)) {
+      await handle.write(piece, 0, PIECE, written * PIECE);
+      written += 1;
+      // as the recorder does: what is left in memory would make the figure a lie
+      if (written % 4 === 0 || written === megabytes) await handle.datasync();
+    }
+    await handle.datasync();
+    const seconds = (performance.now() - begun) / 1000;
+    const took: number[] = [];
+    while (took.length < syncs && (took.length < 3 || left() > 0)) {
+      await handle.write(piece, 0, SMALL, (written + 1) * PIECE + took.length * SMALL);
+      const at = performance.now();
+      await handle.datasync();
+      took.push(performance.now() - at);
+    }
+    return {
+      bytesPerSecond: (written * PIECE) / seconds,
+      syncP95Ms: percentile(took, 0.95),
+      syncs: took.length,
+    };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The value that `share` of all are not above. Pure. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(sorted.length * share) - 1))] ?? 0;
+}
+
+/** Is the disk fast enough for these cameras? Pure. @param spinning as the kernel says; null: not told */
+export function judgeSpeed(speed: Speed, bytesADay: number | null, spinning: boolean | null): Finding {
+  const needed = (bytesADay ?? 0) / 86_400;
+  const rate = `${sayNumber(speed.bytesPerSecond / 1e6, 0)} MB mỗi giây`;
+  const wait = `${sayNumber(speed.syncP95Ms, speed.syncP95Ms < 10 ? 1 : 0)} ms`;
+  const facts = { ...speed, neededBytesPerSecond: needed, spinning };
+  if (needed > 0 && speed.bytesPerSecond < needed * 1.5)
+    return broken(
+      'disk-speed',
+      `Ổ ghi hình quá chậm: ghi được ${rate}, các camera cần khoảng ${sayNumber(needed / 1e6)} MB mỗi giây.`,
+      'Hãy ghi vào ổ khác nhanh hơn (SSD, hoặc ổ cứng chuyên cho camera), hoặc giảm chất lượng hình trong camera.',
+      facts,
+    );
+  if (speed.syncP95Ms > 1000)
+    return broken(
+      'disk-speed',
+      `Ổ ghi hình có lúc đứng hơn một giây (${wait}) mỗi lần chốt dữ liệu: hình có thể bị mất từng đoạn.`,
+      'Ổ có thể sắp hỏng hoặc là thẻ nhớ, USB chậm: hãy thay bằng SSD hay ổ cứng chuyên cho camera.',
+      facts,
+    );
+  if (speed.syncP95Ms > 150 || speed.bytesPerSecond < 10e6)
+    return careful(
+      'disk-speed',
+      `Ổ ghi hình chậm: ${rate}, mỗi lần chốt dữ liệu mất tới ${wait}; nếu cúp điện có thể mất thêm vài giây hình cuối.`,
+      'Đừng để chương trình khác ghi nhiều vào ổ này; ghi nhiều camera thì nên dùng SSD hay ổ cứng chuyên cho camera.',
+      facts,
+    );
+  const kind = spinning === true ? 'ổ cứng quay (HDD), ' : '';
+  return fine(
+    'disk-speed',
+    `Tốc độ ổ ghi hình: ${kind}${rate}, chốt dữ liệu trong ${wait}: đủ nhanh.`,
+    facts,
+  );
+}
+
+/** Whether a folder's disk spins, as Linux says; null where it can't be told. */
+export async function spins(folder: string): Promise<boolean | null> {
+  try {
+    const { dev } = await fs.stat(folder);
+    const major = Math.floor(dev / 256) & 0xfff;
+    const minor = (dev & 0xff) | (Math.floor(dev / 0x100000) << 8);
+    const device = await fs.realpath(`/sys/dev/block/${major}:${minor}`);
+    // a virtual machine's disk says that it spins, whatever is below it
+    if (/virtio|\/virtual\/|xen|vmbus/.test(device)) return null;
+    for (const at of [device, path.dirname(device)]) {
+      const told = await fs.readFile(path.join(at, 'queue', 'rotational'), 'utf8').catch(() => null);
+      if (told !== null) return told.trim() === '1';
+    }
+  } catch {
+    // not Linux, or not a disk of its own
+  }
+  return null;
+}
+
+export async function checkSpeed(folder: string): Promise<{ speed: Speed; spinning: boolean | null } | null> {
+  const at = await nearestFolder(folder);
+  try {
+    return { speed: await measureSpeed(at), spinning: await spins(at) };
+  } catch {
+    // why it can't be written is said by the check of the folder
+    return null;
+  }
+}

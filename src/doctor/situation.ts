@@ -1,0 +1,113 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Config, ConfigError, decideMode, makeConfig, readSettings, SETTINGS } from '../base/config.js';
+import { readEnvFile } from '../base/env-file.js';
+
+type Env = Record<string, string | undefined>;
+
+/** A setting that can't be used; the default stands in for it while everything else is looked at. */
+export interface BadSetting {
+  name: string;
+  /** as given; null for a secret */
+  given: string | null;
+  /** Vietnamese: what it should be */
+  wanted: string;
+}
+
+/** What there is on this machine, as `npm start` would see it; reading it changes nothing. */
+export interface Situation {
+  /** working folder: `.env` is there */
+  folder: string;
+  /** the file that holds the keys: `.env`, in the demo DATA_DIR/demo/.env */
+  keyFile: string;
+  envFile: string;
+  bad: BadSetting[];
+  /** why `npm start` would refuse */
+  refused: string | null;
+  config: Config;
+  /** databases are there */
+  installed: boolean;
+  /** never printed, whatever happens */
+  secrets: string[];
+}
+
+/** Reads `.env` and the environment, forgiving what is wrong in them. */
+export function readSituation(folder: string, given: Env): Situation {
+  const envFile = path.join(folder, '.env');
+  const fromFile = read(envFile);
+  const raw: Env = { ...fromFile, ...given };
+  const { env, bad } = onlyUsable(raw);
+  const dataRoot = path.resolve(folder, env.DATA_DIR?.trim() || './data');
+  env.DATA_DIR = dataRoot;
+  const has = (where: string) =>
+    fs.existsSync(path.join(where, 'bot.db')) || fs.existsSync(path.join(where, 'recorder.db'));
+  const mode = decideMode(env, has(dataRoot));
+  const demo = mode.mode === 'demo';
+  const keyFile = demo ? path.join(dataRoot, 'demo', '.env') : envFile;
+  const keys = demo ? read(keyFile) : env;
+  const { SECRET_KEY = '', RECORDER_TOKEN = '' } = keys;
+  const config = makeConfig({ ...env, SECRET_KEY, RECORDER_TOKEN }, demo);
+  const secrets = SETTINGS.filter((setting) => 'secret' in setting).flatMap(({ name }) => [
+    ...[raw[name], fromFile[name], keys[name]],
+  ]);
+  return {
+    ...{ folder, envFile, keyFile, bad, config },
+    refused: mode.mode === 'refused' ? mode.sentence : null,
+    installed: has(config.dataDir),
+    secrets: [...new Set(secrets.map((secret) => secret?.trim() ?? ''))].filter((text) => text.length >= 4),
+  };
+}
+
+/** A `.env` that can't be read is looked at by the check of settings; here it is empty. */
+function read(file: string): Record<string, string> {
+  try {
+    return readEnvFile(file);
+  } catch {
+    return {};
+  }
+}
+
+/** Settings that can be used, and what was wrong with the others. */
+function onlyUsable(raw: Env): { env: Env; bad: BadSetting[] } {
+  const env = { ...raw };
+  const bad: BadSetting[] = [];
+  for (const setting of SETTINGS) {
+    const given = raw[setting.name]?.trim();
+    if (!given) continue;
+    const result = setting.schema.safeParse(given);
+    if (result.success) continue;
+    delete env[setting.name];
+    const issue = result.error.issues[0] as unknown as Record<string, unknown> | undefined;
+    bad.push({ name: setting.name, given: 'secret' in setting ? null : given, wanted: wantedWords(issue) });
+  }
+  // a rule that spans several settings is nobody's in particular: the defaults stand in for all
+  try {
+    readSettings(env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    bad.push({ name: '.env', given: null, wanted: error.message });
+    for (const { name } of SETTINGS) if (name !== 'DATA_DIR') delete env[name];
+  }
+  return { env, bad };
+}
+
+/** What a value should be, from the words of zod's issue. */
+function wantedWords(issue: Record<string, unknown> | undefined): string {
+  switch (issue?.code) {
+    case 'too_small':
+      return `phải từ ${String(issue.minimum)} trở lên`;
+    case 'too_big':
+      return `phải từ ${String(issue.maximum)} trở xuống`;
+    case 'invalid_value':
+      return `phải là một trong: ${(issue.values as string[]).map((value) => value || '(để trống)').join(', ')}`;
+    case 'invalid_type':
+      return issue.expected === 'int' ? 'phải là số nguyên' : 'phải là số';
+    case 'invalid_format':
+    case 'invalid_union':
+      return issue.format === 'safeint'
+        ? 'phải là số nguyên'
+        : 'phải là địa chỉ đầy đủ, ví dụ https://vi-du.vn';
+    default:
+      return 'không đúng dạng';
+  }
+}
