@@ -9,6 +9,7 @@ import { donateCommand } from './commands/donate.js';
 import { groupCommand } from './commands/group.js';
 import { hamletCommand } from './commands/hamlet.js';
 import { helpCommand } from './commands/help.js';
+import { historyCommand } from './commands/history.js';
 import { inviteCommand } from './commands/invite.js';
 import { loginCommand } from './commands/login.js';
 import { peopleCommand } from './commands/people.js';
@@ -45,6 +46,7 @@ export function makeHandlers(house: House): Handlers {
   const commands: Command[] = [
     pictures,
     clips,
+    historyCommand(house),
     cameras,
     reportCommand(house),
     donateCommand(house),

@@ -1,10 +1,5 @@
-import { createRequire } from 'node:module';
-import { Resvg } from '@resvg/resvg-js';
 import sharp from 'sharp';
-
-const FONTS = ['400Regular/BeVietnamPro_400Regular.ttf', '700Bold/BeVietnamPro_700Bold.ttf'].map((file) =>
-  createRequire(import.meta.url).resolve(`@expo-google-fonts/be-vietnam-pro/${file}`),
-);
+import { cut, drawn, forXml } from './drawing.js';
 
 /** One place of the sheet: a picture, or the reason why there is none. */
 export interface Tile {
@@ -25,13 +20,6 @@ export interface Sheet {
 const GAP = 8;
 const HEAD = 56;
 const FOOT = 52;
-
-const forXml = (text: string) =>
-  text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`).replace(/[^\P{C}\n]/gu, '');
-
-/** Cuts a text to about so many letters, at a word if one is near. */
-const cut = (text: string, most: number) =>
-  text.length <= most ? text : `${text.slice(0, most - 1).trimEnd()}…`;
 
 /** Breaks a text into at most `most` lines of about `width` letters. */
 function lines(text: string, width: number, most: number): string[] {
@@ -91,12 +79,8 @@ export async function contactSheet(title: string, tiles: Tile[]): Promise<Sheet>
         : '';
     return `${blank}${reason}<text x="${left + 2}" y="${top + tileHeight + 22}" font-size="19" font-weight="700" fill="#ffffff">${forXml(cut(tile.title, letters))}</text><text x="${left + 2}" y="${top + tileHeight + 44}" font-size="16" fill="#b9c2d0">${forXml(cut(tile.line, Math.floor(tileWidth / 9)))}</text>`;
   });
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="Be Vietnam Pro"><text x="${GAP + 2}" y="37" font-size="24" font-weight="700" fill="#ffffff">${forXml(title)}</text>${labels.join('')}</svg>`;
-  const words = new Resvg(svg, {
-    font: { fontFiles: FONTS, loadSystemFonts: false, defaultFontFamily: 'Be Vietnam Pro' },
-  })
-    .render()
-    .asPng();
+  const heading = `<text x="${GAP + 2}" y="37" font-size="24" font-weight="700" fill="#ffffff">${forXml(title)}</text>`;
+  const words = drawn(width, height, heading + labels.join(''));
   const pictures = await Promise.all(
     tiles.map(async (tile, i) =>
       tile.jpeg === null

@@ -1,0 +1,24 @@
+import { createRequire } from 'node:module';
+import { Resvg } from '@resvg/resvg-js';
+
+const FONTS = ['400Regular/BeVietnamPro_400Regular.ttf', '700Bold/BeVietnamPro_700Bold.ttf'].map((file) =>
+  createRequire(import.meta.url).resolve(`@expo-google-fonts/be-vietnam-pro/${file}`),
+);
+
+/** A text as it may stand in SVG. */
+export const forXml = (text: string) =>
+  text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`).replace(/[^\P{C}\n]/gu, '');
+
+/** Cuts a text to about so many letters, at a word if one is near. */
+export const cut = (text: string, most: number) =>
+  text.length <= most ? text : `${text.slice(0, most - 1).trimEnd()}…`;
+
+/** Draws shapes and words (SVG elements) as a PNG of this size, with marks as Vietnamese has them on every machine. */
+export function drawn(width: number, height: number, elements: string): Buffer {
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="Be Vietnam Pro">${elements}</svg>`;
+  return new Resvg(svg, {
+    font: { fontFiles: FONTS, loadSystemFonts: false, defaultFontFamily: 'Be Vietnam Pro' },
+  })
+    .render()
+    .asPng();
+}

@@ -1,0 +1,199 @@
+import fs from 'node:fs/promises';
+import PQueue from 'p-queue';
+import type { Coverage, Range } from '../../media/types.js';
+import { PersonError } from '../../src/base/errors.js';
+import { readSpan, type SpanReading } from '../../src/base/vietnamese/moment.js';
+import { sayDate, sayDay, sayDuration, sayRange, sayShortClock } from '../../src/base/vietnamese/say.js';
+import { command, type Talk } from '../../src/chat/command.js';
+import type { Camera } from '../../src/store/cameras.js';
+import { gapWords } from '../alerts/causes.js';
+import { askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
+import type { House } from '../house.js';
+import { MAY, mayShowHere } from '../rights.js';
+import { privately, rows } from '../saying.js';
+import { coveragePicture } from './coverage-picture.js';
+
+interface Args extends Range {
+  cameras: Camera[];
+}
+
+const LONGEST_S = 7 * 86_400;
+/** A moment is looked at with so much on either side, ms. */
+const AROUND_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
+/** Lines of one picture; more cameras make more pictures. */
+const LINES = 40;
+const AT_ONCE = 8;
+const GAPS_TOLD = 8;
+
+/** `lichsu`: what there is of a camera's recordings, what is missing, and why. */
+export const historyCommand = (house: House) =>
+  command<Args>({
+    name: 'lichsu',
+    aliases: ['lịch sử', 'lịch sử ghi', 'lịch sử ghi hình', 'lịch sử camera', 'xem lịch sử'],
+    summary: 'Xem camera ghi được những lúc nào, thiếu đoạn nào, vì sao',
+    example: 'lịch sử 1 hôm qua',
+    may: MAY.cameraList,
+    inGroups: true,
+    section: 'xem',
+    async read(words, talk) {
+      const span = readSpan(words, {
+        nowMs: talk.nowMs,
+        clipSeconds: house.settings.clipSeconds,
+        maxSpanS: LONGEST_S,
+        wholeDays: true,
+      });
+      const asked = await askedCameras(house, talk, span.rest, span.kind !== 'none');
+      switch (asked.kind) {
+        case 'not-mine':
+          return { kind: 'not-mine' };
+        case 'beyond':
+          return { kind: 'answer', reply: (here) => refuseBeyond(here, asked.cameras, 'camera.show') };
+        case 'ambiguous':
+        case 'unknown':
+          return {
+            kind: 'answer',
+            reply: (here) =>
+              askWhichCamera(here, asked, (camera) => `lịch sử ${camera} ${timeOf(span)}`.trim()),
+          };
+      }
+      const cameras = asked.kind === 'none' ? asked.reachable : asked.cameras;
+      const range = rangeOf(span, talk.nowMs);
+      if ('say' in range) {
+        const named = cameras.map((camera) => camera.number).join(', ');
+        return {
+          kind: 'answer',
+          reply: (here) =>
+            range.choices.length === 0
+              ? Promise.reject(new PersonError(range.say))
+              : here.ask(
+                  range.say,
+                  range.choices.map(({ label, says }) => ({ label, says: `lịch sử ${named} ${says}` })),
+                ),
+        };
+      }
+      return { kind: 'args', args: { cameras, ...range } };
+    },
+    run: (talk, args) => history(house, talk, args),
+  });
+
+const timeOf = (span: SpanReading) =>
+  span.kind === 'span' ? sayRange(span.startMs, span.endMs).replace('–', ' đến ') : '';
+
+type Asking = { say: string; choices: { label: string; says: string }[] };
+
+/** The stretch to look at: today where no time is said, an hour on either side of a moment. */
+function rangeOf(span: SpanReading, nowMs: number): Range | Asking {
+  switch (span.kind) {
+    case 'span':
+      return { startMs: span.startMs, endMs: span.endMs };
+    case 'moment':
+      return { startMs: span.atMs - AROUND_MS, endMs: Math.min(nowMs, span.atMs + AROUND_MS) };
+    case 'question':
+      return { say: span.question, choices: span.choices };
+    case 'error':
+      return { say: span.sentence, choices: [] };
+    case 'none': {
+      const today = readSpan('hôm nay', { nowMs, clipSeconds: 30, maxSpanS: LONGEST_S, wholeDays: true });
+      return today.kind === 'span' ? today : { startMs: nowMs - HOUR_MS, endMs: nowMs };
+    }
+  }
+}
+
+async function history(house: House, talk: Talk, { cameras, startMs, endMs }: Args): Promise<void> {
+  if (cameras.length === 0) throw new PersonError('Chưa có camera nào. Gõ “camera” để xem danh sách.');
+  const asked = { startMs, endMs };
+  talk.act('sending-photo');
+  const found = await new PQueue({ concurrency: AT_ONCE }).addAll(
+    cameras.map((camera) => async () => ({
+      camera,
+      coverage: await house.recorder.coverage(camera.recorderId, asked),
+    })),
+  );
+  for (let from = 0; from < found.length; from += LINES) {
+    const page = found.slice(from, from + LINES);
+    const title = page.length === 1 ? `Camera ${labelOf(page[0]!.camera)}` : `${found.length} camera`;
+    const picture = await coveragePicture(
+      `${title} · ${stretchWords(asked)}`,
+      asked,
+      page.map(({ camera, coverage }) => ({ name: labelOf(camera), coverage })),
+    );
+    const fileName = `lich-su-${from / LINES + 1}.jpg`;
+    const path = await talk.spool(fileName);
+    await fs.writeFile(path, picture.jpeg);
+    const reply = {
+      kind: 'photo' as const,
+      file: { path, sizeBytes: picture.jpeg.length, fileName },
+      caption: page.length === 1 ? oneInWords(page[0]!.camera, page[0]!.coverage) : manyInWords(page),
+      width: picture.width,
+      height: picture.height,
+      buttons: rows(buttonsOf(page, asked)),
+    };
+    if (mayShowHere(talk.speaker.role, talk.group)) await talk.reply(reply);
+    else if (!(await privately(talk, reply))) return;
+  }
+}
+
+/** "cả ngày thứ sáu 20/11/2026", "18:00–24:00, thứ sáu 20/11/2026"; to the minute, unlike a clip's. */
+export function stretchWords({ startMs, endMs }: Range): string {
+  if (sayDay(startMs) !== sayDay(endMs - 1)) return sayRange(startMs, endMs);
+  const [from, to] = [sayShortClock(startMs), sayShortClock(endMs)];
+  if (from === '00:00' && to === '00:00') return `cả ngày ${sayDay(startMs)}`;
+  return `${from}–${to === '00:00' ? '24:00' : to}, ${sayDay(startMs)}`;
+}
+
+const total = (ranges: readonly Range[]) => ranges.reduce((sum, one) => sum + one.endMs - one.startMs, 0);
+
+/** "Có hình 23 giờ 48 phút, đủ 99,2%." never rounded up to all of it. */
+export function shareWords({ recorded, gaps }: Pick<Coverage, 'recorded' | 'gaps'>): string {
+  const [thereMs, missingMs] = [total(recorded), total(gaps)];
+  if (thereMs === 0) return 'Không có hình nào trong khoảng này.';
+  if (gaps.length === 0) return `Có hình ${sayDuration(thereMs)}, đủ không thiếu đoạn nào.`;
+  const percent = Math.min(99.9, Math.floor((thereMs / (thereMs + missingMs)) * 1000) / 10);
+  return `Có hình ${sayDuration(thereMs)}, đạt ${String(percent).replace('.', ',')}%. Thiếu ${sayDuration(missingMs)}:`;
+}
+
+function oneInWords(camera: Camera, coverage: Coverage): string {
+  const { asked, gaps, held, clockSteps } = coverage;
+  const longest = [...gaps].sort((a, b) => b.endMs - b.startMs - (a.endMs - a.startMs)).slice(0, GAPS_TOLD);
+  const told = gaps.filter((gap) => longest.includes(gap));
+  return [
+    `Camera ${labelOf(camera)}`,
+    stretchWords(asked),
+    shareWords(coverage),
+    ...told.map(
+      (gap) =>
+        `• ${sayRange(gap.startMs, gap.endMs)} (${sayDuration(gap.endMs - gap.startMs)}): ${gapWords(gap.cause)}`,
+    ),
+    ...(gaps.length > told.length ? [`… và ${gaps.length - told.length} đoạn ngắn hơn`] : []),
+    ...clockSteps
+      .filter(({ fromMs, toMs }) => toMs < fromMs)
+      .map(({ fromMs, toMs }) => `Đồng hồ máy bị chỉnh lùi: ${sayRange(toMs, fromMs)} được ghi hai lần.`),
+    ...(held.length > 0 ? [`Đang được giữ, không bị xóa: ${sayDuration(total(held))}.`] : []),
+  ].join('\n');
+}
+
+function manyInWords(page: { camera: Camera; coverage: Coverage }[]): string {
+  const asked = page[0]!.coverage.asked;
+  const lacking = page.filter(({ coverage }) => coverage.gaps.length > 0);
+  const worst = [...lacking].sort((a, b) => total(b.coverage.gaps) - total(a.coverage.gaps));
+  return [
+    stretchWords(asked),
+    lacking.length === 0
+      ? `Cả ${page.length} camera có hình đủ, không thiếu đoạn nào.`
+      : `${page.length - lacking.length}/${page.length} camera đủ hình. Thiếu nhiều nhất:`,
+    ...worst
+      .slice(0, GAPS_TOLD)
+      .map(({ camera, coverage }) => `• ${labelOf(camera)}: thiếu ${sayDuration(total(coverage.gaps))}`),
+  ].join('\n');
+}
+
+function buttonsOf(page: { camera: Camera; coverage: Coverage }[], asked: Range) {
+  if (page.length === 1) return [{ label: 'Tình trạng camera', says: `camera ${page[0]!.camera.number}` }];
+  const day = sayDay(asked.startMs) === sayDay(asked.endMs - 1) ? sayDate(asked.startMs) : '';
+  return [...page]
+    .filter(({ coverage }) => coverage.gaps.length > 0)
+    .sort((a, b) => total(b.coverage.gaps) - total(a.coverage.gaps))
+    .slice(0, 4)
+    .map(({ camera }) => ({ label: labelOf(camera), says: `lịch sử ${camera.number} ${day}`.trim() }));
+}
