@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import net from 'node:net';
 import PQueue from 'p-queue';
 import { causeWords } from '../../handlers/alerts/causes.js';
@@ -19,8 +20,10 @@ const PICTURE_MS = 11_000;
 const FFMPEG_WAITS_MS = 4500;
 
 /** "Camera 5 Cổng chợ"; without its number where only the recorder knows it. */
-const called = (camera: { number: number | null; name: string }) =>
-  camera.number === null ? `Camera ${camera.name}` : `Camera ${camera.number} ${camera.name}`;
+function called({ number, name }: { number: number | null; name: string }): string {
+  if (number !== null) return `Camera ${number} ${name}`;
+  return /^cam(era)?\b/i.test(name) ? name : `Camera ${name}`;
+}
 
 const factsOf = (camera: { id: string; number: number | null }, state: string, cause: string | null) => ({
   ...{ id: camera.id, number: camera.number, state, cause },
@@ -137,6 +140,8 @@ export async function tryCameras(
   names: CameraFact[],
   { ffmpeg, seal, signal }: { ffmpeg: Ffmpeg; seal: Seal; signal: AbortSignal },
 ): Promise<Finding[]> {
+  // one for every camera under way
+  setMaxListeners(0, signal);
   const known = new Map(names.map((one) => [one.id, one]));
   const knocks = new PQueue({ concurrency: KNOCKS_AT_ONCE });
   const queue = new PQueue({ concurrency: AT_ONCE });

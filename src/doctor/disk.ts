@@ -48,17 +48,25 @@ export interface FolderOptions {
   /** the account that the installed service runs as; null: none installed */
   serviceUser: string | null;
   me: Account;
+  /** recordings there should be in it, bytes; 0: it may well be missing */
+  expectedBytes?: number;
 }
 
 /** Can it be written, and by whom? */
 export async function checkFolder(options: FolderOptions): Promise<Finding> {
-  const { check, called, folder, serviceUser, me } = options;
+  const { check, called, folder, serviceUser, me, expectedBytes = 0 } = options;
   const stat = await fs.stat(folder).catch((error: NodeJS.ErrnoException) => error);
   if (stat instanceof Error && stat.code !== 'ENOENT')
     return broken(
       check,
       `${called} ${folder} không mở được${stat.code === 'ENOTDIR' ? ': trên đường dẫn có một tệp chứ không phải thư mục' : ''}.`,
       'Hãy sửa lại đường dẫn trong .env, hoặc xem quyền của các thư mục phía trên.',
+    );
+  if (stat instanceof Error && expectedBytes > 0)
+    return broken(
+      check,
+      `Không thấy ${called.toLowerCase()} ${folder}, trong khi mục lục còn ghi ${saySize(expectedBytes)} hình ở đó.`,
+      'Có lẽ ổ ghi hình chưa được cắm hoặc chưa được gắn: hãy xem dây cắm, dòng của ổ trong /etc/fstab, rồi khởi động lại máy.',
     );
   if (!(stat instanceof Error) && !stat.isDirectory())
     return broken(

@@ -92,7 +92,10 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
         const look = await recorder.done;
         const places = [
           { check: 'data-folder', called: 'Thư mục dữ liệu', folder: config.dataDir },
-          { check: 'recordings-folder', called: 'Thư mục ghi hình', folder: config.recordingsDir },
+          {
+            ...{ check: 'recordings-folder', called: 'Thư mục ghi hình', folder: config.recordingsDir },
+            expectedBytes: look.sizes?.recordedBytes ?? 0,
+          },
         ];
         const found = await Promise.all(places.map((place) => checkFolder({ ...place, serviceUser, me })));
         found.push(...(await checkSpace(config, look)));

@@ -20,11 +20,14 @@ export function makeClean(secrets: readonly string[]): (text: string) => string 
 /** Camera names are typed by people: a phone number may stand in one. Paths and figures are ours. */
 const shown = (finding: Finding, text: string) => (finding.check === 'camera' ? maskPhones(text) : text);
 
-/** The lines of one section. */
+/** The lines of one section; what several in a row have to be done about stands once, below the last. */
 export function printSection({ title, findings }: Section, clean: (text: string) => string): string {
-  const lines = findings.flatMap((finding) => [
+  const lines = findings.flatMap((finding, i) => [
     `  ${SIGNS[finding.mark]} ${shown(finding, finding.says)}`,
-    ...(finding.todo ? [`      → ${shown(finding, finding.todo)}`] : []),
+    // thirty cameras on one broken line need the same advice once
+    ...(finding.todo && finding.todo !== findings[i + 1]?.todo
+      ? [`      → ${shown(finding, finding.todo)}`]
+      : []),
   ]);
   return clean([title, ...lines, ''].join('\n'));
 }

@@ -13,6 +13,7 @@ import { RecorderIndex } from '../../media/index/index.js';
 import { ensureKeys } from '../../src/base/env-file.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
 import { printUnit } from '../../src/bin/service.js';
+import { judgeTried } from '../../src/doctor/cameras.js';
 import { judgeClock } from '../../src/doctor/clock.js';
 import { dailyBytes, judgeSpace, judgeSpeed, percentile, type SpaceFacts } from '../../src/doctor/disk.js';
 import { examine, type Section } from '../../src/doctor/doctor.js';
@@ -209,6 +210,21 @@ describe('the disk', () => {
     wellSaid(seen.sections);
     const below = await visit({ DATA_DIR: path.join(data, 'trong') });
     expect(below.one('data-folder')).toMatchObject({ mark: 'bad' });
+  });
+
+  test('a folder of recordings that is gone although there should be something in it', async () => {
+    install();
+    expect((await visit()).one('recordings-folder')).toMatchObject({ mark: 'ok' });
+    await sql(
+      'recorder.db',
+      `INSERT INTO "Segment" ("cameraId", "stream", "startMs", "endMs", "path", "sizeBytes", "codec", "width", "height")
+       VALUES ('a', 'main', 1, 60001, 'a/main/x.mp4', 5000000000, 'avc1.64001f', 320, 240)`,
+    );
+    const seen = await visit();
+    expect(seen.one('recordings-folder')).toMatchObject({
+      mark: 'bad',
+      says: expect.stringContaining('5 GB'),
+    });
   });
 
   const mayMount = (() => {
@@ -548,6 +564,18 @@ describe('Telegram', () => {
     server.close();
     expect(seen.one('telegram')).toMatchObject({ mark: 'warn', says: expect.stringContaining('webhook') });
   });
+});
+
+test('what several in a row need is said once, and a name that says camera is not doubled', () => {
+  const down = (number: number | null, name: string) =>
+    judgeTried({ id: name, number, name }, { ok: false, cause: 'unreachable', detail: '' });
+  const text = printSection(
+    { title: 'Camera', findings: [down(1, 'Chợ'), down(null, 'Camera cầu'), down(3, 'Trường')] },
+    makeClean([]),
+  );
+  expect(text.match(/✗/g)).toHaveLength(3);
+  expect(text.match(/→/g)).toHaveLength(1);
+  expect(text).toContain('✗ Camera cầu: không kết nối được.');
 });
 
 describe('cameras, while the recorder is away', () => {
