@@ -2,7 +2,7 @@ import { type Box, boxesIn } from './box.js';
 import { Mp4Error } from './error.js';
 
 /** Bytes of a sample entry before its own boxes. */
-const VIDEO_ENTRY_FIELDS = 78;
+export const VIDEO_ENTRY_FIELDS = 78;
 const AUDIO_ENTRY_FIELDS = 28;
 
 /** The boxes inside a sample entry (avcC, hvcC, pasp, esds …); none when they can't be read. */

@@ -2,49 +2,10 @@
  * H.264 numbers its reference pictures. ffmpeg's decoder says nothing when some are missing: it goes on with smeared
  * pictures. So the numbers are read here.
  */
-
-/** Bits of a NAL unit; reading beyond the end gives zeros. */
-class Bits {
-  private at = 0;
-  private readonly bytes: Buffer;
-
-  constructor(nal: Buffer) {
-    // what stands between two zero bytes and a small third is stuffing
-    const kept: number[] = [];
-    let zeros = 0;
-    for (const byte of nal) {
-      if (zeros >= 2 && byte === 3) {
-        zeros = 0;
-        continue;
-      }
-      zeros = byte === 0 ? zeros + 1 : 0;
-      kept.push(byte);
-    }
-    this.bytes = Buffer.from(kept);
-  }
-
-  u(count: number): number {
-    let value = 0;
-    for (let i = 0; i < count; i++, this.at++)
-      value = value * 2 + (((this.bytes[this.at >> 3] ?? 0) >> (7 - (this.at & 7))) & 1);
-    return value;
-  }
-
-  /** Exp-Golomb */
-  ue(): number {
-    let zeros = 0;
-    while (zeros < 32 && this.u(1) === 0) zeros++;
-    return 2 ** zeros - 1 + this.u(zeros);
-  }
-
-  se(): number {
-    const code = this.ue();
-    return code % 2 ? (code + 1) / 2 : -code / 2;
-  }
-}
+import { Bits } from './bits.js';
 
 /** How frames are numbered; null when gaps are allowed, so that they tell nothing. */
-interface Numbering {
+export interface Numbering {
   separatePlanes: boolean;
   bits: number;
 }
@@ -53,14 +14,19 @@ const HIGH_PROFILES = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 13
 /** Enough of a slice or parameter set for what is read of it. */
 const HEAD_BYTES = 256;
 
-function readSps(sps: Buffer): Numbering | null {
+/** How an H.264 stream's frames are numbered, and their size as it is shown. @param sps the NAL unit */
+export function readH264Sps(sps: Buffer): {
+  numbering: Numbering | null;
+  size: { width: number; height: number };
+} {
   const bits = new Bits(sps.subarray(1, HEAD_BYTES));
   const profile = bits.u(8);
   bits.u(16);
   bits.ue();
   let separatePlanes = false;
+  let chroma = 1;
   if (HIGH_PROFILES.has(profile)) {
-    const chroma = bits.ue();
+    chroma = bits.ue();
     if (chroma === 3) separatePlanes = bits.u(1) === 1;
     bits.ue();
     bits.ue();
@@ -84,7 +50,18 @@ function readSps(sps: Buffer): Numbering | null {
   }
   bits.ue();
   const gapsAllowed = bits.u(1) === 1;
-  return gapsAllowed || numberBits > 16 ? null : { separatePlanes, bits: numberBits };
+  const numbering = gapsAllowed || numberBits > 16 ? null : { separatePlanes, bits: numberBits };
+  const width = (bits.ue() + 1) * 16;
+  const units = bits.ue() + 1;
+  const fields = bits.u(1) === 1 ? 1 : 2;
+  if (fields === 2) bits.u(1);
+  bits.u(1);
+  const [left, right, top, bottom] =
+    bits.u(1) === 1 ? [bits.ue(), bits.ue(), bits.ue(), bits.ue()] : [0, 0, 0, 0];
+  const across = chroma === 1 || chroma === 2 ? 2 : 1;
+  const down = (chroma === 1 ? 2 : 1) * fields;
+  const height = units * 16 * fields - down * (top + bottom);
+  return { numbering, size: { width: width - across * (left + right), height } };
 }
 
 function skipScaling(bits: Bits, size: number): void {
@@ -105,7 +82,7 @@ export function firstBehindLoss(avcC: Buffer, samples: Iterable<Buffer>): number
   if (avcC.length < 8) return null;
   const lengthBytes = (avcC[4]! & 3) + 1;
   const spsBytes = avcC[5]! & 0x1f ? avcC.readUInt16BE(6) : 0;
-  let numbering = spsBytes > 0 ? readSps(avcC.subarray(8, 8 + spsBytes)) : null;
+  let numbering = spsBytes > 0 ? readH264Sps(avcC.subarray(8, 8 + spsBytes)).numbering : null;
   let previous: number | null = null;
   let index = 0;
   for (const sample of samples) {
@@ -114,7 +91,7 @@ export function firstBehindLoss(avcC: Buffer, samples: Iterable<Buffer>): number
       const nal = sample.subarray(at + lengthBytes, at + lengthBytes + size);
       at += lengthBytes + size;
       const type = (nal[0] ?? 0) & 0x1f;
-      if (type === 7) numbering = readSps(nal);
+      if (type === 7) numbering = readH264Sps(nal).numbering;
       if (type !== 1 && type !== 5) continue;
       if (!numbering) break;
       const bits = new Bits(nal.subarray(1, 64));

@@ -3,6 +3,7 @@ import { mustOpen, readBoxHeader } from './box.js';
 import { Mp4Error } from './error.js';
 import { readMoof, type TrackRun } from './moof.js';
 import { movieOf, readInit } from './movie.js';
+import { renewedInit } from './parameter-sets.js';
 
 /** Room for most fragments of a camera; it grows to the largest that comes. */
 const FIRST_BYTES = 256 * 1024;
@@ -21,7 +22,7 @@ export interface ReaderLimits {
 /**
  * Parser of a fragmented MP4 byte stream (`ftyp moov (moof mdat)*`), fed in chunks cut anywhere: by `push`, or without
  * a copy by reading into `room` and telling `took`.
- * Calls `init` at each `moov`, `fragment` as soon as the last byte of a `moof` + `mdat` is in; the bytes of a fragment
+ * Calls `init` at each `moov`, and before a keyframe whose parameter sets are others (another resolution), `fragment` as soon as the last byte of a `moof` + `mdat` is in; the bytes of a fragment
  * are the reader's own and good until that call returns. A fragment without pictures (sound only) has samples 0,
  * durationTicks 0 and key false.
  * Throws Mp4Error when the bytes are no such stream; a reader that has thrown takes nothing more.
@@ -142,9 +143,21 @@ export class FragmentReader {
     const runs = readMoof(bytes.subarray(0, this.moofBytes), movieOf(init));
     checkStretches(runs, bytes.length);
     this.moofBytes = 0;
+    this.renewInit(init, bytes, runs);
     const { key, startTicks, durationTicks, samples } = summary(runs, init);
     this.sink.fragment({ bytes, key, startTicks, durationTicks, samples, arrivedMs: this.now() });
     this.dropTo(this.at);
+  }
+
+  /** A keyframe of another size than the head says gets a head of its own. */
+  private renewInit(init: StreamInit, bytes: Buffer, runs: TrackRun[]): void {
+    const video = runs.find((run) => run.trackId === init.videoTrackId);
+    if (!video?.keys[0]) return;
+    const { at } = video.stretches[0]!;
+    const renewed = renewedInit(init, bytes.subarray(at, at + video.sizes[0]!));
+    if (renewed === null) return;
+    this.init = renewed;
+    this.sink.init(renewed);
   }
 
   private dropTo(at: number): void {

@@ -78,7 +78,8 @@ export class Connection implements FragmentSink {
   init(init: StreamInit): void {
     this.closeCurrent();
     this.streamInit = init;
-    this.clock = new MediaClock(init.timescale);
+    // Another resolution within one connection changes nothing about its time.
+    if (this.clock?.timescale !== init.timescale) this.clock = new MediaClock(init.timescale);
     this.gop.clear();
   }
 

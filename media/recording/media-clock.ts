@@ -19,7 +19,7 @@ export class MediaClock {
   private previousEnd: number | null = null;
 
   constructor(
-    private readonly timescale: number,
+    readonly timescale: number,
     /** monotonic ms */
     private readonly monotonic: () => number = () => performance.now(),
   ) {}

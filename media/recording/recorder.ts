@@ -6,7 +6,9 @@ import type { SegmentInfo } from '../clip.js';
 import type { FragmentSource } from '../fragment.js';
 import type { CameraRow } from '../index/rows.js';
 import { AddressError, parseAddress, shownAddress } from '../source/address.js';
+import type { SourceHabits } from '../source/arguments.js';
 import { FfmpegSource, type SourceLimits } from '../source/ffmpeg.js';
+import { LoginGuard } from '../source/login-guard.js';
 import type { CameraInfo, CameraSettings, StreamName } from '../types.js';
 import type { RecordingDoors } from './connection.js';
 import { CAMERA_ID } from './names.js';
@@ -40,6 +42,9 @@ const ALIVE_EVERY_MS = 5000;
 export class Recorder {
   private readonly cameras = new Map<string, Recorded>();
   private readonly children = new Map<string, number>();
+  private readonly guard = new LoginGuard();
+  /** by address: what its camera was found to need */
+  private readonly habits = new Map<string, SourceHabits>();
   private alive: NodeJS.Timeout | undefined;
   private readonly stopping = new AbortController();
   private changes: Promise<unknown> = Promise.resolve();
@@ -157,9 +162,11 @@ export class Recorder {
 
   private ffmpegSource(row: CameraRow, stream: StreamName): FragmentSource {
     const { ffmpeg, limits } = this.options;
+    const address = parseAddress(addressOf(row, stream));
+    const habits = this.habits.get(address.shown) ?? { ownTimes: false, patient: false };
+    this.habits.set(address.shown, habits);
     return new FfmpegSource({
-      ffmpeg,
-      address: parseAddress(stream === 'main' ? row.url : (row.subUrl ?? row.url)),
+      ...{ ffmpeg, address, habits, guard: this.guard },
       ...{ transport: row.transport, audio: row.audio, name: row.name },
       ...(limits && { limits }),
       onChild: (pid) => {
@@ -273,6 +280,8 @@ export class Recorder {
       gap = open ? { id: open.id, cause: open.cause } : null;
     }
     if (!wanted) return;
+    // A person has seen to it: a password refused before may be tried at once.
+    this.guard.forget(parseAddress(addressOf(camera.row, stream)));
     camera[stream] = this.streamRecorder(camera.row, stream, gap);
     camera[stream].start();
   }
@@ -343,6 +352,9 @@ export class Recorder {
     );
   }
 }
+
+const addressOf = (row: CameraRow, stream: StreamName) =>
+  stream === 'main' ? row.url : (row.subUrl ?? row.url);
 
 const streamsOf = (row: CameraRow): StreamName[] => (row.subUrl === null ? ['main'] : ['main', 'sub']);
 

@@ -4,10 +4,11 @@ import process from 'node:process';
 import type { Writable } from 'node:stream';
 import type { Ffmpeg } from '../../src/base/ffmpeg.js';
 import { withoutKeys } from '../../src/base/ffmpeg.js';
-import type { FragmentSink, FragmentSource, SourceEnd } from '../fragment.js';
+import type { Fragment, FragmentSink, FragmentSource, SourceEnd } from '../fragment.js';
 import { FragmentReader } from '../mp4/reader.js';
 import { type Address, atHost, hostName, withoutSecrets } from './address.js';
-import { type SourceOptions, sourceArguments } from './arguments.js';
+import { PATIENT_MS, type SourceHabits, type SourceOptions, sourceArguments } from './arguments.js';
+import type { LoginGuard } from './login-guard.js';
 import { type OutputPipe, openPipe, type Reading } from './pipe.js';
 import { causeOf } from './verdict.js';
 
@@ -24,20 +25,32 @@ export interface SourceLimits {
 
 export const SOURCE_LIMITS: SourceLimits = {
   connectMs: 15_000,
-  firstFragmentMs: 30_000,
+  firstFragmentMs: 60_000,
   stallMs: 4_000,
   patienceMs: 1_000,
 };
 
-export interface FfmpegSourceOptions extends Omit<SourceOptions, 'nowMs'> {
+export interface FfmpegSourceOptions extends Omit<SourceOptions, 'nowMs' | 'habits'> {
   ffmpeg: Pick<Ffmpeg, 'path' | 'major' | 'kind'>;
   limits?: Partial<SourceLimits>;
+  /** what is known of this camera's ways, written down here when more is found out; default: nothing yet */
+  habits?: SourceHabits;
+  /** keeps a wrong password from being tried too often; default: no guard (a person is trying it) */
+  guard?: LoginGuard;
   /** called with the child's process id, then with null when it has ended */
   onChild?: (pid: number | null) => void;
 }
 
 /** The watchdog looks twice, this far apart, ms. */
 const SECOND_LOOK_MS = 250;
+
+/** Pictures closer together than this have no times of their own, ms: ffmpeg sets them one tick apart. */
+const CROWDED_MS = 2;
+/** So many of them are no accident. */
+const CROWD = 5;
+
+/** ffmpeg gave up before a keyframe told what the pictures are. */
+const UNTOLD = /unspecified size|dimensions not set/i;
 
 /** Lines of stderr that say why; the last 4 KiB. */
 const STDERR_BYTES = 4096;
@@ -46,9 +59,34 @@ const STDERR_BYTES = 4096;
 export class FfmpegSource implements FragmentSource {
   constructor(private readonly options: FfmpegSourceOptions) {}
 
+  /** Connects again at once when the camera turns out to have ways that ffmpeg must be told of. */
   async run(sink: FragmentSink, signal: AbortSignal): Promise<SourceEnd> {
+    const { address, guard } = this.options;
+    const pass = await guard?.enter(address, signal);
+    if (pass === null)
+      return { cause: 'refused', detail: 'not tried: this host refused the same password a moment ago' };
+    const welcomed: FragmentSink = {
+      init: (init) => {
+        pass?.admitted();
+        sink.init(init);
+      },
+      fragment: (fragment) => sink.fragment(fragment),
+    };
+    const habits = this.options.habits ?? { ownTimes: false, patient: false };
+    for (;;) {
+      const before = { ...habits };
+      const end = await this.connect(welcomed, signal, habits);
+      const learned = habits.ownTimes !== before.ownTimes || habits.patient !== before.patient;
+      if (learned && !signal.aborted) continue;
+      pass?.ended(end.cause);
+      return end;
+    }
+  }
+
+  private async connect(sink: FragmentSink, signal: AbortSignal, habits: SourceHabits): Promise<SourceEnd> {
     const { ffmpeg, address: given } = this.options;
     const limits = { ...SOURCE_LIMITS, ...this.options.limits };
+    if (habits.patient) limits.connectMs = Math.max(limits.connectMs, PATIENT_MS + limits.connectMs);
     let address = given;
     const name = hostName(given);
     if (name !== null && ffmpeg.kind !== 'system') {
@@ -60,9 +98,12 @@ export class FfmpegSource implements FragmentSource {
       }
     }
     if (signal.aborted) return { cause: 'broken', detail: 'not started' };
-    const run = new Run(address, limits, sink, signal, this.options.onChild);
+    const run = new Run(address, limits, sink, signal, habits, this.options.onChild);
     const pipe = await openPipe(run).catch(() => null);
-    const command = sourceArguments(ffmpeg.major, { ...this.options, address, nowMs: Date.now() });
+    const command = sourceArguments(ffmpeg.major, {
+      ...{ ...this.options, address, habits },
+      nowMs: Date.now(),
+    });
     let child: ChildProcess;
     try {
       child = spawn(ffmpeg.path, command.args, {
@@ -90,6 +131,7 @@ class Run implements Reading {
   stderr = '';
   streamed = false;
   stalled = false;
+  private timescale = 1;
   private fault: string | null = null;
   private ending = false;
   private notVideo = false;
@@ -105,14 +147,17 @@ class Run implements Reading {
     private readonly limits: SourceLimits,
     sink: FragmentSink,
     private readonly signal: AbortSignal,
+    private readonly habits: SourceHabits,
     private readonly onChild: ((pid: number | null) => void) | undefined,
   ) {
     this.reader = new FragmentReader({
       init: (init) => {
-        this.watch(limits.firstFragmentMs);
+        this.timescale = init.timescale;
+        if (!this.streamed) this.watch(limits.firstFragmentMs);
         sink.init(init);
       },
       fragment: (fragment) => {
+        if (this.isCrowded(fragment)) return;
         this.streamed = true;
         this.watch(limits.stallMs);
         sink.fragment(fragment);
@@ -171,6 +216,20 @@ class Run implements Reading {
     }
   }
 
+  /**
+   * Are these pictures without times? A camera that begins so is connected again with times of arrival; one whose
+   * times stopped (they were set back) is done with. Such pictures can't be dated and are not handed on.
+   */
+  private isCrowded({ samples, durationTicks }: Fragment): boolean {
+    if (samples < CROWD || (durationTicks * 1000) / this.timescale > samples * CROWDED_MS) return false;
+    if (!this.ending) {
+      if (!this.streamed && !this.habits.ownTimes) this.habits.ownTimes = true;
+      this.fault ??= "the camera's timestamps stand still";
+      this.askToEnd();
+    }
+    return true;
+  }
+
   private watch(ms: number): void {
     if (this.watchedMs === ms && !this.ending) {
       this.watchdog?.refresh();
@@ -210,6 +269,8 @@ class Run implements Reading {
     for (const killer of this.killers) clearTimeout(killer);
     this.signal.removeEventListener('abort', this.askToEnd);
     this.onChild?.(null);
+    if (!this.streamed && this.address.kind === 'rtsp' && UNTOLD.test(this.stderr))
+      this.habits.patient = true;
     const cause = this.notVideo && !this.streamed && this.stderr === '' ? 'not-video' : causeOf(this);
     const said =
       this.fault ?? (lastLines(this.stderr) || (this.stalled ? 'no pictures arrived' : 'the stream ended'));

@@ -94,6 +94,7 @@ describe('what ffmpeg is told', () => {
       file 'rtsp://u:it'\\''s@10.0.0.5/x'
       option rtsp_transport tcp
       option timeout 5000000
+      option allowed_media_types video
       ",
       }
     `);
@@ -111,6 +112,8 @@ describe('what ffmpeg is told', () => {
           "udp",
           "-stimeout",
           "5000000",
+          "-allowed_media_types",
+          "video",
           "-i",
           "rtsp://u:it's@10.0.0.5/x",
           "-map",

@@ -43,7 +43,8 @@ export class RtpTrack {
 
   /** Media time (seconds since the server's start) as RTP ticks. */
   ticks(mediaSeconds: number): number {
-    return (this.base + Math.round(mediaSeconds * this.clockRate)) % 2 ** 32;
+    const ticks = this.base + Math.round(mediaSeconds * this.clockRate);
+    return ((ticks % 2 ** 32) + 2 ** 32) % 2 ** 32;
   }
 
   /** An RTP packet, framed for the RTSP connection. */

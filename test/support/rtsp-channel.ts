@@ -35,6 +35,8 @@ export interface RtspStreamOptions {
   /** a G.711 track as well */
   audio?: boolean;
   fault?: Fault;
+  /** the camera sets its clock once: RTP times jump by this at that frame */
+  jump?: { atFrame: number; bySeconds: number };
   /** how far the camera's own clock (RTCP) is ahead of the truth, ms */
   clockErrorMs?: number;
 }
@@ -117,7 +119,9 @@ export class Channel {
       const track = viewer.video;
       if (!track) continue;
       const payloads = unit.nals.flatMap((nal) => packetize(this.prepared.codec, nal));
-      const time = frame / this.prepared.fps;
+      const { jump } = this.options;
+      const ahead = jump !== undefined && frame >= jump.atFrame ? jump.bySeconds : 0;
+      const time = frame / this.prepared.fps + ahead;
       const packets = payloads.map((payload, i) => track.packet(payload, time, i === payloads.length - 1));
       viewer.socket.write(Buffer.concat(packets));
       this.sent.set(frame, Date.now());

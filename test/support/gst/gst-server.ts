@@ -14,7 +14,7 @@ import { projectRoot } from '../project-root.js';
 export interface GstMount {
   /** "/cam1" */
   path: string;
-  /** elementary stream with access unit delimiters (a PreparedStream's file), or any film ffmpeg reads; no B-frames */
+  /** elementary stream with access unit delimiters (a PreparedStream's file), or any film ffmpeg reads; without `order` no B-frames */
   file: string;
   codec: Codec;
   fps: number;
@@ -23,6 +23,16 @@ export interface GstMount {
   password?: string;
   /** one server speaks one of them; digest when not said */
   scheme?: 'digest' | 'basic';
+  /** which frame each unit shows, in the order sent; a film with B-frames has one */
+  order?: number[];
+  /** its clock began so many frames before the server's start */
+  startFrame?: number;
+  /** a tone beside the pictures */
+  audio?: 'pcma' | 'aac';
+  /** every picture has the same RTP time */
+  timeless?: true;
+  /** parameter sets stand before keyframes only, and not in SDP */
+  bare?: true;
 }
 
 export interface GstServerOptions {
@@ -75,11 +85,29 @@ async function toElementary(file: string, codec: Codec): Promise<string> {
   return made;
 }
 
+/** A second of a 500 Hz tone as a camera encodes it; kept in the temp folder. */
+async function toneFile(kind: 'pcma' | 'aac'): Promise<string> {
+  const made = join(tmpdir(), `mat-than-test-tone-2.${kind}`);
+  if (existsSync(made)) return made;
+  const unfinished = `${made}.${randomUUID()}`;
+  const encoder =
+    kind === 'pcma'
+      ? ['-ar', '8000', '-c:a', 'pcm_alaw', '-f', 'alaw']
+      : ['-ar', '16000', '-c:a', 'aac', '-f', 'adts'];
+  await runFfmpeg(['-f', 'lavfi', '-i', 'sine=500:duration=1.024', '-ac', '1', ...encoder, unfinished]);
+  await rename(unfinished, made);
+  return made;
+}
+
 /** Starts the server and waits until it listens. Throws with its last words when it can't. */
 export async function startGstServer(options: GstServerOptions): Promise<GstServer> {
   const folder = await mkdtemp(join(tmpdir(), 'mat-than-gst-'));
   const mounts = await Promise.all(
-    options.mounts.map(async (mount) => ({ ...mount, file: await toElementary(mount.file, mount.codec) })),
+    options.mounts.map(async (mount) => ({
+      ...mount,
+      file: await toElementary(mount.file, mount.codec),
+      ...(mount.audio && { audioFile: await toneFile(mount.audio) }),
+    })),
   );
   const config = join(folder, 'server.json');
   await writeFile(

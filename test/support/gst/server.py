@@ -2,9 +2,16 @@
 """A real RTSP server (gst-rtsp-server) for the tests.
 
 Usage: server.py CONFIG.json
-  {"host": "127.0.0.1", "port": 0, "mounts": [{"path", "file", "codec", "fps", "user"?, "password"?, "scheme"?}]}
-`file` is an Annex-B elementary stream with access unit delimiters and no B-frames. All mounts share one clock:
-frame n of a mount is due at frame0Ms + n * 1000 / fps and shows picture n % frames. Prints one JSON line
+  {"host": "127.0.0.1", "port": 0, "mounts": [{"path", "file", "codec", "fps", "user"?, "password"?, "scheme"?,
+    "order"?, "startFrame"?, "audio"?, "audioFile"?, "timeless"?, "bare"?}]}
+`file` is an Annex-B elementary stream with access unit delimiters. All mounts share one clock: unit n of a mount is
+due at frame0Ms + n * 1000 / fps and is unit n % frames of the file.
+  order: which picture each unit of the file shows, where there are B-frames
+  startFrame: the mount's clock began so many frames before the server's start
+  audio: "pcma" (audioFile: raw A-law, 8 kHz) or "aac" (audioFile: ADTS, 16 kHz), again and again beside the pictures
+  timeless: every picture has the same RTP time
+  bare: no parameter sets but at keyframes, so that SDP has none either
+Prints one JSON line
   {"port": 34567, "mounts": {"/cam": {"frame0Ms": 1700000000000.0, "frames": 100}}}
 and ends when its stdin closes.
 """
@@ -30,6 +37,40 @@ CODECS = {
     "h264": ("video/x-h264", "rtph264pay", (7, 8), 9, lambda b: b & 0x1F, lambda t: t == 5),
     "hevc": ("video/x-h265", "rtph265pay", (32, 33, 34), 35, lambda b: (b >> 1) & 0x3F, lambda t: 16 <= t <= 21),
 }
+SOUNDS = {
+    # caps, payloader, rate of samples
+    "pcma": ("audio/x-alaw,rate=8000,channels=1", "rtppcmapay name=pay1 pt=8", 8000),
+    "aac": (
+        "audio/mpeg,mpegversion=4,stream-format=adts,framed=true,rate=16000,channels=1",
+        "aacparse ! rtpmp4gpay name=pay1 pt=97",
+        16000,
+    ),
+}
+
+
+def sound_pipe(kind):
+    caps, payloader, _ = SOUNDS[kind]
+    return f"appsrc name=sound is-live=true format=time block=false max-bytes=0 caps={caps} ! {payloader}"
+
+
+class Tone:
+    """A sound in pieces as a camera sends them: 40 ms of G.711, or frames of AAC out of an ADTS file."""
+
+    def __init__(self, kind, file):
+        with open(file, "rb") as opened:
+            data = opened.read()
+        rate = SOUNDS[kind][2]
+        if kind == "pcma":
+            pieces = [data[at : at + 320] for at in range(0, len(data) - 319, 320)]
+            self.seconds = 320 / rate
+        else:
+            pieces = []
+            while len(data) > 7:
+                size = (data[3] & 3) << 11 | data[4] << 3 | data[5] >> 5
+                pieces.append(data[:size])
+                data = data[size:]
+            self.seconds = 1024 / rate
+        self.buffers = [Gst.Buffer.new_wrapped(piece) for piece in pieces]
 
 
 def split_nals(data):
@@ -48,7 +89,7 @@ def split_nals(data):
 class Film:
     """One elementary stream, taken apart once, shared by every mount that shows it."""
 
-    def __init__(self, file, codec):
+    def __init__(self, file, codec, bare=False):
         _, _, parameter_types, delimiter, type_of, is_key = CODECS[codec]
         with open(file, "rb") as opened:
             nals = split_nals(opened.read())
@@ -68,13 +109,22 @@ class Film:
         whole = [START + START.join(unit) for unit in units]
         self.buffers = [Gst.Buffer.new_wrapped(unit) for unit in whole]
         head = START + START.join(parameters[kind] for kind in parameter_types)
+        if bare:
+            head = b""
         # A stream joined between keyframes begins with the parameter sets, as a camera's SDP carries them.
         self.joining = [Gst.Buffer.new_wrapped(unit if key else head + unit) for unit, key in zip(whole, self.keys)]
 
 
 class Mount:
-    def __init__(self, film, fps, frame0):
+    def __init__(self, film, fps, frame0, order=None, timeless=False, tone=None):
         self.film = film
+        self.order = order or range(len(film.buffers))
+        # How much later than it is sent a picture may be shown: the first is due when its turn to be shown comes.
+        self.delay = max(0, max(unit - shown for unit, shown in enumerate(self.order)))
+        self.timeless = timeless
+        self.tone = tone
+        self.sound = None
+        self.heard = 0
         self.fps = fps
         self.frame0 = frame0
         self.next = 0
@@ -86,13 +136,24 @@ class Mount:
     def due(self):
         return self.frame0 + self.next / self.fps
 
-    def join(self, source):
-        """Starts feeding `source` with the frame that is due next."""
+    def join(self, source, sound):
+        """Starts feeding `source` with the frame that is due next, and `sound`, if there is one, with what belongs to it."""
         self.source = source
+        self.sound = sound
+        self.heard = 0
         self.generation += 1
         self.first = None
         self.next = max(0, int((time.time() - self.frame0) * self.fps) + 1)
         return self.generation
+
+    def push_sound(self):
+        """The tone that belongs to the pictures sent so far."""
+        while self.tone is not None and self.heard * self.tone.seconds * self.fps <= self.next - self.first:
+            buffer = self.tone.buffers[self.heard % len(self.tone.buffers)].copy()
+            buffer.pts = buffer.dts = self.base + int(self.heard * self.tone.seconds * Gst.SECOND)
+            buffer.duration = int(self.tone.seconds * Gst.SECOND)
+            self.heard += 1
+            self.sound.emit("push-buffer", buffer)
 
     def push(self):
         """Sends every frame that is due; after a pause of over a second goes on with the next live keyframe."""
@@ -111,12 +172,17 @@ class Mount:
                 buffer = self.film.joining[frame % count].copy()
             else:
                 buffer = self.film.buffers[frame % count].copy()
-            buffer.pts = self.base + int((frame - self.first) * Gst.SECOND / self.fps)
-            buffer.dts = buffer.pts
+            shown = frame - frame % count + self.order[frame % count] + self.delay
+            buffer.pts = self.base + int((shown - self.first) * Gst.SECOND / self.fps)
+            buffer.dts = self.base + int((frame - self.first) * Gst.SECOND / self.fps)
+            if self.timeless:
+                buffer.pts = buffer.dts = self.base
             buffer.duration = int(Gst.SECOND / self.fps)
             self.next += 1
             if self.source.emit("push-buffer", buffer) not in (Gst.FlowReturn.OK, Gst.FlowReturn.FLUSHING):
                 self.source = None
+        if self.source is not None and self.first is not None:
+            self.push_sound()
 
 
 class Feeder(threading.Thread):
@@ -127,9 +193,9 @@ class Feeder(threading.Thread):
         self.changed = threading.Condition()
         self.queue = []
 
-    def watch(self, mount, source):
+    def watch(self, mount, source, sound):
         with self.changed:
-            generation = mount.join(source)
+            generation = mount.join(source, sound)
             heapq.heappush(self.queue, (mount.due(), id(mount), generation, mount))
             self.changed.notify()
 
@@ -197,17 +263,20 @@ def main():
     started = time.time()
     for index, entry in enumerate(config["mounts"]):
         codec = entry["codec"]
-        key = (entry["file"], codec)
+        key = (entry["file"], codec, entry.get("bare", False))
         film = films.get(key) or films.setdefault(key, Film(*key))
         caps, payloader = CODECS[codec][:2]
         fps = entry["fps"]
         # Cameras don't tick together: the mounts are spread over one frame's time.
-        mount = Mount(film, fps, started + (index * 0.61803 % 1) / fps)
+        tone = Tone(entry["audio"], entry["audioFile"]) if entry.get("audio") else None
+        frame0 = started + (index * 0.61803 % 1 - entry.get("startFrame", 0)) / fps
+        mount = Mount(film, fps, frame0, entry.get("order"), entry.get("timeless", False), tone)
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(
             f"( appsrc name=film is-live=true format=time block=false max-bytes=0"
             f" caps={caps},stream-format=byte-stream,alignment=au,framerate={round(fps * 1000)}/1000"
-            f" ! {payloader} name=pay0 pt=96 config-interval=-1 )"
+            f" ! {payloader} name=pay0 pt=96 config-interval={0 if entry.get('bare') else -1}"
+            f" {sound_pipe(entry['audio']) if entry.get('audio') else ''} )"
         )
         factory.set_shared(True)
         # A short way for short pictures: the default holds data back for players without a clock.
@@ -224,7 +293,8 @@ def main():
         def configure(_factory, media, mount=mount):
             source = media.get_element().get_by_name_recurse_up("film") or media.get_element().get_by_name("film")
             media.connect("unprepared", lambda _media: feeder.leave(mount, source))
-            feeder.watch(mount, source)
+            sound = media.get_element().get_by_name_recurse_up("sound") or media.get_element().get_by_name("sound")
+            feeder.watch(mount, source, sound)
 
         factory.connect("media-configure", configure)
         server.get_mount_points().add_factory(entry["path"], factory)
