@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { createClient } from '@libsql/client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DatabaseFault, databaseFault, migrate } from '../../src/migrate.js';
 
@@ -34,3 +35,32 @@ test.each([
 ])('%s is told apart', (said, words) => {
   expect(databaseFault('bot', '/x/bot.db', said).message).toContain(words);
 });
+
+test('a database that has seen every migration is ready at once; one that lacks a migration is brought forward', async () => {
+  const file = path.join(folder, 'bot.db');
+  await migrate(process.cwd(), 'bot', file);
+  // where Prisma is not: only a database that needs it fails
+  const root = path.join(folder, 'root');
+  fs.cpSync(
+    path.join(process.cwd(), 'prisma', 'bot', 'migrations'),
+    path.join(root, 'prisma/bot/migrations'),
+    {
+      recursive: true,
+    },
+  );
+  await migrate(root, 'bot', file);
+  const run = async (sql: string) => {
+    const client = createClient({ url: `file:${file}` });
+    try {
+      return (await client.execute(sql)).rows;
+    } finally {
+      client.close();
+    }
+  };
+  await run("UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name = '0001_begin'");
+  await expect(migrate(root, 'bot', file)).rejects.toBeInstanceOf(DatabaseFault);
+  await run('UPDATE _prisma_migrations SET finished_at = started_at');
+  await migrate(root, 'bot', file);
+  fs.mkdirSync(path.join(root, 'prisma/bot/migrations/9999_later'));
+  await expect(migrate(root, 'bot', file)).rejects.toBeInstanceOf(DatabaseFault);
+}, 30_000);
