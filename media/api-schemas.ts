@@ -17,12 +17,24 @@ const cause = z.enum([
   'disk',
 ]);
 const range = z.object({ startMs: ms, endMs: ms });
-const gap = range.extend({ cause: z.union([cause, z.enum(['deleted', 'unknown'])]) });
+const clockStep = z.object({ fromMs: ms, toMs: ms });
+const gap = range.extend({ cause: z.union([cause, z.enum(['deleted', 'clock-set', 'unknown'])]) });
 const url = z
   .string()
   .min(1)
   .max(2000)
   .describe('rtsp://user:password@host:554/path, rtsps://…, test:street');
+const identity = z.object({
+  serial: z.string().max(100).nullable(),
+  mac: z
+    .string()
+    .regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/)
+    .nullable(),
+  make: z.string().max(100).nullable(),
+  model: z.string().max(100).nullable(),
+  endpoint: z.string().max(100).nullable(),
+  onvifPort: z.number().int().min(1).max(65535).nullable(),
+});
 const changeable = {
   name: z.string().trim().min(1).max(100),
   url,
@@ -31,6 +43,7 @@ const changeable = {
   audio: z.boolean().optional(),
   enabled: z.boolean().optional(),
   retentionDays: z.number().int().min(1).max(3650).nullable().optional(),
+  identity: identity.nullable().optional(),
 };
 
 export const cameraSettings = z.strictObject({ id: z.string().regex(CAMERA_ID), ...changeable });
@@ -52,6 +65,7 @@ export const cameraInfo = z.object({
   width: z.number().nullable(),
   height: z.number().nullable(),
   newestFrameMs: ms.nullable(),
+  identity: identity.nullable(),
 });
 
 export const probeRequest = z.strictObject({ url, transport: transport.optional() });
@@ -60,6 +74,53 @@ export const probeResult = z.union([
   z.object({
     ok: z.literal(false),
     cause: z.enum(['bad-address', 'unreachable', 'refused', 'not-found', 'not-video', 'silent']),
+    detail: z.string(),
+  }),
+]);
+
+export const foundDevice = z.object({
+  host: z.string(),
+  port: z.number(),
+  onvif: z.boolean(),
+  name: z.string().nullable(),
+  make: z.string().nullable(),
+  model: z.string().nullable(),
+  mac: z.string().nullable(),
+  endpoint: z.string().nullable(),
+  cameraIds: z.array(z.string()),
+});
+const HOST = /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[?[0-9a-f:]+\]?)$/i;
+export const onvifLogin = z.strictObject({
+  host: z.string().regex(HOST, 'a host name or an IP address'),
+  port: z.number().int().min(1).max(65535).optional(),
+  // It stands in XML and in quotes of a header: such signs are in no user's name.
+  user: z
+    .string()
+    .max(100)
+    .regex(/^[^<>&"'\\\p{Cc}]*$/u, 'not a user name'),
+  password: z.string().max(200),
+});
+const onvifProfile = z.object({
+  name: z.string(),
+  source: z.string().nullable(),
+  codec: z.string().nullable(),
+  width: z.number().nullable(),
+  height: z.number().nullable(),
+  fps: z.number().nullable(),
+  bitrateKbps: z.number().nullable(),
+  rtspUrl: z.string().describe('without user and password'),
+  snapshotUrl: z.string().nullable(),
+});
+export const onvifDescription = z.union([
+  z.object({
+    ok: z.literal(true),
+    identity,
+    profiles: z.array(onvifProfile),
+    timeOffsetS: z.number().nullable().describe('its clock less ours, seconds'),
+  }),
+  z.object({
+    ok: z.literal(false),
+    cause: z.enum(['unreachable', 'refused', 'not-onvif']),
     detail: z.string(),
   }),
 ]);
@@ -80,6 +141,63 @@ export const coverage = z.object({
   asked: range,
   recorded: z.array(range),
   gaps: z.array(gap),
+  clockSteps: z.array(clockStep),
+  held: z.array(range.extend({ id: z.string(), rank: z.enum(['hold', 'keep']) })),
+});
+
+const streams = z.enum(['main', 'sub', 'both']);
+const holdRank = z
+  .enum(['hold', 'keep'])
+  .describe('hold: by an officer, until released; keep: by the system, with an end and a budget');
+const wholeMs = z.number().int().describe('epoch milliseconds, UTC');
+/** Part of the name of a file. */
+const holdId = z.string().regex(/^[a-z0-9-]{8,64}$/);
+const said = (most: number) => z.string().normalize('NFC').trim().min(1).max(most);
+export const hold = z.strictObject({
+  id: holdId,
+  rank: holdRank,
+  cameraId: z.string().regex(CAMERA_ID),
+  streams,
+  startMs: wholeMs,
+  endMs: wholeMs,
+  by: z.string(),
+  why: z.string(),
+  createdMs: wholeMs,
+  untilMs: wholeMs.nullable(),
+  released: z.object({ atMs: wholeMs, by: z.string(), why: z.string() }).nullable(),
+});
+export const holdRequest = z.strictObject({
+  id: holdId.optional().describe('asked again with the same id it is the same hold'),
+  rank: holdRank.optional(),
+  cameraId: z.string(),
+  streams: streams.optional(),
+  startMs: wholeMs,
+  endMs: wholeMs,
+  by: said(200),
+  why: said(1000),
+  untilMs: wholeMs.nullable().optional(),
+});
+export const holdRelease = z.strictObject({ by: said(200), why: said(1000) });
+export const holdsQuery = z.object({
+  active: z.enum(['true', 'false']).optional().describe('in force, or not'),
+  cameraId: z.string().optional(),
+});
+export const deletionsQuery = z.object({
+  cameraId: z.string().optional(),
+  startMs: z.coerce.number().optional(),
+  endMs: z.coerce.number().optional(),
+  after: z.coerce.number().int().min(0).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).optional(),
+});
+export const deletion = z.object({
+  id: z.number(),
+  atMs: ms,
+  cameraId: z.string(),
+  stream: streamName,
+  startMs: ms,
+  endMs: ms,
+  sizeBytes: z.number(),
+  reason: z.enum(['age', 'space']),
 });
 
 export const chainHeadsQuery = z.object({ day: z.iso.date().describe('Vietnamese date') });
@@ -124,6 +242,7 @@ export const linked = z.object({ sizeBytes: z.number() });
 export const clipJob = z.object({
   id: z.string(),
   request: clipRequest,
+  stream: streamName,
   state: z.enum(['waiting', 'running', 'done', 'failed', 'cancelled']),
   progress: z.number(),
   parts: z.array(clipPart),
@@ -149,9 +268,21 @@ export const recorderEvent = z.object({
     'camera-down',
     'camera-off',
     'camera-changed',
+    'camera-moved',
     'segment-closed',
     'disk-low',
     'disk-ok',
+    'disk-failing',
+    'disk-full-of-holds',
+    'holds-fill-disk',
+    'holds-unreadable',
+    'holds-readable',
+    'hold-made',
+    'hold-released',
+    'keep-dropped',
+    'clock-doubted',
+    'clock-trusted',
+    'clock-set',
     'footage-deleted',
     'recorder-started',
   ]),
@@ -166,6 +297,14 @@ export const health = z.object({
   ffmpeg: z.object({ version: z.string(), major: z.number(), kind: z.string() }).nullable(),
   cameras: z.object({ total: z.number(), recording: z.number(), down: z.number(), off: z.number() }),
   disk: z.object({ freeBytes: z.number(), totalBytes: z.number(), low: z.boolean() }),
+  holds: z.object({
+    readable: z.boolean().describe('false: nothing is deleted'),
+    holds: z.number(),
+    keeps: z.number(),
+    heldBytes: z.number(),
+    keptBytes: z.number(),
+    fullAtMs: ms.nullable().describe('at this pace nothing deletable is left then'),
+  }),
 });
 
 export const errorBody = z.object({
@@ -183,7 +322,14 @@ export const schemas = {
   CameraInfo: cameraInfo,
   ProbeRequest: probeRequest,
   ProbeResult: probeResult,
+  FoundDevice: foundDevice,
+  OnvifLogin: onvifLogin,
+  OnvifDescription: onvifDescription,
   Coverage: coverage,
+  Hold: hold,
+  HoldRequest: holdRequest,
+  HoldRelease: holdRelease,
+  Deletion: deletion,
   DayHeads: dayHeads,
   ClipRequest: clipRequest,
   ClipJob: clipJob,

@@ -10,12 +10,27 @@ import * as schema from './api-schemas.js';
 import type { Clips } from './clips.js';
 import type { EventHub } from './events.js';
 import type { Footage } from './footage.js';
+import type { Holds } from './holds/holds.js';
+import type { RecorderIndex } from './index/index.js';
 import type { Integrity } from './integrity/integrity.js';
 import type { Metrics } from './metrics.js';
+import { describeDevice } from './onvif/describe.js';
+import { type DevicesOptions, findDevices } from './onvif/devices.js';
 import { newestFrame } from './picture.js';
 import { probe } from './probe.js';
 import type { Recorder } from './recording/recorder.js';
-import type { CameraSettings, ClipJob, ClipRequest, Health, RecorderEvent, StreamName } from './types.js';
+import type { Retention } from './retention.js';
+import { partsOf } from './source/address.js';
+import type {
+  CameraSettings,
+  ClipJob,
+  ClipRequest,
+  DeletionQuery,
+  Health,
+  HoldRequest,
+  RecorderEvent,
+  StreamName,
+} from './types.js';
 
 export interface ApiOptions {
   /** bearer token */
@@ -25,7 +40,12 @@ export interface ApiOptions {
   clips: Clips;
   integrity: Integrity;
   hub: EventHub;
+  holds: Holds;
+  retention: Pick<Retention, 'run' | 'settled'>;
+  index: Pick<RecorderIndex, 'recordedSince' | 'deletionPage'>;
   ffmpeg: Ffmpeg;
+  /** where and how devices are looked for */
+  nets: { subnets: () => DevicesOptions['subnets'] } & Omit<DevicesOptions, 'subnets' | 'recorded'>;
   metrics: Metrics;
   log: Log;
   health: () => Health;
@@ -146,6 +166,22 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
       const body = schema.probeRequest.parse(request.body);
       return probe(ffmpeg, body, whenGone(response));
     },
+    discover: (_request, response) => {
+      const recorded = new Map<string, string[]>();
+      for (const { id, address } of recorder.all()) {
+        const host = partsOf(address)?.host;
+        if (host !== undefined) recorded.set(host, [...(recorded.get(host) ?? []), id]);
+      }
+      return lookAround(() =>
+        findDevices({ ...options.nets, subnets: options.nets.subnets(), recorded }, whenGone(response)),
+      );
+    },
+    describeOnvif: (request, response) => {
+      const { port, ...login } = schema.onvifLogin.parse(request.body);
+      return lookAround(() =>
+        describeDevice({ ...login, ...(port !== undefined && { port }) }, { signal: whenGone(response) }),
+      );
+    },
     async snapshot(request, response) {
       const query = schema.snapshotQuery.parse(request.query);
       const end = metrics.snapshot.startTimer();
@@ -169,6 +205,24 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
       return footage.coverage(idOf(request), stream, { startMs, endMs });
     },
     chainHeads: (request) => integrity.heads(schema.chainHeadsQuery.parse(request.query).day),
+    makeHold: (request) => makeHold(options, schema.holdRequest.parse(request.body) as HoldRequest),
+    listHolds(request) {
+      const { active, cameraId } = schema.holdsQuery.parse(request.query);
+      return options.holds
+        .list()
+        .filter(
+          (hold) =>
+            (active === undefined || options.holds.isActive(hold) === (active === 'true')) &&
+            (cameraId === undefined || hold.cameraId === cameraId),
+        );
+    },
+    async releaseHold(request) {
+      const hold = await options.holds.release(idOf(request), schema.holdRelease.parse(request.body));
+      void options.retention.run();
+      return hold;
+    },
+    deletions: (request) =>
+      options.index.deletionPage(schema.deletionsQuery.parse(request.query) as DeletionQuery),
     async orderClip(request) {
       const { wait = 0 } = schema.clipWait.parse(request.query);
       const end = metrics.clip.startTimer();
@@ -206,6 +260,30 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
     },
     openapi: () => openapi(),
   };
+}
+
+/** Devices are asked one or two at a time: each costs a thread, or many connections. */
+const MOST_LOOKING = 2;
+let looking = 0;
+
+async function lookAround<T>(look: () => Promise<T>): Promise<T> {
+  if (looking >= MOST_LOOKING) throw new WorldError('rate-limited', 'devices are being looked for already');
+  looking += 1;
+  try {
+    return await look();
+  } finally {
+    looking -= 1;
+  }
+}
+
+/** Answered when it is durable and nothing of it is being removed any more. */
+async function makeHold({ footage, holds, retention, index }: ApiOptions, request: HoldRequest) {
+  const recorded = await index.recordedSince();
+  if (!recorded.has(request.cameraId)) await footage.mustExist(request.cameraId);
+  const hold = await holds.make(request);
+  await retention.settled();
+  if (hold.rank === 'keep') void retention.run();
+  return hold;
 }
 
 /** Aborts when the asker has gone away. */

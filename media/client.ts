@@ -117,6 +117,13 @@ export function makeRecorderClient({ url, token, timeoutMs = 15_000 }: ClientOpt
     cameras: () => ask('/v1/cameras', z.array(schema.cameraInfo)),
     camera: (id) => ask(at(id), schema.cameraInfo),
     addCamera: (settings) => ask('/v1/cameras', schema.cameraInfo, { method: 'POST', body: settings }),
+    discover: () =>
+      ask('/v1/discover', z.array(schema.foundDevice), { method: 'POST', timeoutMs: 2 * timeoutMs }),
+    describe: (login) =>
+      ask('/v1/onvif/describe', schema.onvifDescription, {
+        ...{ method: 'POST', body: login },
+        timeoutMs: 2 * timeoutMs,
+      }),
     changeCamera: (id, change) => ask(at(id), schema.cameraInfo, { method: 'PATCH', body: change }),
     async removeCamera(id) {
       await call(at(id), { method: 'DELETE' });
@@ -143,6 +150,13 @@ export function makeRecorderClient({ url, token, timeoutMs = 15_000 }: ClientOpt
 
     coverage: (id, { startMs, endMs }, stream = 'main') =>
       ask(`${at(id)}/coverage?startMs=${startMs}&endMs=${endMs}&stream=${stream}`, schema.coverage),
+
+    hold: (request) => ask('/v1/holds', schema.hold, { method: 'POST', body: request }),
+    holds: ({ active, cameraId } = {}) =>
+      ask(`/v1/holds?${given({ active, cameraId })}`, z.array(schema.hold)),
+    releaseHold: (id, release) =>
+      ask(`/v1/holds/${encodeURIComponent(id)}/release`, schema.hold, { method: 'POST', body: release }),
+    deletions: (query = {}) => ask(`/v1/deletions?${given({ ...query })}`, z.array(schema.deletion)),
 
     async clip(request, { onProgress, signal } = {}) {
       if (signal?.aborted) throw new WorldError('cancelled', 'the clip was cancelled');
@@ -215,6 +229,14 @@ export function makeRecorderClient({ url, token, timeoutMs = 15_000 }: ClientOpt
     },
   };
 }
+
+/** The query of what is given. */
+const given = (values: Record<string, string | number | boolean | undefined>) =>
+  new URLSearchParams(
+    Object.entries(values).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)] as [string, string]],
+    ),
+  );
 
 /** One connection to the event stream. */
 async function* listen(

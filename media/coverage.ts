@@ -103,13 +103,15 @@ export interface CoverageFacts {
   deletions: DeletionRow[];
   /** those that touch `asked` */
   clockSteps: ClockStep[];
+  /** what is held, clipped to `asked`; default nothing */
+  held?: Coverage['held'];
   /** up to here a missing picture is a gap; later ones are still to come */
   untilMs: number;
 }
 
 /** What is recorded of a range, and each gap with its cause. Gaps end at `untilMs`. */
 export function coverageOf(facts: CoverageFacts): Coverage {
-  const { cameraId, stream, asked, segments, gaps, deletions, clockSteps, untilMs } = facts;
+  const { cameraId, stream, asked, segments, gaps, deletions, clockSteps, held = [], untilMs } = facts;
   const recorded = mergeRanges(segments)
     .map(({ startMs, endMs }) => ({
       startMs: Math.round(Math.max(startMs, asked.startMs)),
@@ -119,7 +121,7 @@ export function coverageOf(facts: CoverageFacts): Coverage {
   const span = { startMs: asked.startMs, endMs: Math.min(asked.endMs, untilMs) };
   const missing = span.endMs > span.startMs ? holesIn(recorded, span) : [];
   return {
-    ...{ cameraId, stream, asked, recorded, clockSteps },
+    ...{ cameraId, stream, asked, recorded, clockSteps, held },
     gaps: missing
       .flatMap((hole) => explain(hole, gaps, deletions, clockSteps))
       .map((gap) => ({

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { WorldError } from '../src/base/errors.js';
 import type { SegmentInfo } from './clip.js';
 import { coverageOf } from './coverage.js';
+import type { Holds } from './holds/holds.js';
 import type { RecorderIndex } from './index/index.js';
 import type { Recorder } from './recording/recorder.js';
 import type { Coverage, Range, StreamName } from './types.js';
@@ -12,6 +13,7 @@ export class Footage {
     private readonly root: string,
     private readonly index: RecorderIndex,
     private readonly recorder: Recorder,
+    private readonly holds: Pick<Holds, 'heldIn'>,
   ) {}
 
   /** WorldError('not-found') for a camera that never was; a removed one still has its recordings. */
@@ -52,7 +54,8 @@ export class Footage {
     const now = Date.now();
     // While it records, what is not written yet is not missing.
     const untilMs = recorder?.status.state === 'recording' ? Math.min(now, recorder.newestMs ?? now) : now;
-    return coverageOf({ cameraId, stream, asked, segments, gaps, deletions, clockSteps, untilMs });
+    const held = this.holds.heldIn(cameraId, stream, asked);
+    return coverageOf({ cameraId, stream, asked, segments, gaps, deletions, clockSteps, held, untilMs });
   }
 
   /** Waits until the range is recorded, or the camera is not recording, or `timeoutMs` have passed. */

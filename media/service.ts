@@ -1,21 +1,29 @@
 import fs from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../src/base/clock.js';
 import type { Config } from '../src/base/config.js';
 import { type Ffmpeg, findFfmpeg } from '../src/base/ffmpeg.js';
 import type { Log } from '../src/base/log.js';
 import { makeSeal } from '../src/base/seal.js';
+import { ownSubnets } from '../src/base/subnets.js';
 import { makeApi } from './api.js';
+import { CameraBook } from './camera-book.js';
 import { Clips } from './clips.js';
 import { EventHub } from './events.js';
 import { Footage } from './footage.js';
+import { holdFiles } from './holds/files.js';
+import { Holds } from './holds/holds.js';
 import { RecorderIndex } from './index/index.js';
 import { Integrity } from './integrity/integrity.js';
 import { makeMetrics } from './metrics.js';
+import { MovedCameras, type MovedOptions } from './onvif/moved.js';
+import { ClockWatch } from './recording/clock-watch.js';
 import { Recorder, type RecorderOptions } from './recording/recorder.js';
 import { Retention, type RetentionOptions } from './retention.js';
+import { clockFile, TrustedClock } from './trusted-clock.js';
 import type { Health } from './types.js';
 
 /** The parts of the configuration that concern the recorder. */
@@ -30,7 +38,8 @@ export type RecorderConfig = Pick<
   | 'minFreePercent'
   | 'minFreeBytes'
   | 'ffmpegPath'
->;
+> &
+  Partial<Pick<Config, 'ownSubnets'>>;
 
 export interface ServiceOptions extends Partial<Pick<RecorderOptions, 'limits' | 'wait' | 'makeSource'>> {
   log: Log;
@@ -39,6 +48,9 @@ export interface ServiceOptions extends Partial<Pick<RecorderOptions, 'limits' |
   segmentMs?: number;
   ffmpeg?: Ffmpeg;
   readDisk?: RetentionOptions['readDisk'];
+  tryDisk?: RetentionOptions['tryDisk'];
+  /** how devices are looked for, for tests */
+  nets?: Partial<Pick<MovedOptions, 'discovery' | 'opens' | 'lostMs' | 'everyMs'>>;
   /** finished clips are kept this long, ms */
   keepClipsMs?: number;
 }
@@ -51,7 +63,11 @@ export interface RecorderService {
   stop(): Promise<void>;
 }
 
-const RETENTION_EVERY_MS = 60_000;
+/** After these the list of cameras beside the recordings is written anew. */
+const BOOK_EVENTS: ReadonlySet<string> = new Set(['camera-changed', 'camera-off', 'camera-moved']);
+
+/** A full or failing disk is told within a minute. */
+const RETENTION_EVERY_MS = 30_000;
 
 /**
  * Starts the service: recording first, then the API on loopback. `<dataDir>/recorder.db` must be migrated.
@@ -75,13 +91,25 @@ export async function startService(
     ...{ root, dataDir: config.dataDir, seal: makeSeal(config.secretKey), log, clock: systemClock },
   });
   await integrity.start();
+  const aliveMs = Number(await index.setting('aliveMs')) || null;
+  const trusted = new TrustedClock({
+    wall: systemClock.now,
+    ...clockFile(path.join(config.dataDir, 'recorder-clock.json')),
+    lastLife: async () => aliveMs ?? (await index.newestBefore(startedMs))?.endMs ?? null,
+  });
+  const holds = new Holds({
+    ...{ files: holdFiles(root), index, log, tell: hub.tell, wall: systemClock.now },
+    now: () => trusted.now(),
+  });
+  let agreed = false;
   const retention = new Retention({
     integrity,
-    ...{ root, index, log, clock: systemClock, tell: hub.tell },
+    ...{ root, index, holds, trusted, log, clock: systemClock, tell: hub.tell, ready: () => agreed },
     retentionDays: config.retentionDays,
     minFreeBytes: config.minFreeBytes,
     minFreePercent: config.minFreePercent,
     ...(options.readDisk && { readDisk: options.readDisk }),
+    ...(options.tryDisk && { tryDisk: options.tryDisk }),
   });
   const recorder = new Recorder({
     ...{ root, index, log, ffmpeg, tell: hub.tell, integrity },
@@ -92,8 +120,20 @@ export async function startService(
     ...(options.makeSource && { makeSource: options.makeSource }),
   });
   hub.tell('recorder-started', null, { version: options.version ?? '', ffmpeg: ffmpeg.version });
+  const book = new CameraBook(root, index, log);
+  const restored = await book.restore();
+  if (restored.length > 0) log.warn({ cameras: restored }, 'the index had lost cameras; they are back');
   await recorder.start();
-  const footage = new Footage(root, index, recorder);
+  await book.keep();
+  hub.listen(({ kind }) => {
+    if (BOOK_EVENTS.has(kind)) void book.keep();
+  });
+  const clockWatch = new ClockWatch({ index, log, tell: hub.tell });
+  clockWatch.start();
+  const subnets = () => ownSubnets(config.ownSubnets ?? 'auto', networkInterfaces());
+  const moved = new MovedCameras({ ...options.nets, recorder, subnets, log });
+  moved.start();
+  const footage = new Footage(root, index, recorder, holds);
   const clips = new Clips({
     ...{ folder: path.join(config.dataDir, 'clips'), footage, recorder, ffmpeg, log },
     ...{ shared: config.dataDir, recordings: root },
@@ -116,22 +156,32 @@ export async function startService(
         off: count('off'),
       },
       disk: { freeBytes, totalBytes, low: retention.low },
+      holds: retention.health(),
     };
   };
   const metrics = makeMetrics(health);
   const app = makeApi({
     ...{ recorder, footage, clips, integrity, hub, ffmpeg, metrics, log, health },
+    nets: { subnets, ...options.nets },
+    ...{ holds, retention, index },
     token: config.recorderToken,
   });
   const firstRound = retention.run();
+  void recorder.recovered.then(() => {
+    agreed = true;
+    void firstRound.then(() => retention.run());
+  });
   const round = setInterval(() => void retention.run(), RETENTION_EVERY_MS);
   const close = async () => {
     clearInterval(round);
+    await moved.stop();
     await recorder.stop();
     await clips.stop();
     await retention.run();
+    await clockWatch.stop();
     await integrity.stop();
     await hub.settled();
+    await book.keep();
     metrics.stop();
     await index.close();
   };

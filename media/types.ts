@@ -14,6 +14,9 @@ export type Cause =
   | 'recorder-down'
   | 'disk';
 
+/** Why something is missing; clock-set: that time never was, the machine's clock was set forward over it. */
+export type GapCause = Cause | 'deleted' | 'clock-set' | 'unknown';
+
 export interface CameraSettings {
   id: string;
   name: string;
@@ -24,7 +27,77 @@ export interface CameraSettings {
   audio?: boolean;
   enabled?: boolean;
   retentionDays?: number | null;
+  /** what is known of the device: with it a camera that came back under another address is found again */
+  identity?: CameraIdentity | null;
 }
+
+/** What tells a device from every other. */
+export interface CameraIdentity {
+  serial: string | null;
+  /** "aa:bb:cc:dd:ee:ff" */
+  mac: string | null;
+  make: string | null;
+  model: string | null;
+  /** the ONVIF device's own UUID, lower case, which it tells without a password */
+  endpoint: string | null;
+  /** port of its ONVIF service; null: none is known */
+  onvifPort: number | null;
+}
+
+/** A device on the own nets. */
+export interface FoundDevice {
+  /** IPv4 address */
+  host: string;
+  /** of its ONVIF service, or of RTSP where it has none */
+  port: number;
+  onvif: boolean;
+  /** as it calls itself */
+  name: string | null;
+  make: string | null;
+  model: string | null;
+  mac: string | null;
+  endpoint: string | null;
+  /** cameras of ours that are recorded from this address */
+  cameraIds: string[];
+}
+
+export interface OnvifLogin {
+  host: string;
+  /** default 80 */
+  port?: number;
+  user: string;
+  password: string;
+}
+
+/** One way to look at a device, best picture first. */
+export interface OnvifProfile {
+  name: string;
+  /** of which eye, for devices with several */
+  source: string | null;
+  /** "H264", "H265", as the device says it */
+  codec: string | null;
+  width: number | null;
+  height: number | null;
+  /** frames per second */
+  fps: number | null;
+  /** kbit/s */
+  bitrateKbps: number | null;
+  /** without user and password, at the host that was asked */
+  rtspUrl: string;
+  snapshotUrl: string | null;
+}
+
+/** What an ONVIF device says of itself. */
+export type OnvifDescription =
+  | {
+      ok: true;
+      identity: CameraIdentity;
+      /** ascending by source, best picture first */
+      profiles: OnvifProfile[];
+      /** its clock less ours, whole seconds; null: it does not tell */
+      timeOffsetS: number | null;
+    }
+  | { ok: false; cause: 'unreachable' | 'refused' | 'not-onvif'; detail: string };
 
 export type CameraState = 'starting' | 'recording' | 'down' | 'off';
 
@@ -49,6 +122,14 @@ export interface CameraInfo {
   height: number | null;
   /** wall clock of the newest frame received */
   newestFrameMs: number | null;
+  /** null: nothing is known of the device */
+  identity: CameraIdentity | null;
+}
+
+/** The machine's clock was set: what was `fromMs` became `toMs` at the same moment. */
+export interface ClockStep {
+  fromMs: number;
+  toMs: number;
 }
 
 export interface Range {
@@ -63,7 +144,63 @@ export interface Coverage {
   /** what is there, merged, ascending, clipped to the range asked */
   recorded: Range[];
   /** what is missing within the range, up to now */
-  gaps: (Range & { cause: Cause | 'deleted' | 'unknown' })[];
+  gaps: (Range & { cause: GapCause })[];
+  /** when the clock was set, where it touches the range: set forward, a time that never was; set back, one that was twice */
+  clockSteps: ClockStep[];
+  /** what of the range is held at present, by hold, clipped to the range */
+  held: (Range & { id: string; rank: HoldRank })[];
+}
+
+/** hold: made by an officer, nothing takes it but its release; keep: made by the system, second rank, own budget and end. */
+export type HoldRank = 'hold' | 'keep';
+
+/** Footage that may not be deleted. */
+export interface Hold extends Range {
+  id: string;
+  rank: HoldRank;
+  cameraId: string;
+  streams: StreamName | 'both';
+  /** who made it, as the asker calls people */
+  by: string;
+  why: string;
+  createdMs: number;
+  /** ends by itself then; null: when it is released */
+  untilMs: number | null;
+  released: { atMs: number; by: string; why: string } | null;
+}
+
+export interface HoldRequest extends Range {
+  /** a–z, 0–9 and -, 8–64; asked again with the same id it is the same hold. Default: a new one */
+  id?: string;
+  /** default hold */
+  rank?: HoldRank;
+  cameraId: string;
+  /** default both */
+  streams?: StreamName | 'both';
+  by: string;
+  why: string;
+  /** a keep must have one */
+  untilMs?: number | null;
+}
+
+/** One deleted recording, and why. */
+export interface Deletion extends Range {
+  /** ascending */
+  id: number;
+  atMs: number;
+  cameraId: string;
+  stream: StreamName;
+  sizeBytes: number;
+  /** age: beyond the camera's days; space: the oldest, when the disk was short */
+  reason: 'age' | 'space';
+}
+
+export interface DeletionQuery extends Partial<Range> {
+  cameraId?: string;
+  /** those with a greater id */
+  after?: number;
+  /** 1–1000, default 200 */
+  limit?: number;
 }
 
 export interface Snapshot {
@@ -106,13 +243,16 @@ export interface ClipPart {
 export interface ClipJob {
   id: string;
   request: ClipRequest;
+  /** which stream it is made of: a chat clip of H.265 comes from the sub stream where that is H.264 and lacks nothing */
+  stream: StreamName;
   state: 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
   /** 0–1 */
   progress: number;
   /** what is delivered, once done */
+  /** ascending; where the clock was set back, first what was recorded before that, then the same time once more */
   parts: ClipPart[];
   /** missing stretches between start and end of what was asked */
-  gaps: (Range & { cause: Cause | 'deleted' | 'unknown' })[];
+  gaps: (Range & { cause: GapCause })[];
   /** why it failed: no-footage, unknown-camera, invalid, disk-full, failed */
   error: { kind: string; message: string } | null;
 }
@@ -122,9 +262,21 @@ export type RecorderEventKind =
   | 'camera-down'
   | 'camera-off'
   | 'camera-changed'
+  | 'camera-moved'
   | 'segment-closed'
   | 'disk-low'
   | 'disk-ok'
+  | 'disk-failing'
+  | 'disk-full-of-holds'
+  | 'holds-fill-disk'
+  | 'holds-unreadable'
+  | 'holds-readable'
+  | 'hold-made'
+  | 'hold-released'
+  | 'keep-dropped'
+  | 'clock-doubted'
+  | 'clock-trusted'
+  | 'clock-set'
   | 'footage-deleted'
   | 'recorder-started';
 
@@ -134,8 +286,22 @@ export interface RecorderEvent {
   atMs: number;
   kind: RecorderEventKind;
   cameraId: string | null;
-  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes} */
+  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep */
   data: Record<string, unknown>;
+}
+
+/** How the holds are. */
+export interface HoldsHealth {
+  /** false: the folder or a file of it can't be read, so nothing is deleted */
+  readable: boolean;
+  /** in force now */
+  holds: number;
+  keeps: number;
+  /** recorded and in force, as last measured */
+  heldBytes: number;
+  keptBytes: number;
+  /** at the present pace of recording nothing deletable is left then; null: not in sight */
+  fullAtMs: number | null;
 }
 
 export interface Health {
@@ -145,6 +311,7 @@ export interface Health {
   ffmpeg: { version: string; major: number; kind: string } | null;
   cameras: { total: number; recording: number; down: number; off: number };
   disk: { freeBytes: number; totalBytes: number; low: boolean };
+  holds: HoldsHealth;
 }
 
 /** The ends of all chains of a day (README, "Integrity"). */
@@ -186,12 +353,24 @@ export interface RecorderClient {
   changeCamera(id: string, change: Partial<Omit<CameraSettings, 'id'>>): Promise<CameraInfo>;
   removeCamera(id: string): Promise<void>;
   probe(address: { url: string; transport?: 'tcp' | 'udp' }): Promise<ProbeResult>;
+  /** Looks for devices on the own nets; takes up to 12 s. */
+  discover(): Promise<FoundDevice[]>;
+  /** Asks an ONVIF device what it is; nothing of the login is kept. Takes up to 12 s. */
+  describe(login: OnvifLogin): Promise<OnvifDescription>;
   /** Newest frame. WorldError: not-found (no such camera), no-footage (camera down: no fresh frame), timeout. */
   snapshot(
     id: string,
     options?: { stream?: StreamName; width?: number; signal?: AbortSignal },
   ): Promise<Snapshot>;
   coverage(id: string, range: Range, stream?: StreamName): Promise<Coverage>;
+  /** Holds footage; it is durable when this resolves. WorldError: not-found (no such camera), invalid, disk-full. */
+  hold(request: HoldRequest): Promise<Hold>;
+  /** Newest first. `active`: only those in force (true) or only past ones (false). */
+  holds(query?: { active?: boolean; cameraId?: string }): Promise<Hold[]>;
+  /** WorldError: not-found, invalid (no reason, or released before). */
+  releaseHold(id: string, release: { by: string; why: string }): Promise<Hold>;
+  /** What was deleted and why, by ascending id. A range: recordings that overlap it. */
+  deletions(query?: DeletionQuery): Promise<Deletion[]>;
   /** The ends of the chains of a Vietnamese date, `2026-11-21`. WorldError: invalid. */
   chainHeads(day: string): Promise<DayHeads>;
   /**

@@ -51,6 +51,7 @@ const CURSOR = 'alerts.cursor';
 const PLANNED = 'alerts.planned';
 const AWAY = 'alerts.recorder-away';
 const DISK = 'alerts.disk';
+const NOTICE = 'alerts.notice:';
 const CLOCK = 'alerts.clock';
 const FLAPPING = 'alerts.flapping:';
 /** a disk that is low again within this time is not told again */
@@ -90,6 +91,22 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
       const { fromMs, toMs } = event.data;
       if (typeof fromMs === 'number' && typeof toMs === 'number')
         await writeFact(tx, CLOCK, { id: event.id, fromMs, toMs } satisfies ClockSet);
+      return;
+    }
+    if (words.NOTICE_KINDS.has(event.kind)) {
+      // so that its end is told too
+      if (event.kind === 'disk-failing')
+        await writeFact(tx, DISK, {
+          toldMs: event.atMs,
+          low: true,
+          freeBytes: 0,
+          totalBytes: 0,
+        } satisfies Disk);
+      const waiting = await readFact<words.Notice>(tx, `${NOTICE}${event.kind}`);
+      await writeFact(tx, `${NOTICE}${event.kind}`, {
+        ...{ id: event.id, kind: event.kind, atMs: event.atMs, data: event.data },
+        count: (waiting?.count ?? 0) + 1,
+      } satisfies words.Notice);
       return;
     }
     if (event.cameraId === null) return;
@@ -319,6 +336,22 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
     });
   }
 
+  /** What waits to be told, once each; in the order in which it happened. */
+  async function tellNotices(nowMs: number): Promise<void> {
+    const waiting = (await settingsUnder(db, NOTICE)).map(({ key }) => key);
+    const notices: { key: string; notice: words.Notice }[] = [];
+    for (const key of waiting) {
+      const notice = await readFact<words.Notice>(db, key);
+      if (notice !== null) notices.push({ key, notice });
+    }
+    for (const { key, notice } of notices.sort((a, b) => a.notice.id - b.notice.id))
+      await say({
+        key: `${notice.kind}:${notice.id}`,
+        text: words.noticeWords(notice, nowMs),
+        facts: { [key]: null },
+      });
+  }
+
   const alerts: Alerts = {
     async take(event) {
       await inTransaction(db, async (tx) => {
@@ -355,6 +388,7 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
       await tellRecorder(nowMs);
       await tellOutages(nowMs);
       await tellDisk(nowMs);
+      await tellNotices(nowMs);
       await tellClock();
     },
 

@@ -86,3 +86,44 @@ export const clockSetWords = (fromMs: number, toMs: number) =>
 
 export const diskOkWords = (freeBytes: number) =>
   `🟢 Ổ cứng ghi hình đã có chỗ trở lại: còn ${gigabytes(freeBytes)}.`;
+
+const hours = (ms: number) => `${Math.max(1, Math.round(ms / 3_600_000))} giờ`;
+
+/** What the recorder says of its disk, holds and clock that calls for somebody: one message each. */
+export interface Notice {
+  /** of the newest event */
+  id: number;
+  kind: string;
+  atMs: number;
+  data: Record<string, unknown>;
+  /** how many of this kind came since the last was told */
+  count: number;
+}
+
+const amount = (value: unknown) => (typeof value === 'number' ? value : 0);
+
+const NOTICES: Record<string, (notice: Notice, nowMs: number) => string> = {
+  'holds-fill-disk': ({ data }, nowMs) => {
+    const fullAtMs = amount(data.fullAtMs);
+    return `🟠 Các đoạn đang giữ chiếm ${gigabytes(amount(data.heldBytes))} trên ổ cứng ghi hình. Phần còn lại chỉ đủ ghi khoảng ${hours(fullAtMs - nowMs)} nữa (đến ${sayMoment(fullAtMs)}). Đoạn đang giữ thì em không xóa, nên khi hết chỗ việc ghi hình sẽ phải dừng.\nHãy bỏ giữ những đoạn đã dùng xong, hoặc gắn ổ lớn hơn.`;
+  },
+  'disk-full-of-holds': ({ data }) =>
+    `🔴 ĐÃ NGỪNG GHI HÌNH: ổ cứng chỉ còn các đoạn đang giữ (${amount(data.holds)} lượt giữ, ${gigabytes(amount(data.heldBytes))}). Em không xóa đoạn đang giữ.\nHãy bỏ giữ những đoạn đã dùng xong, hoặc gắn ổ lớn hơn. Có chỗ là trong một phút camera ghi lại ngay.`,
+  'disk-failing': ({ data }) =>
+    `🔴 Ổ cứng ghi hình không đọc hoặc không ghi được${typeof data.code === 'string' ? ` (lỗi ${data.code})` : ''}. Em không xóa gì trong lúc này.\nHãy xem ổ còn cắm chặt không, có bị chuyển sang chỉ đọc không. Nếu lỗi lặp lại, hãy thay ổ sớm.`,
+  'holds-unreadable': () =>
+    '🔴 Em không đọc được danh sách các đoạn đang giữ (thư mục holds cạnh các bản ghi). Để khỏi xóa nhầm, em tạm không xóa đoạn cũ nào nữa, nên ổ cứng có thể đầy.\nHãy nhờ kỹ thuật viên xem lại ổ cứng và thư mục này.',
+  'holds-readable': () =>
+    '🟢 Đã đọc lại được danh sách các đoạn đang giữ. Việc dọn đoạn cũ chạy bình thường.',
+  'keep-dropped': ({ data, count }) =>
+    `🟡 Em đã thôi giữ ${count > 1 ? `${count} đoạn` : `một đoạn (${sayMoment(amount(data.startMs))})`} do máy tự giữ, vì ${data.cause === 'budget' ? 'phần ổ cứng dành cho các đoạn tự giữ đã hết' : 'ổ cứng thiếu chỗ'}. Các đoạn cán bộ yêu cầu giữ vẫn còn nguyên.\nCần đoạn nào, hãy lấy ra hoặc giữ lại ngay.`,
+  'clock-doubted': ({ data }) =>
+    `🟠 Đồng hồ máy chủ vừa chạy lên trước so với thời gian em đo được: máy báo ${sayMoment(amount(data.wallMs))}, em tính là ${sayMoment(amount(data.trustedMs))}. Em vẫn ghi hình, nhưng chưa xóa đoạn cũ nào theo giờ mới.\nHãy xem lại ngày giờ của máy chủ và bật tự chỉnh giờ qua mạng.`,
+  'clock-trusted': ({ data }) =>
+    `🟢 Đồng hồ máy chủ đã đúng trở lại (${sayMoment(amount(data.wallMs))}). Việc dọn đoạn cũ chạy bình thường.`,
+};
+
+/** Kinds of events that are told to the officers' group as they are. */
+export const NOTICE_KINDS: ReadonlySet<string> = new Set(Object.keys(NOTICES));
+
+export const noticeWords = (notice: Notice, nowMs: number): string => NOTICES[notice.kind]!(notice, nowMs);

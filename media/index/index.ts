@@ -1,11 +1,24 @@
 import type { Seal } from '../../src/base/seal.js';
-import type { Cause, Range, RecorderEvent, RecorderEventKind, StreamName } from '../types.js';
+import type {
+  CameraIdentity,
+  Cause,
+  ClockStep,
+  Deletion,
+  DeletionQuery,
+  Hold,
+  Range,
+  RecorderEvent,
+  RecorderEventKind,
+  StreamName,
+} from '../types.js';
 import { type Database, openDatabase } from './database.js';
 import type { Prisma } from './generated/client.js';
-import type { CameraRow, DeletionRow, GapRow, NewEvent, SegmentRow } from './rows.js';
+import type { CameraRow, DeletionRow, GapRow, NewEvent, SealedCamera, SegmentRow } from './rows.js';
 
 /** No segment is longer than this, so that a range needs to look back no further. */
 const LONGEST_SEGMENT_MS = 15 * 60_000;
+/** Sums are made in slices of this, so that none holds up the recording for long. */
+const SLICE_MS = 6 * 3_600_000;
 
 type RawSegment = Prisma.SegmentGetPayload<object>;
 
@@ -50,6 +63,10 @@ const valuesOf = (row: Omit<SegmentRow, 'id'>) => [
   ...[row.codec, row.width, row.height, row.open],
 ];
 
+const UNKNOWN_DEVICE = {
+  ...{ serial: null, mac: null, make: null, model: null, endpoint: null, onvifPort: null },
+} satisfies CameraIdentity;
+
 /**
  * What the recorder knows about its files, and what only it knows: cameras, gaps, events, deletions.
  * Times are epoch ms as numbers; bigint ends at this door. The only code of `media/` that names Prisma.
@@ -93,9 +110,11 @@ export class RecorderIndex {
   // Cameras
 
   private cameraOf(row: Prisma.CameraGetPayload<object>): CameraRow {
-    const { urlSealed, subUrlSealed, ...rest } = row;
+    const { urlSealed, subUrlSealed, serial, mac, make, model, endpoint, onvifPort, ...rest } = row;
+    const identity = { serial, mac, make, model, endpoint, onvifPort };
     return {
       ...rest,
+      identity: Object.values(identity).every((part) => part === null) ? null : identity,
       url: this.seal.open(urlSealed),
       subUrl: subUrlSealed === null ? null : this.seal.open(subUrlSealed),
       transport: row.transport === 'udp' ? 'udp' : 'tcp',
@@ -125,9 +144,10 @@ export class RecorderIndex {
     return row === null ? null : this.cameraOf(row);
   }
 
-  private sealed({ url, subUrl, createdMs, removedMs, ...rest }: CameraRow) {
+  private sealed({ url, subUrl, createdMs, removedMs, identity, ...rest }: CameraRow) {
     return {
       ...rest,
+      ...(identity ?? UNKNOWN_DEVICE),
       urlSealed: this.seal.seal(url),
       subUrlSealed: subUrl === null ? null : this.seal.seal(subUrl),
       createdMs: BigInt(createdMs),
@@ -142,6 +162,27 @@ export class RecorderIndex {
   async changeCamera(row: CameraRow): Promise<void> {
     const { id, ...data } = this.sealed(row);
     await this.database.camera.updateMany({ where: { id }, data });
+  }
+
+  /** Every camera that ever was, as it is kept: addresses stay sealed. */
+  async sealedCameras(): Promise<SealedCamera[]> {
+    const rows = await this.database.camera.findMany({ orderBy: [{ createdMs: 'asc' }, { id: 'asc' }] });
+    return rows.map((row) => ({
+      ...row,
+      createdMs: Number(row.createdMs),
+      removedMs: row.removedMs === null ? null : Number(row.removedMs),
+    }));
+  }
+
+  /** Takes cameras back as `sealedCameras` gave them, all or none. Throws when one is not like that. */
+  async restoreCameras(cameras: SealedCamera[]): Promise<void> {
+    await this.database.camera.createMany({
+      data: cameras.map(({ createdMs, removedMs, ...rest }) => ({
+        ...(rest as Omit<Prisma.CameraCreateManyInput, 'createdMs' | 'removedMs'>),
+        createdMs: BigInt(createdMs),
+        removedMs: removedMs === null ? null : BigInt(removedMs),
+      })),
+    });
   }
 
   // Segments
@@ -229,22 +270,67 @@ export class RecorderIndex {
     return rows.map(segmentOf);
   }
 
-  /** The oldest closed segments of all cameras, or of one that start before `beforeMs`. */
-  async oldestSegments(
+  /** Closed segments of a stream behind `after`, oldest first, that end before `beforeMs`. By the index on its start. */
+  async oldestOf(
+    cameraId: string,
+    stream: StreamName,
+    after: { startMs: number; id: number },
+    beforeMs: number,
     limit: number,
-    only?: { cameraId: string; beforeMs: number },
-    skip = 0,
   ): Promise<SegmentRow[]> {
-    const rows = await this.database.segment.findMany({
-      where: {
-        open: false,
-        ...(only && { cameraId: only.cameraId, endMs: { lt: BigInt(Math.floor(only.beforeMs)) } }),
-      },
-      orderBy: [{ startMs: 'asc' }, { id: 'asc' }],
-      take: limit,
-      skip,
-    });
-    return rows.map(segmentOf);
+    const before = Math.min(Math.floor(beforeMs), Number.MAX_SAFE_INTEGER);
+    const rows = await this.database.$queryRawUnsafe<RawSegment[]>(
+      `SELECT "id", ${SEGMENT_COLUMNS.join(', ')} FROM "Segment"
+       WHERE "cameraId" = ? AND "stream" = ? AND "startMs" >= ? AND "startMs" < ?
+         AND ("startMs" > ? OR "id" > ?) AND "endMs" < ? AND "open" = 0
+       ORDER BY "startMs", "id" LIMIT ?`,
+      ...[cameraId, stream, after.startMs, before, after.startMs, after.id, before, limit],
+    );
+    return rows.map(segmentOf).map((row) => ({ ...row, id: Number(row.id), open: false }));
+  }
+
+  /** Bytes of the closed segments of one stream that overlap the range. Reads a quarter of a day at a time. */
+  async bytesOf(cameraId: string, stream: StreamName, range: Range): Promise<number> {
+    let bytes = 0;
+    const startMs = Math.floor(range.startMs);
+    const lastMs = await this.lastStart(cameraId, stream);
+    const endMs = Math.min(Math.ceil(range.endMs), (lastMs ?? 0) + 1);
+    for (let at = startMs - LONGEST_SEGMENT_MS; at < endMs; at += SLICE_MS)
+      bytes += await this.sumBytes(
+        '"cameraId" = ? AND "stream" = ? AND "startMs" >= ? AND "startMs" < ? AND "endMs" > ?',
+        [cameraId, stream, at, Math.min(endMs, at + SLICE_MS), startMs],
+      );
+    return bytes;
+  }
+
+  private async lastStart(cameraId: string, stream: StreamName): Promise<number | null> {
+    const [row] = await this.database.$queryRawUnsafe<{ startMs: number | bigint | null }[]>(
+      'SELECT max("startMs") AS "startMs" FROM "Segment" WHERE "cameraId" = ? AND "stream" = ?',
+      ...[cameraId, stream],
+    );
+    return row?.startMs == null ? null : Number(row.startMs);
+  }
+
+  /** Bytes of all closed segments that begin within the range; for ranges of an hour or so. */
+  bytesBegunIn({ startMs, endMs }: Range): Promise<number> {
+    return this.sumBytes('"startMs" >= ? AND "startMs" < ?', [Math.floor(startMs), Math.ceil(endMs)]);
+  }
+
+  private async sumBytes(where: string, values: (string | number)[]): Promise<number> {
+    const [row] = await this.database.$queryRawUnsafe<{ bytes: number | bigint | null }[]>(
+      `SELECT sum("sizeBytes") AS "bytes" FROM "Segment" WHERE ${where} AND "open" = 0`,
+      ...values,
+    );
+    return Number(row?.bytes ?? 0);
+  }
+
+  /** Start and end of the newest closed segment that begins before `beforeMs`; null when there is none. */
+  async newestBefore(beforeMs: number): Promise<Range | null> {
+    const [row] = await this.database.$queryRawUnsafe<{ startMs: number | bigint; endMs: number | bigint }[]>(
+      'SELECT "startMs", "endMs" FROM "Segment" WHERE "startMs" < ? AND "open" = 0 ORDER BY "startMs" DESC LIMIT 1',
+      Math.floor(beforeMs),
+    );
+    return row === undefined ? null : { startMs: Number(row.startMs), endMs: Number(row.endMs) };
   }
 
   /** Cameras that have recordings, removed ones too, with the start of their oldest, ms. Steps from camera to camera. */
@@ -330,6 +416,20 @@ export class RecorderIndex {
     }));
   }
 
+  // The clock
+
+  async addClockStep({ fromMs, toMs }: ClockStep): Promise<void> {
+    await this.database.clockStep.createMany({ data: [{ fromMs: BigInt(fromMs), toMs: BigInt(toMs) }] });
+  }
+
+  /** Steps whose stretch touches the range, in the order in which they were made. There are few of them. */
+  async clockStepsIn({ startMs, endMs }: Range): Promise<ClockStep[]> {
+    const rows = await this.database.clockStep.findMany({ orderBy: { id: 'asc' } });
+    return rows
+      .map((row) => ({ fromMs: Number(row.fromMs), toMs: Number(row.toMs) }))
+      .filter(({ fromMs, toMs }) => Math.min(fromMs, toMs) < endMs && Math.max(fromMs, toMs) > startMs);
+  }
+
   // Events
 
   async addEvent(event: NewEvent): Promise<RecorderEvent> {
@@ -400,5 +500,68 @@ export class RecorderIndex {
       sizeBytes: Number(row.sizeBytes),
       reason: row.reason as DeletionRow['reason'],
     }));
+  }
+
+  /** By ascending id; a range: those that overlap it. */
+  async deletionPage({
+    cameraId,
+    startMs,
+    endMs,
+    after = 0,
+    limit = 200,
+  }: DeletionQuery): Promise<Deletion[]> {
+    const rows = await this.database.deletion.findMany({
+      where: {
+        id: { gt: after },
+        ...(cameraId !== undefined && { cameraId }),
+        ...(endMs !== undefined && { startMs: { lt: BigInt(Math.ceil(endMs)) } }),
+        ...(startMs !== undefined && { endMs: { gt: BigInt(Math.floor(startMs)) } }),
+      },
+      orderBy: { id: 'asc' },
+      take: limit,
+    });
+    return rows.map((row) => ({
+      ...row,
+      stream: row.stream as StreamName,
+      atMs: Number(row.atMs),
+      startMs: Number(row.startMs),
+      endMs: Number(row.endMs),
+      sizeBytes: Number(row.sizeBytes),
+      reason: row.reason as Deletion['reason'],
+    }));
+  }
+
+  // Holds: copies of the files beside the recordings
+
+  async holds(): Promise<Hold[]> {
+    const rows = await this.database.hold.findMany();
+    return rows.map(({ releasedMs, releasedBy, releasedWhy, ...row }) => ({
+      ...row,
+      rank: row.rank as Hold['rank'],
+      streams: row.streams as Hold['streams'],
+      startMs: Number(row.startMs),
+      endMs: Number(row.endMs),
+      createdMs: Number(row.createdMs),
+      untilMs: row.untilMs === null ? null : Number(row.untilMs),
+      released:
+        releasedMs === null
+          ? null
+          : { atMs: Number(releasedMs), by: releasedBy ?? '', why: releasedWhy ?? '' },
+    }));
+  }
+
+  /** Adds or replaces. */
+  async putHold({ released, ...hold }: Hold): Promise<void> {
+    const data = {
+      ...hold,
+      startMs: BigInt(hold.startMs),
+      endMs: BigInt(hold.endMs),
+      createdMs: BigInt(hold.createdMs),
+      untilMs: hold.untilMs === null ? null : BigInt(hold.untilMs),
+      releasedMs: released === null ? null : BigInt(released.atMs),
+      releasedBy: released?.by ?? null,
+      releasedWhy: released?.why ?? null,
+    };
+    await this.database.hold.upsert({ where: { id: hold.id }, create: data, update: data });
   }
 }

@@ -1,4 +1,4 @@
-import type { Cause, RecorderEvent, StreamName } from '../types.js';
+import type { CameraIdentity, Cause, Deletion, RecorderEvent, StreamName } from '../types.js';
 
 /** A camera as the index keeps it; addresses are already opened. */
 export interface CameraRow {
@@ -13,6 +13,16 @@ export interface CameraRow {
   retentionDays: number | null;
   createdMs: number;
   removedMs: number | null;
+  /** null: nothing is known of the device */
+  identity: CameraIdentity | null;
+}
+
+/** A camera as the index keeps it: its addresses sealed. */
+export interface SealedCamera {
+  id: string;
+  createdMs: number;
+  removedMs: number | null;
+  [column: string]: string | number | boolean | null;
 }
 
 export interface SegmentRow {
@@ -40,14 +50,6 @@ export interface GapRow {
   cause: Cause;
 }
 
-export interface DeletionRow {
-  atMs: number;
-  cameraId: string;
-  stream: StreamName;
-  startMs: number;
-  endMs: number;
-  sizeBytes: number;
-  reason: 'age' | 'space';
-}
+export type DeletionRow = Omit<Deletion, 'id'>;
 
 export type NewEvent = Omit<RecorderEvent, 'id'>;

@@ -197,6 +197,41 @@ describe('the recorder and its disk', () => {
   });
 });
 
+describe('holds, a failing disk and the clock', () => {
+  it('each is one message to the officers, with what to do', async () => {
+    const now = house.house.clock.now();
+    const emit = house.recorder.emit;
+    const fullAtMs = now + 30 * 3_600_000;
+    emit('holds-fill-disk', null, { fullAtMs, heldBytes: 120e9, holds: 3, freeBytes: 1, totalBytes: 2 });
+    await pass(10);
+    expect(told()).toHaveLength(1);
+    expect(told()[0]).toMatch(/đang giữ chiếm 120,0 GB.*khoảng 30 giờ nữa.*\n.*bỏ giữ/);
+    emit('disk-full-of-holds', null, { heldBytes: 120e9, holds: 3 });
+    await pass(10);
+    expect(told()[1]).toMatch(/ĐÃ NGỪNG GHI HÌNH.*3 lượt giữ/);
+    for (const id of ['a', 'b'])
+      emit('keep-dropped', 'cam1', { id, startMs: now, endMs: now + 1, cause: 'space' });
+    await pass(10);
+    expect(told()).toHaveLength(3);
+    expect(told()[2]).toMatch(/thôi giữ 2 đoạn do máy tự giữ.*thiếu chỗ/);
+    emit('holds-unreadable', null, { detail: 'EIO' });
+    emit('clock-doubted', null, { wallMs: now + 365 * 86_400_000, trustedMs: now });
+    await pass(10);
+    expect(told()[3]).toContain('không đọc được danh sách các đoạn đang giữ');
+    expect(told()[4]).toContain('Đồng hồ máy chủ');
+    await pass(60);
+    expect(told()).toHaveLength(5);
+  });
+
+  it('a failing disk and its end', async () => {
+    house.recorder.emit('disk-failing', null, { code: 'EIO' });
+    await pass(10);
+    house.recorder.emit('disk-ok', null, { freeBytes: 90e9, totalBytes: 100e9 });
+    await pass(10);
+    expect(told()).toEqual([expect.stringContaining('lỗi EIO'), expect.stringContaining('có chỗ trở lại')]);
+  });
+});
+
 describe('groupOutages', () => {
   const rules = rulesFor(60);
   const outage = (cameraId: number, sinceMs: number, more: Partial<Outage> = {}): Outage => ({

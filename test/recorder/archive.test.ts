@@ -7,6 +7,7 @@ import { recover } from '../../media/recording/recover.js';
 import { Retention } from '../../media/retention.js';
 import { makeSeal } from '../../src/base/seal.js';
 import { runFfmpeg } from '../support/ffmpeg.js';
+import { believed, holdsFor } from './holds-stand.js';
 import { configFor, filesIn, migrate, quiet, tempFolder } from './stand.js';
 
 const NOW = Date.UTC(2026, 10, 21, 7, 0, 0);
@@ -47,6 +48,7 @@ async function archive() {
   ) =>
     new Retention({
       ...{ root, index, log: quiet, clock: { now: () => NOW } },
+      ...{ holds: holdsFor(index, () => NOW), trusted: believed(() => NOW) },
       ...{ retentionDays: options.days ?? 30, minFreeBytes: options.wanted ?? 0, minFreePercent: 0 },
       tell: (kind, _camera, data) => told.push([kind, data]),
       readDisk: async () => {
@@ -181,6 +183,7 @@ describe('retention', () => {
       retentionDays: 1,
       createdMs: 1,
       removedMs: null,
+      identity: null,
     });
     await retention(500_000, { days: 30 }).run();
     expect(await filesIn(root)).toEqual(['cam1/main/x/0010.mp4']);

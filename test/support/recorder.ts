@@ -8,6 +8,10 @@ import type {
   ClipJob,
   ClipRequest,
   Coverage,
+  FoundDevice,
+  Hold,
+  OnvifDescription,
+  OnvifLogin,
   ProbeResult,
   Range,
   RecorderClient,
@@ -27,6 +31,12 @@ export interface TestRecorder extends RecorderClient {
   cut(id: string, range: Range, cause: Cause | 'deleted'): void;
   /** The whole service is away. */
   away: boolean;
+  /** What `discover` finds. */
+  devices: FoundDevice[];
+  /** What `describe` answers, by host; others are unreachable. */
+  described: Map<string, OnvifDescription>;
+  /** logins given to `describe` */
+  logins: OnvifLogin[];
   /** What `probe` answers for an address that contains the key. */
   probes: Map<string, ProbeResult>;
   emit(kind: RecorderEventKind, cameraId: string | null, data?: Record<string, unknown>): void;
@@ -34,6 +44,8 @@ export interface TestRecorder extends RecorderClient {
   /** every address that was ever given, to look for secrets elsewhere */
   readonly urls: Map<string, string>;
   clips: ClipRequest[];
+  /** which stream a chat clip of a camera comes from, when not from the main one */
+  chatStreams: Map<string, 'main' | 'sub'>;
   snapshots: string[];
 }
 
@@ -50,6 +62,7 @@ const withoutSecret = (url: string) => url.replace(/\/\/[^/@]*@/, '//');
 
 export function makeTestRecorder(clock: Clock): TestRecorder {
   const held = new Map<string, Held>();
+  const holds = new Map<string, Hold>();
   const emitted: RecorderEvent[] = [];
   const urls = new Map<string, string>();
   const jobs = new Map<string, ClipJob>();
@@ -93,9 +106,13 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
   const recorder: TestRecorder = {
     away: false,
     probes: new Map(),
+    devices: [],
+    described: new Map(),
+    logins: [],
     emitted,
     urls,
     clips: [],
+    chatStreams: new Map(),
     snapshots: [],
     emit(kind, cameraId, data = {}) {
       emitted.push({ id: emitted.length + 1, atMs: clock.now(), kind, cameraId, data });
@@ -135,6 +152,7 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
           off: states.filter((state) => state === 'off').length,
         },
         disk: { freeBytes: 500e9, totalBytes: 1000e9, low: false },
+        holds: { readable: true, holds: 0, keeps: 0, heldBytes: 0, keptBytes: 0, fullAtMs: null },
       };
     },
     async cameras() {
@@ -152,7 +170,7 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
         id: settings.id,
         name: settings.name,
         address: withoutSecret(settings.url),
-        subAddress: null,
+        subAddress: settings.subUrl == null ? null : withoutSecret(settings.subUrl),
         transport: settings.transport ?? 'tcp',
         audio: settings.audio ?? false,
         enabled: settings.enabled ?? true,
@@ -164,6 +182,7 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
         width: 1280,
         height: 720,
         newestFrameMs: clock.now() - 300,
+        identity: settings.identity ?? null,
       };
       held.set(settings.id, { info, fromMs: clock.now() - 30 * 86_400_000, gaps: [] });
       return { ...info };
@@ -192,6 +211,17 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
       for (const [part, result] of recorder.probes) if (url.includes(part)) return result;
       return { ok: true, codec: 'avc1.64001f', width: 1280, height: 720 };
     },
+    async discover() {
+      here();
+      return recorder.devices;
+    },
+    async describe(login) {
+      here();
+      recorder.logins.push(login);
+      return (
+        recorder.described.get(login.host) ?? { ok: false, cause: 'unreachable', detail: 'ECONNREFUSED' }
+      );
+    },
     async snapshot(id, options = {}) {
       const one = get(id);
       recorder.snapshots.push(id);
@@ -212,7 +242,7 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
         at = Math.max(at, gap.endMs);
       }
       if (at < range.endMs) recorded.push({ startMs: at, endMs: range.endMs });
-      return { cameraId: id, stream: 'main', asked: range, recorded, gaps };
+      return { cameraId: id, stream: 'main', asked: range, recorded, gaps, clockSteps: [], held: [] };
     },
     async clip(request, options = {}) {
       recorder.clips.push(request);
@@ -245,6 +275,7 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
       const job: ClipJob = {
         id: `job${jobs.size + 1}`,
         request,
+        stream: request.stream ?? (request.format === 'original' ? 'main' : (recorder.chatStreams.get(request.cameraId) ?? 'main')),
         state: 'running',
         progress: 0.5,
         parts: [],
@@ -256,6 +287,45 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
       jobs.set(job.id, done);
       options.onProgress?.(done);
       return done;
+    },
+    async hold(request) {
+      get(request.cameraId);
+      const found = holds.get(request.id ?? '');
+      if (found !== undefined) return found;
+      const made: Hold = {
+        ...{
+          rank: 'hold',
+          streams: 'both',
+          untilMs: null,
+          ...request,
+          id: request.id ?? `hold-${holds.size + 1}`,
+        },
+        ...{ createdMs: clock.now(), released: null },
+      };
+      holds.set(made.id, made);
+      return made;
+    },
+    async holds({ active, cameraId } = {}) {
+      here();
+      const isActive = (hold: Hold) =>
+        hold.released === null && (hold.untilMs === null || hold.untilMs > clock.now());
+      return [...holds.values()]
+        .filter((hold) => active === undefined || isActive(hold) === active)
+        .filter((hold) => cameraId === undefined || hold.cameraId === cameraId)
+        .reverse();
+    },
+    async releaseHold(id, release) {
+      here();
+      const found = holds.get(id);
+      if (found === undefined) throw new WorldError('not-found', 'there is no such hold');
+      if (found.released !== null) throw new WorldError('invalid', 'it is released already');
+      const released = { ...found, released: { atMs: clock.now(), ...release } };
+      holds.set(id, released);
+      return released;
+    },
+    async deletions() {
+      here();
+      return [];
     },
     async chainHeads(day) {
       here();

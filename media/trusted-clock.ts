@@ -1,0 +1,145 @@
+import { execFile } from 'node:child_process';
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import { promisify } from 'node:util';
+
+/** The wall clock may gain this much between two looks without being doubted, ms. */
+const SLACK_MS = 5000;
+/** After a time that nobody measured (the machine was off) the clock may be ahead by this much, ms. */
+const OFF_MS = 12 * 3_600_000;
+/** A clock set back for so long is the right one: what was before is forgotten, ms. */
+const BACK_MS = 24 * 3_600_000;
+
+/** What is kept over restarts. */
+export interface ClockMemory {
+  /** the time it should be, as far as it was measured, epoch ms */
+  trustedMs: number;
+  /** of the machine, ms; with the boot it belongs to: measures time on whatever the wall clock says */
+  uptimeMs: number;
+  bootId: string | null;
+  /** while the wall clock is ahead: by how much, since when (by the trusted time), and whether that was measured */
+  doubt: { aheadMs: number; sinceMs: number; measured: boolean } | null;
+  /** since when (by the trusted time) the wall clock is behind */
+  behindSinceMs: number | null;
+}
+
+export interface ClockFacts {
+  wallMs: number;
+  uptimeMs: number;
+  bootId: string | null;
+  /** the system says that its clock is kept right by network time */
+  synchronised: boolean;
+}
+
+/**
+ * What to believe of the wall clock. Ages and ends of holds go by `min(wall, trusted)`, so that a clock that is wrong in
+ * either direction deletes nothing. The rule stands in README, "The clock".
+ */
+export function judgeClock(memory: ClockMemory, facts: ClockFacts): ClockMemory {
+  const { wallMs, uptimeMs, bootId } = facts;
+  const measured = bootId !== null && bootId === memory.bootId && uptimeMs >= memory.uptimeMs;
+  const expectedMs = memory.trustedMs + (measured ? uptimeMs - memory.uptimeMs : 0);
+  const aheadMs = wallMs - expectedMs;
+  const at = { uptimeMs, bootId };
+  const believed = { ...at, trustedMs: wallMs, doubt: null, behindSinceMs: null };
+  if (facts.synchronised || Math.abs(aheadMs) <= SLACK_MS) return believed;
+  if (aheadMs < 0) {
+    const behindSinceMs = memory.behindSinceMs ?? expectedMs;
+    if (expectedMs - behindSinceMs >= BACK_MS) return believed;
+    return { ...at, trustedMs: expectedMs, doubt: null, behindSinceMs };
+  }
+  if (!measured && aheadMs <= OFF_MS) return believed;
+  const before = memory.doubt;
+  const same = before !== null && measured && Math.abs(before.aheadMs - aheadMs) <= SLACK_MS;
+  const doubt = same ? { ...before, aheadMs } : { aheadMs, sinceMs: expectedMs, measured };
+  // Nothing speaks against it but that the machine was off for long: as much time as it claims must pass first.
+  if (!doubt.measured && expectedMs - doubt.sinceMs >= Math.max(BACK_MS, aheadMs)) return believed;
+  return { ...at, trustedMs: expectedMs, doubt, behindSinceMs: null };
+}
+
+export interface TrustedClockOptions {
+  /** epoch ms */
+  wall: () => number;
+  load: () => Promise<string | null>;
+  save: (text: string) => Promise<void>;
+  /** the last sign of life where nothing was saved: an index from before, or the newest recording; null: none */
+  lastLife: () => Promise<number | null>;
+  /** default: the machine's own */
+  machine?: () => Promise<{ uptimeMs: number; bootId: string | null }>;
+  synchronised?: () => Promise<boolean>;
+}
+
+/** The time that may be used to delete by. */
+export class TrustedClock {
+  private memory: ClockMemory | null = null;
+  /** monotonic ms of the last look */
+  private readAtMs = 0;
+
+  constructor(private readonly options: TrustedClockOptions) {}
+
+  /** Looks at the clock. Gives back whether it is doubted, and by how much it is ahead, ms. */
+  async look(): Promise<{ nowMs: number; aheadMs: number | null }> {
+    const { wall, load, save, lastLife, machine = theMachine, synchronised = networkTime } = this.options;
+    const before = this.memory ?? readMemory(await load());
+    const here = await machine();
+    const wallMs = wall();
+    const facts = { wallMs, ...here };
+    const life = before ?? {
+      ...{ trustedMs: (await lastLife()) ?? wallMs, uptimeMs: here.uptimeMs, bootId: null },
+      ...{ doubt: null, behindSinceMs: null },
+    };
+    let after = judgeClock(life, { ...facts, synchronised: false });
+    if ((after.doubt !== null || after.behindSinceMs !== null) && (await synchronised()))
+      after = judgeClock(life, { ...facts, synchronised: true });
+    this.memory = after;
+    this.readAtMs = performance.now();
+    // a full disk may take no note of it: then the note is older
+    await save(JSON.stringify(after)).catch(() => {});
+    return { nowMs: this.now(), aheadMs: after.doubt?.aheadMs ?? null };
+  }
+
+  /** Epoch ms: never ahead of the wall clock, nor of what was measured. Before the first look it is 1970: nothing is over. */
+  now(): number {
+    if (this.memory === null) return 0;
+    return Math.min(this.options.wall(), this.memory.trustedMs + (performance.now() - this.readAtMs));
+  }
+}
+
+/** Kept in a file of its own: it outlives the index. */
+export const clockFile = (file: string): Pick<TrustedClockOptions, 'load' | 'save'> => ({
+  load: () => fs.readFile(file, 'utf8').catch(() => null),
+  async save(text) {
+    await fs.writeFile(`${file}.tmp`, text);
+    await fs.rename(`${file}.tmp`, file);
+  },
+});
+
+function readMemory(text: string | null): ClockMemory | null {
+  try {
+    const memory = JSON.parse(text ?? 'null') as ClockMemory | null;
+    return typeof memory?.trustedMs === 'number' && typeof memory.uptimeMs === 'number' ? memory : null;
+  } catch {
+    return null;
+  }
+}
+
+async function theMachine(): Promise<{ uptimeMs: number; bootId: string | null }> {
+  const bootId = await fs.readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => null);
+  return { uptimeMs: Math.round(os.uptime() * 1000), bootId: bootId?.trim() ?? null };
+}
+
+/** The kernel forgets that it is synchronised as soon as somebody sets the clock by hand. */
+async function networkTime(): Promise<boolean> {
+  try {
+    const { stdout } = await promisify(execFile)(
+      'timedatectl',
+      ['show', '-p', 'NTPSynchronized', '--value'],
+      {
+        timeout: 5000,
+      },
+    );
+    return stdout.trim() === 'yes';
+  } catch {
+    return false;
+  }
+}
