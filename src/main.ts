@@ -10,7 +10,7 @@ import { ensureKeys, readEnvFile } from './base/env-file.js';
 import { takeFolder } from './base/folder-lock.js';
 import { type Log, makeLog } from './base/log.js';
 import { waitForPort } from './base/ports.js';
-import { DatabaseFault, migrate } from './migrate.js';
+import { DatabaseFault, migrate, migrateIndex } from './migrate.js';
 import { supervise } from './supervise.js';
 
 /** The parent of both services: decides the mode, prepares keys and databases, keeps recorder and bot alive. */
@@ -79,10 +79,16 @@ async function portObstacle(config: Config): Promise<string | null> {
 
 async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<void> {
   say(config.demo ? 'Mắt Thần · bản dùng thử (demo)' : 'Mắt Thần');
-  await Promise.all([
-    migrate(root, 'recorder', path.join(config.dataDir, 'recorder.db')),
+  const [aside] = await Promise.all([
+    migrateIndex(root, path.join(config.dataDir, 'recorder.db')),
     migrate(root, 'bot', path.join(config.dataDir, 'bot.db')),
   ]);
+  if (aside !== null) {
+    log.error({ aside }, 'the index was broken and is made anew');
+    say(
+      `Mục lục hình (recorder.db) bị hỏng nên đã được để riêng thành ${path.basename(aside)}. Máy vẫn ghi hình; mục lục đang được lập lại từ các tệp hình.`,
+    );
+  }
   const service = (name: string, script: string, with_: NodeJS.ProcessEnv) =>
     supervise({ name, script: path.join(built, ...script.split('/')), env: with_, log, say });
   // nobody but the backup has any business with its passphrase, nor the recorder with chats

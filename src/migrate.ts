@@ -8,21 +8,26 @@ import { promisify } from 'node:util';
 /** A database that can't be opened or brought up to date; the message is a Vietnamese sentence that says what to do. */
 export class DatabaseFault extends Error {
   override name = 'DatabaseFault';
+  /** the file itself is broken, and nothing but a copy or a new one helps */
+  broken = false;
 }
 
 /** What is lost with each file, and how it comes back. */
 const WITHOUT: Record<'bot' | 'recorder', string> = {
   bot: 'Nếu không có bản sao lưu: người, nhóm, tin báo và nhật ký phải làm lại từ đầu; hình đã ghi vẫn còn.',
   recorder:
-    'Nếu không có bản sao lưu: mục lục hình đã ghi được lập lại từ chính các tệp hình, nhưng camera phải thêm lại (địa chỉ camera nằm trong tệp này).',
+    'Nếu không có bản sao lưu: mục lục hình và danh sách camera được lập lại từ thư mục ghi hình; chỉ mất lý do của các đoạn thiếu trước đây.',
 };
 
 /** Why a database could not be made ready, from the words of SQLite or Prisma. Pure. */
 export function databaseFault(name: 'bot' | 'recorder', file: string, said: string): DatabaseFault {
   const base = path.basename(file);
   if (/notadb|not a database|corrupt|malformed/i.test(said))
-    return new DatabaseFault(
-      `Tệp dữ liệu ${file} bị hỏng. Hãy chép lại tệp này từ bản sao lưu; hoặc đổi tên nó thành ${base}.hong (cùng ${base}-wal, ${base}-shm nếu có, đừng xóa) rồi chạy lại. ${WITHOUT[name]}`,
+    return Object.assign(
+      new DatabaseFault(
+        `Tệp dữ liệu ${file} bị hỏng. Hãy chép lại tệp này từ bản sao lưu; hoặc đổi tên nó thành ${base}.hong (cùng ${base}-wal, ${base}-shm nếu có, đừng xóa) rồi chạy lại. ${WITHOUT[name]}`,
+      ),
+      { broken: true },
     );
   if (/database or disk is full|sqlite_full|enospc|no space left/i.test(said))
     return new DatabaseFault(`Ổ đĩa chứa ${file} đã đầy. Hãy xóa bớt tệp trên ổ đó rồi chạy lại.`);
@@ -93,4 +98,26 @@ export async function migrate(root: string, name: 'bot' | 'recorder', file: stri
     fault.cause = error;
     throw fault;
   }
+}
+
+/**
+ * Like `migrate` for the recorder's index. A broken one is put aside and made anew, since everything in it that matters
+ * lies beside the recordings too: recording must not wait for a person.
+ * @returns where the broken file went; null: it was not broken
+ * @throws DatabaseFault
+ */
+export async function migrateIndex(root: string, file: string): Promise<string | null> {
+  try {
+    await migrate(root, 'recorder', file);
+    return null;
+  } catch (error) {
+    if (!(error instanceof DatabaseFault) || !error.broken) throw error;
+  }
+  const aside = `${file}.hong-${new Date().toISOString().replace(/[-:]|\.\d+Z$/g, '')}`;
+  for (const end of ['', '-wal', '-shm'])
+    await fs.rename(`${file}${end}`, `${aside}${end}`).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+  await migrate(root, 'recorder', file);
+  return aside;
 }

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { createClient } from '@libsql/client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { DatabaseFault, databaseFault, migrate } from '../../src/migrate.js';
+import { DatabaseFault, databaseFault, migrate, migrateIndex } from '../../src/migrate.js';
 
 let folder: string;
 beforeEach(() => {
@@ -26,6 +26,17 @@ test.each(['bot', 'recorder'] as const)(
   },
   30_000,
 );
+
+test('a broken index is put aside and made anew; anything else that fails is told as before', async () => {
+  const file = path.join(folder, 'recorder.db');
+  fs.writeFileSync(file, Buffer.alloc(50_000, 7));
+  const aside = await migrateIndex(process.cwd(), file);
+  expect(path.basename(aside!)).toMatch(/^recorder\.db\.hong-\d{8}T\d{6}$/);
+  expect(fs.readFileSync(aside!)).toEqual(Buffer.alloc(50_000, 7));
+  expect(await migrateIndex(process.cwd(), file)).toBeNull();
+  const nowhere = path.join(folder, 'recorder.db', 'recorder.db');
+  await expect(migrateIndex(process.cwd(), nowhere)).rejects.toBeInstanceOf(DatabaseFault);
+}, 60_000);
 
 test.each([
   ['SQLITE_FULL: database or disk is full', 'đã đầy'],

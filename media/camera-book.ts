@@ -1,0 +1,71 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { Log } from '../src/base/log.js';
+import type { RecorderIndex } from './index/index.js';
+import type { SealedCamera } from './index/rows.js';
+import { makeFolder, syncFolder } from './recording/segment-file.js';
+
+const FILE = 'cameras.json';
+
+/**
+ * Every camera, its addresses sealed as in the index, beside the recordings (`cameras.json`): an index that is lost or
+ * broken loses no camera, and recording goes on. It opens with the SECRET_KEY only.
+ */
+export class CameraBook {
+  private readonly file: string;
+  private written = '';
+  private work: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly root: string,
+    private readonly index: RecorderIndex,
+    private readonly log: Log,
+  ) {
+    this.file = path.join(root, FILE);
+  }
+
+  /** Adds the cameras that the index has never heard of; gives back their ids. A book that can't be read is put aside. */
+  async restore(): Promise<string[]> {
+    const text = await fs.readFile(this.file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      return null;
+    });
+    if (text === null) return [];
+    try {
+      const { cameras } = JSON.parse(text) as { cameras: SealedCamera[] };
+      const known = new Set((await this.index.sealedCameras()).map(({ id }) => id));
+      const lost = cameras.filter(({ id }) => !known.has(id));
+      await this.index.restoreCameras(lost);
+      return lost.map(({ id }) => id);
+    } catch (error) {
+      this.log.error({ err: error }, 'the list of cameras beside the recordings is broken; it is put aside');
+      await fs.rename(this.file, `${this.file}.broken-${Date.now()}`);
+      return [];
+    }
+  }
+
+  /** Writes down what the index knows now, durably, if that has changed. A disk that does not take it is told of in the log. */
+  keep(): Promise<void> {
+    this.work = this.work
+      .then(() => this.write())
+      .catch((error) => this.log.error({ err: error }, 'the list of cameras could not be written'));
+    return this.work;
+  }
+
+  private async write(): Promise<void> {
+    const text = `${JSON.stringify({ cameras: await this.index.sealedCameras() }, null, 2)}\n`;
+    if (text === this.written) return;
+    await makeFolder(this.root);
+    const half = `${this.file}.tmp`;
+    const handle = await fs.open(half, 'w', 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await fs.rename(half, this.file);
+    await syncFolder(this.root);
+    this.written = text;
+  }
+}
