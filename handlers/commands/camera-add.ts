@@ -1,3 +1,4 @@
+import type { CameraIdentity, ProbeResult } from '../../media/types.js';
 import { PersonError } from '../../src/base/errors.js';
 import type { Talk } from '../../src/chat/command.js';
 import { writeAudit } from '../../src/store/audit.js';
@@ -7,6 +8,7 @@ import { scrubMessage } from '../../src/store/scrub.js';
 import { codecWords, probeWords } from '../camera-words.js';
 import type { House } from '../house.js';
 import { placeOf } from '../saying.js';
+import { addressesOf, hintOf, type NamedDevice, withLogin } from './camera-makes.js';
 
 /** What stands in the kept message in place of a secret. */
 export const SCRUBBED = '[đã ẩn]';
@@ -40,44 +42,152 @@ export async function onlyInPrivate(talk: Talk, example: string): Promise<boolea
   return true;
 }
 
+export interface Login {
+  user: string;
+  password: string;
+}
+
+/** What follows "đăng nhập": a user, a blank, the password with whatever is in it. */
+const LOGIN = /\s+(?:đăng nhập|dang nhap)(?:\s+(\S+)(?:\s+(\S.*))?)?\s*$/iu;
+
+/** Takes the login off the end of the words; a user alone has an empty password. */
+export function takeLogin(words: string): { rest: string; login: Login | null } {
+  const found = LOGIN.exec(` ${words}`);
+  if (found === null) return { rest: words, login: null };
+  const [, user, password = ''] = found;
+  const rest = ` ${words}`.slice(0, found.index).trim();
+  return { rest, login: user === undefined ? null : { user, password } };
+}
+
+/** Takes a typed login out of what is kept of the message: the words after "đăng nhập", or the whole answer. */
+export async function scrubLogin(house: House, talk: Talk): Promise<void> {
+  const said = talk.message.text.trim();
+  const typed = /(?:đăng nhập|dang nhap)\s+([\s\S]+)$/iu.exec(said)?.[1] ?? said;
+  if (typed !== '') await scrubMessage(house.db, talk.inboxId, typed, SCRUBBED);
+}
+
+export interface AddTask {
+  number: number | null;
+  name: string | null;
+  url: string | null;
+  /** instead of an address: make, place and channel */
+  device: NamedDevice | null;
+  login: Login | null;
+}
+
 /** Adds a camera after trying its address; what is missing is asked for, the address last. */
-export async function addCameraTask(
-  house: House,
-  talk: Talk,
-  task: { number: number | null; name: string | null; url: string | null },
-): Promise<void> {
+export async function addCameraTask(house: House, talk: Talk, task: AddTask): Promise<void> {
   if (await onlyInPrivate(talk, 'camera thêm Ngã ba chợ')) {
     if (task.url !== null) await scrubMessage(house.db, talk.inboxId, task.url, SCRUBBED);
+    if (task.login !== null) await scrubLogin(house, talk);
     return;
   }
   const { url } = task;
+  if (url === null && task.device !== null) return addNamedDevice(house, talk, task, task.device);
   const lead = task.number === null ? '' : `${task.number} `;
   if (url === null && task.name === null)
     return talk.askWords('Camera mới tên là gì ạ? Ví dụ: Ngã ba chợ', `camera thêm ${lead}`.trim());
   if (url === null)
     return talk.askWords(
-      `Gửi em địa chỉ của camera “${task.name}”, thường như:\nrtsp://tên:mật-khẩu@192.168.1.20:554/…\nEm sẽ thử xem có hình không trước khi lưu.`,
+      `Gửi em địa chỉ của camera “${task.name}”, thường như:\nrtsp://tên:mật-khẩu@192.168.1.20:554/…\nhoặc chỉ cần hãng và IP (đầu ghi thì thêm kênh), như: hikvision 192.168.1.20 kênh 2\nEm sẽ thử xem có hình không trước khi lưu. Chưa biết IP thì gõ: camera tìm`,
       `camera thêm ${lead}${task.name}`,
     );
   try {
-    await add(house, talk, { ...task, url });
+    const subject = { ...task, addresses: [{ main: url, sub: null }], identity: null };
+    checkAddress(url, house.settings.demo);
+    await add(house, talk, { ...subject, secret: hasSecret(url), remark: '' });
   } finally {
     if (hasSecret(url)) await scrubMessage(house.db, talk.inboxId, url, SCRUBBED);
   }
 }
 
-async function add(
+/** By make, place and channel: asks for what is missing, last for user and password, and tries the make's paths. */
+async function addNamedDevice(house: House, talk: Talk, task: AddTask, device: NamedDevice): Promise<void> {
+  try {
+    const lead = ['camera thêm', task.number, task.name, device.make]
+      .filter((part) => part !== null)
+      .join(' ');
+    const { host } = device;
+    if (host === null)
+      return await talk.askWords(
+        `Camera ${device.make} này ở địa chỉ IP nào ạ? Ví dụ: 192.168.1.20 (đầu ghi thì thêm kênh: 192.168.1.20 kênh 2)`,
+        lead,
+      );
+    const addresses = addressesOf({ ...device, host });
+    if (addresses.length === 0)
+      throw new PersonError(
+        `Em chưa biết đường dẫn các kênh của đầu ghi ${device.make}. Anh/chị gõ “camera tìm” để chọn đầu ghi, hoặc gửi địa chỉ rtsp:// của kênh.`,
+      );
+    const { login } = task;
+    const again = `${lead} ${host}${device.port === null ? '' : `:${device.port}`}${device.channel === 1 ? '' : ` kênh ${device.channel}`} đăng nhập`;
+    const hint = hintOf(device.make);
+    if (login === null)
+      return await talk.askWords(
+        `Gửi em tên đăng nhập và mật khẩu của camera, cách nhau một dấu cách. Ví dụ: admin MatKhau123${hint === null ? '' : `\n${hint}`}\nEm che mật khẩu ngay sau khi dùng.`,
+        again,
+      );
+    const whole = (url: string) => withLogin(url, login.user, login.password);
+    await add(house, talk, {
+      ...{ number: task.number, name: task.name, identity: null, secret: true, remark: '' },
+      askName: true,
+      addresses: addresses.map(({ main, sub }) => ({ main: whole(main), sub: whole(sub) })),
+      askAgain: again,
+    });
+  } finally {
+    if (task.login !== null) await scrubLogin(house, talk);
+  }
+}
+
+/** Adds a camera found on the net, under a name to be changed. */
+export const addFound = (
   house: House,
   talk: Talk,
-  task: { number: number | null; name: string | null; url: string },
-): Promise<void> {
-  const secret = hasSecret(task.url) ? `\n\n${DELETE_IT}` : '';
-  checkAddress(task.url, house.settings.demo);
+  found: Pick<Subject, 'addresses' | 'identity' | 'remark'>,
+): Promise<void> => add(house, talk, { ...found, number: null, name: null, askName: true, secret: true });
+
+/** What is to be added. */
+interface Subject {
+  number: number | null;
+  name: string | null;
+  /** with login; the first that gives pictures is taken */
+  addresses: { main: string; sub: string | null }[];
+  identity: CameraIdentity | null;
+  /** the message holds a password */
+  secret: boolean;
+  /** said besides */
+  remark: string;
+  /** one without a name is asked for it, once it records */
+  askName?: boolean;
+  /** what asks for user and password again when they are refused */
+  askAgain?: string;
+}
+
+/** Tries the addresses in turn. One that is refused, or silent for all of them, ends it: cameras lock out who keeps trying. */
+async function tryAddresses(
+  house: House,
+  addresses: Subject['addresses'],
+): Promise<{ result: ProbeResult; url: string; subUrl: string | null }> {
+  for (const [i, { main, sub }] of addresses.entries()) {
+    const result = await house.recorder.probe({ url: main });
+    if (result.ok) {
+      // the smaller H.264 stream spares making H.265 over for the chat
+      const wanted = sub !== null && !/^avc/.test(result.codec);
+      const small = wanted ? await house.recorder.probe({ url: sub }) : null;
+      return { result, url: main, subUrl: small?.ok && /^avc/.test(small.codec) ? sub : null };
+    }
+    const elsewhere = result.cause === 'not-found' || result.cause === 'not-video';
+    if (!elsewhere || i === addresses.length - 1) return { result, url: main, subUrl: null };
+  }
+  throw new Error('there is no address to try');
+}
+
+async function add(house: House, talk: Talk, task: Subject): Promise<void> {
+  const secret = task.secret ? `\n\n${DELETE_IT}` : '';
   const recorderId = `c${talk.inboxId}-${talk.nowMs.toString(36)}`;
   const there = await house.recorder.cameras();
   const again = there.some((info) => info.id === recorderId);
   const taken = await listCameras(house.db);
-  let seen: { codec: string | null; width: number | null; height: number | null } | null = null;
+  let tried: Awaited<ReturnType<typeof tryAddresses>> | null = null;
   if (!again) {
     const holder = taken.find((camera) => camera.number === task.number);
     if (holder !== undefined)
@@ -85,18 +195,28 @@ async function add(
         `Số ${holder.number} đang là camera ${holder.name}. Xin chọn số khác, hoặc bỏ số để em tự đặt.${secret}`,
       );
     await talk.progress('Em đang thử kết nối tới camera…');
-    const probe = await house.recorder.probe({ url: task.url });
-    if (!probe.ok) {
-      await talk.reply(`Chưa thêm được. ${probeWords(probe)}${secret}`);
+    tried = await tryAddresses(house, task.addresses);
+    const { result } = tried;
+    if (!result.ok) {
+      const why = `Chưa thêm được. ${probeWords(result)}`;
+      if (result.cause === 'refused' && task.askAgain !== undefined)
+        await talk.askWords(
+          `${why.replace('gửi lại địa chỉ', 'gửi lại tên và mật khẩu')} (Sai nhiều lần camera có thể tự khóa một lúc; thôi thì gõ: thôi)${secret}`,
+          task.askAgain,
+        );
+      else await talk.reply(`${why}${secret}`);
       return;
     }
-    seen = probe;
   }
   const number = task.number ?? (await freeNumber(house.db));
   const name = (task.name ?? `Camera ${number}`).slice(0, 80);
   const info = again
     ? await house.recorder.camera(recorderId)
-    : await house.recorder.addCamera({ id: recorderId, name, url: task.url });
+    : await house.recorder.addCamera({
+        ...{ id: recorderId, name, url: tried!.url },
+        ...(tried!.subUrl !== null && { subUrl: tried!.subUrl }),
+        ...(task.identity !== null && { identity: task.identity }),
+      });
   const added = await talk.once('camera.add', async (tx) => {
     const site = await ensureSite(tx, name, null);
     const id = await addCamera(tx, { number, recorderId, name, siteId: site.id });
@@ -117,9 +237,14 @@ async function add(
   });
   const hamlets = added.needsHamlet ? await listHamlets(house.db) : [];
   // The recorder begins only now: the picture's size is known from the trial.
-  const { width, height, codec } = seen ?? info;
+  const { width, height, codec } = tried?.result.ok ? tried.result : info;
   const picture = width === null ? '' : ` (${width}×${height}, ${codecWords(codec)})`;
-  const text = `Đã thêm camera ${added.number} ${added.name}${picture}, đang bắt đầu ghi.${secret}`;
+  const text = `Đã thêm camera ${added.number} ${added.name}${picture}, đang bắt đầu ghi.${task.remark}${secret}`;
+  if (task.name === null && task.askName)
+    return talk.ask(`${text}\n\nĐặt tên cho camera này nhé?`, [
+      { label: 'Đặt tên', says: `camera sửa ${added.number} tên` },
+      { label: `Giữ tên ${added.name}`, says: `camera ${added.number}` },
+    ]);
   if (hamlets.length === 0)
     await talk.reply({
       kind: 'text',

@@ -6,13 +6,16 @@ import { findCameras } from '../find.js';
 import type { House } from '../house.js';
 import { may, reaches } from '../rights.js';
 import { insists, log, rows, sayInPrivate } from '../saying.js';
-import { addCameraTask } from './camera-add.js';
+import { type AddTask, addCameraTask, takeLogin } from './camera-add.js';
 import { removeCameraTask, setField, switchCamera } from './camera-change.js';
 import { FIELDS, type FieldName } from './camera-fields.js';
+import { type FindTask, findCameraTask, WAYS } from './camera-find.js';
+import { readDevice, readPlace } from './camera-makes.js';
 
 /** What is to be done to the cameras. */
 export type CameraTask =
-  | { do: 'add'; number: number | null; name: string | null; url: string | null }
+  | ({ do: 'add' } & AddTask)
+  | ({ do: 'find' } & FindTask)
   | { do: 'fields'; camera: Camera }
   | { do: 'set'; camera: Camera; field: FieldName; value: string }
   | { do: 'switch'; camera: Camera; on: boolean }
@@ -23,9 +26,12 @@ type ReadTask =
   | { kind: 'answer'; reply: (talk: Talk) => Promise<void> }
   | null;
 
-const VERBS: [string, 'add' | 'edit' | 'off' | 'on' | 'remove'][] = [
+const VERBS: [string, 'add' | 'find' | 'ways' | 'edit' | 'off' | 'on' | 'remove'][] = [
   ['thêm mới', 'add'],
   ['thêm', 'add'],
+  ['tìm', 'find'],
+  ['dò', 'find'],
+  ['nối', 'ways'],
   ['sửa', 'edit'],
   ['đổi', 'edit'],
   ['đặt', 'edit'],
@@ -55,6 +61,8 @@ export async function readTask(house: House, talk: Talk, words: string): Promise
   }
   if (verb === null) return null;
   if (verb === 'add') return readAdd(talk, rest);
+  if (verb === 'find') return readFind(talk, rest);
+  if (verb === 'ways') return readWays(talk, rest);
   const all = await listCameras(house.db);
   if (verb === 'edit') {
     const set = readSet(all, rest);
@@ -116,9 +124,12 @@ function allowed(talk: Talk, camera: Camera, task: CameraTask): ReadTask {
   return { kind: 'task', task };
 }
 
-function readAdd(talk: Talk, rest: string): ReadTask {
+function readAdd(talk: Talk, whole: string): ReadTask {
+  const { rest, login } = takeLogin(whole);
   const url = ADDRESS.exec(rest);
-  const spoken = (url === null ? rest : rest.replace(url[1] ?? '', ' ')).replace(/\s+/g, ' ').trim();
+  const words = (url === null ? rest : rest.replace(url[1] ?? '', ' ')).replace(/\s+/g, ' ').trim();
+  const named = url === null ? readDevice(words) : null;
+  const spoken = named?.before ?? words;
   const numbered = /^(?:số\s*|so\s*)?(\d{1,4})\b[\s.:,-]*(.*)$/iu.exec(spoken);
   const name = (numbered?.[2] ?? spoken).replace(/^(?:tên|ten)\s+/iu, '').trim();
   // "camera thêm đẹp quá đi mất": a name is short
@@ -131,7 +142,41 @@ function readAdd(talk: Talk, rest: string): ReadTask {
       number: numbered?.[1] === undefined ? null : Number(numbered[1]),
       name: name === '' ? null : name,
       url: url?.[1] ?? null,
+      ...{ device: named?.device ?? null, login },
     },
+  };
+}
+
+const CHANNEL = /\s+(?:kênh|kenh)\s*(\d{1,3})$/iu;
+
+/** "", "192.168.1.64:80", "192.168.1.64 kênh 2 đăng nhập admin …" */
+function readFind(talk: Talk, whole: string): ReadTask {
+  const { rest, login } = takeLogin(whole);
+  const place = rest.replace(CHANNEL, '').trim();
+  const at = readPlace(place);
+  if (at === null && !/^(?:|camera|cam|mới|moi|thiết bị|thiet bi)$/iu.test(place)) return null;
+  if (!may(talk.speaker.role, 'cameraChange')) return { kind: 'answer', reply: (here) => refuse(here, null) };
+  const channel = CHANNEL.exec(rest)?.[1];
+  return {
+    kind: 'task',
+    task: { do: 'find', at, channel: channel === undefined ? null : Number(channel), login },
+  };
+}
+
+function readWays(talk: Talk, rest: string): ReadTask {
+  if (rest !== '' && !/^(?:camera|thế nào|the nao|cách nào|cach nao|ra sao|mạng|mang)$/iu.test(rest))
+    return null;
+  if (!may(talk.speaker.role, 'cameraChange')) return { kind: 'answer', reply: (here) => refuse(here, null) };
+  return {
+    kind: 'answer',
+    reply: (here) =>
+      here
+        .replyPrivately({
+          kind: 'text',
+          text: WAYS,
+          buttons: [[{ label: 'Tìm camera', says: 'camera tìm' }]],
+        })
+        .then(() => {}),
   };
 }
 
@@ -159,6 +204,8 @@ export async function doTask(house: House, talk: Talk, task: CameraTask): Promis
   switch (task.do) {
     case 'add':
       return addCameraTask(house, talk, task);
+    case 'find':
+      return findCameraTask(house, talk, task);
     case 'fields':
       return askField(talk, task.camera);
     case 'set':

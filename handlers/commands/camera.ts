@@ -141,7 +141,7 @@ async function list(house: House, talk: Talk, all: Camera[], troubled = false): 
     ]);
   if (cameras.length === 0) {
     const text = may(talk.speaker.role, 'cameraChange')
-      ? 'Chưa có camera nào của anh/chị. Thêm camera: gõ “camera thêm”.'
+      ? 'Chưa có camera nào của anh/chị. Thêm camera: gõ “camera tìm” (em tìm trong mạng) hoặc “camera thêm”.'
       : 'Chưa có camera nào để anh/chị xem.';
     return answer(talk, text, []);
   }
@@ -176,7 +176,12 @@ async function list(house: House, talk: Talk, all: Camera[], troubled = false): 
       : [];
   await answer(talk, `${head}\n\n${parts.join('\n\n')}`, [
     ...rows(buttons),
-    [{ label: 'Ảnh tất cả', says: 'ảnh tất cả' }],
+    [
+      { label: 'Ảnh tất cả', says: 'ảnh tất cả' },
+      ...(talk.group === null && may(talk.speaker.role, 'cameraChange')
+        ? [{ label: 'Tìm camera', says: 'camera tìm' }]
+        : []),
+    ],
   ]);
 }
 

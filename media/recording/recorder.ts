@@ -5,11 +5,11 @@ import type { Log } from '../../src/base/log.js';
 import type { SegmentInfo } from '../clip.js';
 import type { FragmentSource } from '../fragment.js';
 import type { CameraRow } from '../index/rows.js';
-import { AddressError, parseAddress, shownAddress } from '../source/address.js';
+import { AddressError, atHost, parseAddress, partsOf, shownAddress } from '../source/address.js';
 import type { SourceHabits } from '../source/arguments.js';
 import { FfmpegSource, type SourceLimits } from '../source/ffmpeg.js';
 import { LoginGuard } from '../source/login-guard.js';
-import type { CameraInfo, CameraSettings, StreamName } from '../types.js';
+import type { CameraInfo, CameraSettings, Cause, StreamName } from '../types.js';
 import type { RecordingDoors } from './connection.js';
 import { CAMERA_ID } from './names.js';
 import { type RecoveryDoors, recover } from './recover.js';
@@ -33,6 +33,9 @@ interface Recorded {
   /** while it is off */
   offSinceMs: number;
 }
+
+/** What a camera that has left its address looks like: nobody there, or another device. */
+const GONE: ReadonlySet<Cause | null> = new Set(['unreachable', 'refused', 'not-found', 'not-video']);
 
 /** The key of the last sign of life in the index's settings. */
 const ALIVE = 'aliveMs';
@@ -208,6 +211,7 @@ export class Recorder {
         retentionDays: settings.retentionDays ?? null,
         createdMs: Date.now(),
         removedMs: null,
+        identity: settings.identity ?? null,
       };
       await index.addCamera(row);
       tell('camera-changed', row.id, { change: 'added' });
@@ -237,6 +241,9 @@ export class Recorder {
         ...(change.audio !== undefined && { audio: change.audio }),
         ...(change.enabled !== undefined && { enabled: change.enabled }),
         ...(change.retentionDays !== undefined && { retentionDays: change.retentionDays }),
+        ...(change.url !== undefined &&
+          partsOf(change.url)?.host !== partsOf(old.url)?.host && { identity: null }),
+        ...(change.identity !== undefined && { identity: change.identity }),
       };
       await this.options.index.changeCamera(row);
       before.row = row;
@@ -286,6 +293,39 @@ export class Recorder {
     camera[stream].start();
   }
 
+  /** Cameras that don't answer any more, or somebody else in their place, for at least so long, ms. */
+  lost(forMs: number): CameraRow[] {
+    const beforeMs = Date.now() - forMs;
+    return [...this.cameras.values()].flatMap(({ row, main }) => {
+      const { state, cause, sinceMs } = main?.status ?? { state: 'off', cause: null, sinceMs: 0 };
+      return state === 'down' && GONE.has(cause) && sinceMs <= beforeMs ? [row] : [];
+    });
+  }
+
+  /** Cameras that are being recorded now. */
+  recording(): CameraRow[] {
+    return [...this.cameras.values()].flatMap(({ row, main }) =>
+      main?.status.state === 'recording' ? [row] : [],
+    );
+  }
+
+  /** The device has another address now: goes on there. False: the camera is no longer at `from`. */
+  async move(id: string, from: string, to: string): Promise<boolean> {
+    const row = this.cameras.get(id)?.row;
+    if (row === undefined || partsOf(row.url)?.host !== from) return false;
+    const there = (url: string) => {
+      const address = atHost(parseAddress(url), to);
+      return address.kind === 'rtsp' ? address.url : url;
+    };
+    const { subUrl, identity } = row;
+    await this.change(id, {
+      ...{ url: there(row.url), identity },
+      ...(subUrl !== null && partsOf(subUrl)?.host === from && { subUrl: there(subUrl) }),
+    });
+    this.options.tell('camera-moved', id, { from, to });
+    return true;
+  }
+
   /** Stops recording it. Its recordings stay until they are old. */
   remove(id: string): Promise<void> {
     return this.inTurn(async () => {
@@ -326,6 +366,7 @@ export class Recorder {
       cause: status.cause,
       ...{ codec, width, height },
       newestFrameMs: main?.newestMs == null ? null : Math.round(main.newestMs),
+      identity: row.identity,
     };
   }
 

@@ -77,6 +77,23 @@ export function hostName(address: Address): string | null {
   return host === undefined || host.startsWith('[') || isIP(host) !== 0 ? null : host;
 }
 
+/** Where an RTSP address leads, and the login in it, decoded; null for a test picture or no address. */
+export function partsOf(
+  given: string,
+): { host: string; port: number; user: string; password: string } | null {
+  try {
+    const address = parseAddress(given);
+    if (address.kind !== 'rtsp') return null;
+    const url = new URL(address.url.replace(/^rtsps?/, 'http'));
+    // "http" takes its own port away, and 80 is none of RTSP's
+    const said = /:(\d+)$/.exec(address.url.split('/')[2] ?? '')?.[1];
+    const port = Number(said ?? (address.url.startsWith('rtsps') ? 322 : 554));
+    return { host: url.hostname, port, user: plain(url.username), password: plain(url.password) };
+  } catch {
+    return null;
+  }
+}
+
 /** The same address by number. */
 export function atHost(address: Address, ip: string): Address {
   if (address.kind !== 'rtsp') return address;

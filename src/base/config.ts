@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
+import { readSubnet } from './subnets.js';
 
 /**
  * Every setting, once: name, meaning, default. `.env.example` and the README's table are printed from here.
@@ -20,6 +21,12 @@ const port = z.coerce.number().int().min(0).max(65535);
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const flag = z.enum(['0', '1', '']).transform((value) => value === '1');
 const maybe = z.string().transform((value) => (value === '' ? null : value));
+const subnets = z.string().superRefine((value, context) => {
+  for (const part of value.split(/[\s,]+/).filter((one) => one !== '' && one !== 'auto')) {
+    const read = readSubnet(part);
+    if (typeof read === 'string') context.addIssue({ code: 'custom', message: read });
+  }
+});
 const maybeUrl = z.union([z.literal('').transform(() => null), z.url()]);
 
 export const SETTINGS = [
@@ -152,6 +159,14 @@ export const SETTINGS = [
     schema: z.coerce.number().min(0),
   },
   {
+    name: 'OWN_SUBNETS',
+    section: 'Footage',
+    about:
+      "Nets in which cameras are looked for, with commas: auto (this machine's private nets), 10.8.0.0/24 (a VPN); empty: auto",
+    fallback: 'auto',
+    schema: subnets,
+  },
+  {
     name: 'FFMPEG_PATH',
     section: 'Footage',
     about: 'ffmpeg to use; empty: the one on PATH (5 or newer), else a packaged one',
@@ -175,7 +190,8 @@ export const SETTINGS = [
   {
     name: 'BACKUP_PASSPHRASE',
     section: 'Backup',
-    about: 'Encrypts backups, 10 characters or more; keep it on paper elsewhere: without it nothing comes back',
+    about:
+      'Encrypts backups, 10 characters or more; keep it on paper elsewhere: without it nothing comes back',
     fallback: '',
     secret: true,
     schema: z.string(),
@@ -233,6 +249,8 @@ export interface Config {
   retentionDays: number;
   minFreePercent: number;
   minFreeBytes: number;
+  /** as `ownSubnets` reads it */
+  ownSubnets: string;
   ffmpegPath: string | null;
   /** dir is absolute; null = no nightly backup */
   backup: { dir: string | null; keep: number };
@@ -295,6 +313,7 @@ export function makeConfig(env: Record<string, string | undefined>, demo: boolea
     retentionDays: values.RETENTION_DAYS,
     minFreePercent: values.MIN_FREE_PERCENT,
     minFreeBytes: values.MIN_FREE_GB * 1e9,
+    ownSubnets: values.OWN_SUBNETS,
     ffmpegPath: values.FFMPEG_PATH,
     backup: {
       dir: values.BACKUP_DIR === null ? null : path.resolve(values.BACKUP_DIR),

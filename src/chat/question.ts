@@ -22,7 +22,7 @@ const CHOOSING = /^(?:(?:chon|so|cai|cau|muc|lua chon|cam|camera|mat)\s+)*(\d{1,
 
 /** Whole commands that are nobody's name or figure: said to an open question for words they are not its answer. */
 const ANOTHER =
-  /^(?:tro giup|menu|help|quyen|nhat ky|nguoi|nhom|camera|anh tat ca|anh \d{1,4}|clip \d.*|camera (?:sua|tat|bat|xoa|them)(?: \d{1,4})?)$/;
+  /^(?:tro giup|menu|help|quyen|nhat ky|nguoi|nhom|camera|anh tat ca|anh \d{1,4}|clip \d.*|camera (?:sua|tat|bat|xoa|them)(?: \d{1,4})?|camera (?:tim|noi))$/;
 
 /**
  * Pure: "2", "chọn 2", "cam 2", the label itself, or a piece of the name in a numbered label choose from a menu;

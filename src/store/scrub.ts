@@ -13,6 +13,10 @@ export async function scrubMessage(
   const row = await db.inbox.findUnique({ where: { id: inboxId } });
   if (row?.payload.includes(needle))
     await db.inbox.update({ where: { id: inboxId }, data: { payload: clean(row.payload) } });
+  // an answer to a question stands in the note of what it meant, too
+  const notes = await db.effect.findMany({ where: { inboxId, result: { contains: needle } } });
+  for (const { name, result } of notes)
+    await db.effect.update({ where: { inboxId_name: { inboxId, name } }, data: { result: clean(result) } });
   const shown = await db.consoleMessage.findMany({
     where: { payload: { contains: needle } },
     orderBy: { id: 'desc' },

@@ -275,7 +275,9 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
       const job: ClipJob = {
         id: `job${jobs.size + 1}`,
         request,
-        stream: request.stream ?? (request.format === 'original' ? 'main' : (recorder.chatStreams.get(request.cameraId) ?? 'main')),
+        stream:
+          request.stream ??
+          (request.format === 'original' ? 'main' : (recorder.chatStreams.get(request.cameraId) ?? 'main')),
         state: 'running',
         progress: 0.5,
         parts: [],

@@ -1,0 +1,7 @@
+-- AlterTable
+ALTER TABLE "Camera" ADD COLUMN "serial" TEXT;
+ALTER TABLE "Camera" ADD COLUMN "mac" TEXT;
+ALTER TABLE "Camera" ADD COLUMN "make" TEXT;
+ALTER TABLE "Camera" ADD COLUMN "model" TEXT;
+ALTER TABLE "Camera" ADD COLUMN "endpoint" TEXT;
+ALTER TABLE "Camera" ADD COLUMN "onvifPort" INTEGER;
