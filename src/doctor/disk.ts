@@ -56,6 +56,12 @@ export interface FolderOptions {
 export async function checkFolder(options: FolderOptions): Promise<Finding> {
   const { check, called, folder, serviceUser, me, expectedBytes = 0 } = options;
   const stat = await fs.stat(folder).catch((error: NodeJS.ErrnoException) => error);
+  if (stat instanceof Error && (stat.code === 'EACCES' || stat.code === 'EPERM'))
+    return broken(
+      check,
+      `${called} ${folder}: tài khoản ${me.name} không được phép vào.`,
+      'Hãy chạy lại bằng tài khoản đang chạy Mắt Thần, hoặc: sudo npm run doctor',
+    );
   if (stat instanceof Error && stat.code !== 'ENOENT')
     return broken(
       check,
@@ -98,15 +104,21 @@ export async function checkFolder(options: FolderOptions): Promise<Finding> {
       `${called} ${folder}: ổ đĩa báo lỗi khi ghi.`,
       'Hãy kiểm tra dây cắm và thay ổ; chép ngay những gì cần giữ.',
     );
-  if (fault !== null)
+  const owner = await accountName((stat instanceof Error ? await fs.stat(at) : stat).uid);
+  if (fault !== null) {
+    const mine = serviceUser ?? me.name;
+    const chown = `sudo chown -R ${mine} '${at}'`;
     return broken(
       check,
-      `${called} ${folder}: tài khoản ${me.name} không ghi được.`,
-      `Hãy chạy: sudo chown -R ${serviceUser ?? me.name} '${at}'`,
+      `${called} ${folder}: tài khoản ${me.name} không ghi được (thư mục thuộc tài khoản ${owner}).`,
+      // whoever runs this may be the wrong account: taking the folder away from the right one would stop it
+      owner === mine
+        ? `Hãy chạy: chmod u+rwx '${at}'`
+        : `Nếu Mắt Thần vẫn chạy bằng tài khoản ${owner}, hãy chạy lại bằng tài khoản đó; nếu bằng ${mine}, hãy chạy: ${chown}`,
       { error: fault },
     );
+  }
   if (stat instanceof Error) return fine(check, `${called} ${folder}: chưa có, sẽ được tạo ở lần chạy đầu.`);
-  const owner = await accountName(stat.uid);
   if (serviceUser !== null && serviceUser !== owner && serviceUser !== 'root')
     return broken(
       check,

@@ -50,7 +50,7 @@ const shared = <T, I>(work: Promise<T>, instead: I): Promise<T | I> => work.catc
 
 /** Runs every check. Nothing that is broken stops the others, nothing is changed on the machine. Never throws. */
 export async function examine({ situation, ...options }: DoctorOptions): Promise<Section[]> {
-  const { config, folder, installed } = situation;
+  const { config, folder, installed, hidden } = situation;
   const { now = Date.now, onSection } = options;
   const me: Account = myself();
   const unit = options.unit === undefined ? await readUnit() : options.unit;
@@ -123,6 +123,7 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
     [
       'Dữ liệu',
       async () => {
+        if (hidden) return [unseen('databases', 'dữ liệu còn nguyên vẹn không')];
         const looks = await Promise.all([bot.done, recorder.done]);
         const some = looks.some((look) => look.exists);
         return looks.map((look) => judgeDatabase(look, broughtMigrations(look.name), some));
@@ -131,7 +132,9 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
     [
       'Dịch vụ',
       async () => [
-        ...judgeServices(await services, { installed, demo: config.demo, nowMs: now() }),
+        ...(hidden && (await services).recorder !== 'ours'
+          ? [unseen('running', 'Mắt Thần có đang chạy không')]
+          : judgeServices(await services, { installed, demo: config.demo, nowMs: now() })),
         await checkService({ folder, demo: config.demo, unit }),
       ],
     ],
@@ -152,6 +155,7 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
         const [running, known, names] = [await services, await recorder.soon, (await bot.soon).cameras ?? []];
         if (running.cameras !== null) return noneOr(judgeRunning(running.cameras, names, now()));
         const found = (await ffmpeg)?.found ?? null;
+        if (hidden) return [unseen('cameras', 'có những camera nào')];
         return tryAll(situation, known, names, found, AbortSignal.any([signal, camerasEnd]));
       },
     ],
@@ -187,6 +191,13 @@ const lateFinding = (check: string, what: string): Finding =>
     check,
     `${what}: chưa kiểm tra xong trong thời gian cho phép.`,
     'Hãy chạy lại npm run doctor khi máy bớt bận.',
+  );
+
+const unseen = (check: string, what: string): Finding =>
+  careful(
+    check,
+    `Không xem được ${what}, vì tài khoản này không được phép vào thư mục dữ liệu.`,
+    'Hãy chạy lại bằng tài khoản đang chạy Mắt Thần, hoặc: sudo npm run doctor',
   );
 
 const noneOr = (findings: Finding[]): Finding[] =>

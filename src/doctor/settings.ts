@@ -67,14 +67,14 @@ export function checkEnvLines(file: string): Finding[] {
 /** Who may read a file with keys. */
 function checkPrivate(file: string): Finding[] {
   if (process.platform === 'win32' || !fs.existsSync(file)) return [];
-  const { mode } = fs.statSync(file);
-  if ((mode & 0o077) === 0) return [];
+  const stat = fs.statSync(file);
+  if (!stat.isFile() || (stat.mode & 0o077) === 0) return [];
   return [
     careful(
       'env-private',
       `Tài khoản khác trên máy này đọc được khóa và token trong ${file}.`,
       `Hãy chạy: chmod 600 '${file}'`,
-      { mode: (mode & 0o777).toString(8) },
+      { mode: (stat.mode & 0o777).toString(8) },
     ),
   ];
 }

@@ -27,6 +27,8 @@ export interface Situation {
   config: Config;
   /** databases are there */
   installed: boolean;
+  /** this account may not look into the data folder */
+  hidden: boolean;
   /** never printed, whatever happens */
   secrets: string[];
 }
@@ -54,8 +56,18 @@ export function readSituation(folder: string, given: Env): Situation {
     ...{ folder, envFile, keyFile, bad, config },
     refused: mode.mode === 'refused' ? mode.sentence : null,
     installed: has(config.dataDir),
+    hidden: isHidden(config.dataDir),
     secrets: [...new Set(secrets.map((secret) => secret?.trim() ?? ''))].filter((text) => text.length >= 4),
   };
+}
+
+function isHidden(folder: string): boolean {
+  try {
+    fs.statSync(path.join(folder, 'recorder.db'));
+    return false;
+  } catch (error) {
+    return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
+  }
 }
 
 /** A `.env` that can't be read is looked at by the check of settings; here it is empty. */

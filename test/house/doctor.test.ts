@@ -1,4 +1,4 @@
-import { execFileSync, fork, spawn } from 'node:child_process';
+import { execFileSync, fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -672,6 +672,12 @@ async function run(args: string[], cwd: string, env: Env, file = program) {
   return { code, out, err };
 }
 
+/** Root, and somebody else may run the program (a clone in root's own home is closed to others). */
+const otherAccount =
+  process.getuid?.() === 0 &&
+  spawnSync(process.execPath, ['-e', `require('fs').accessSync(${JSON.stringify(program)})`], { uid: 65_534 })
+    .status === 0;
+
 describe('npm run doctor', () => {
   test('a healthy demo, whole', async () => {
     const product = await startProduct({ env: { TELEGRAM_API_ROOT: telegram.apiRoot } });
@@ -780,6 +786,28 @@ describe('npm run doctor', () => {
       out: expect.stringContaining('--json'),
     });
     expect(await run(['--help'], folder, {})).toMatchObject({ code: 0 });
+  });
+
+  test.runIf(otherAccount)('an account that may not look says so instead of calling it empty', async () => {
+    install();
+    fs.chmodSync(data, 0o700);
+    fs.chmodSync(folder, 0o755);
+    const child = spawn(process.execPath, [program], {
+      cwd: folder,
+      env: { PATH: process.env.PATH ?? '', DATA_DIR: data, DEMO: '0', TELEGRAM_API_ROOT: telegram.apiRoot },
+      ...{ uid: 65_534, gid: 65_534 },
+    });
+    let out = '';
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+      out += piece;
+    });
+    expect(await once(child, 'close')).toEqual([1, null]);
+    expect(out).toMatch(
+      /✗ Thư mục dữ liệu \S+: tài khoản \S+ không ghi được \(thư mục thuộc tài khoản root\)/,
+    );
+    expect(out).toContain('→ Nếu Mắt Thần vẫn chạy bằng tài khoản root, hãy chạy lại bằng tài khoản đó');
+    expect(out).toContain('! Không xem được Mắt Thần có đang chạy không');
+    expect(out).not.toContain('chưa chạy lần nào');
   });
 
   test('without packages and build it says so in words', async () => {
