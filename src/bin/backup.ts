@@ -31,11 +31,11 @@ const HOW = `Cách dùng:
   npm run backup -- --with-reports            kèm ảnh, video gốc của tin báo
   npm run backup -- --check <tệp>             kiểm tra một bản sao`;
 
-const megabytes = (bytes: number) =>
-  `${(bytes / 1e6).toLocaleString('vi-VN', { maximumFractionDigits: 1 })} MB`;
+const size = (bytes: number) =>
+  bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${Math.round(bytes / 1e6)} MB`;
 
-function report({ file, sizeBytes, manifest, removed, sameDisk }: BackedUp): void {
-  say(`Đã sao lưu và đọc lại kiểm tra: ${file} (${megabytes(sizeBytes)}).`);
+function report({ file, sizeBytes, manifest, removed, sameDisk }: BackedUp, hasKey: boolean): void {
+  say(`Đã sao lưu và đọc lại kiểm tra: ${file} (${size(sizeBytes)}).`);
   say('Có trong bản sao: camera, người, nhóm, ủng hộ, tin báo, nhật ký, mục lục hình, cài đặt và khóa.');
   say(
     manifest.withReports
@@ -46,6 +46,10 @@ function report({ file, sizeBytes, manifest, removed, sameDisk }: BackedUp): voi
   if (unusual.length > 0) say(`Không đưa vào vì không phải tệp thường hoặc quá lớn: ${unusual.join(', ')}.`);
   if (removed.length > 0) say(`Đã bỏ ${removed.length} bản cũ nhất.`);
   if (sameDisk) say('! Bản sao nằm cùng ổ với dữ liệu: hỏng ổ là mất cả hai. Hãy chép sang ổ khác hoặc USB.');
+  if (!hasKey)
+    say(
+      '! Không thấy SECRET_KEY nên địa chỉ camera trong bản sao không đọc được. Hãy chạy lệnh này trong thư mục có tệp .env.',
+    );
   say('Hãy giữ mật khẩu ở nơi khác: không có mật khẩu thì không ai mở được bản sao.');
 }
 
@@ -86,6 +90,7 @@ async function main(): Promise<void> {
       passphrase: has ? known : await askNewPassphrase(terminal),
       keep: values.to === undefined ? from.config.backup.keep : null,
     }),
+    from.config.secretKey !== '',
   );
 }
 
