@@ -15,8 +15,8 @@ import { projectRoot } from '../test/support/project-root.js';
 import { answers } from './answers.js';
 import { botKills } from './bot-kills.js';
 import { type Section, toMarkdown } from './figures.js';
-import { machine } from './processes.js';
 import { powerCuts } from './power-cuts.js';
+import { machine } from './processes.js';
 import { recorderKills } from './recorder-kills.js';
 import { recordingCost } from './recording-cost.js';
 

@@ -66,6 +66,10 @@ export const faketimeLibrary: string | null =
 export const faketime: Need = need('libfaketime', ['libfaketime'], () => faketimeLibrary !== null);
 
 /** Shows what a process asks of the file system. */
-export const strace: Need = need('strace', ['strace'], () => process.platform === 'linux' && runs('strace', ['-V']));
+export const strace: Need = need(
+  'strace',
+  ['strace'],
+  () => process.platform === 'linux' && runs('strace', ['-V']),
+);
 
 export const needs: readonly Need[] = [gst, chromium, recentFfmpeg, faketime, strace];

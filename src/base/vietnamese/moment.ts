@@ -33,7 +33,16 @@ import {
   UNCLEAR,
 } from './time-answer.js';
 import { type Item, restOf, timeItems } from './time-items.js';
-import { type Days, dayStart, daysOf, impossible, NOT_YET, nightDays, partHours, secondsOf } from './time-meaning.js';
+import {
+  type Days,
+  dayStart,
+  daysOf,
+  impossible,
+  NOT_YET,
+  nightDays,
+  partHours,
+  secondsOf,
+} from './time-meaning.js';
 import { rangeOf } from './time-range.js';
 
 export type { Choice };
