@@ -18,6 +18,10 @@ export function nearestSetting(name: string): string | null {
   return near !== undefined && Number.isFinite(near.far) ? near.name : null;
 }
 
+/** A key pasted alone on a line ends in "=" as well: only what looks like a setting's name is repeated. */
+const mayBeShown = (name: string) =>
+  name.length <= 30 && (/^[A-Z][A-Z_]*$/.test(name) || nearestSetting(name) !== null);
+
 /** Names that our own tools understand besides the table. */
 const OURS = /^(MAT_THAN_|TZ$|NODE_|HTTPS?_PROXY$|NO_PROXY$)/;
 
@@ -41,7 +45,8 @@ export function checkEnvLines(file: string): Finding[] {
     if (/^\s*(#|$)/.test(line)) return [];
     const name = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_ -]*?)\s*=/.exec(line)?.[1];
     const where = `dòng ${i + 1} của ${path.basename(file)}`;
-    if (name === undefined)
+    if (name !== undefined && (known.has(name) || OURS.test(name))) return [];
+    if (name === undefined || !mayBeShown(name))
       return [
         careful(
           'env-line',
@@ -49,7 +54,6 @@ export function checkEnvLines(file: string): Finding[] {
           'Mỗi dòng phải có dạng TÊN=giá trị; dòng ghi chú bắt đầu bằng dấu #.',
         ),
       ];
-    if (known.has(name) || OURS.test(name)) return [];
     const near = nearestSetting(name);
     return [
       careful(

@@ -639,7 +639,7 @@ describe('cameras, while the recorder is away', () => {
         ]);
         fs.appendFileSync(
           envFile(),
-          `TELEGRAM_BOT_TOKEN=48395748:${token}\nTELEGRAM_PROXY=http://u:${proxy}@127.0.0.1:${dead}\nPASWORD=${password}\n${token}\n`,
+          `TELEGRAM_BOT_TOKEN=48395748:${token}\nTELEGRAM_PROXY=http://u:${proxy}@127.0.0.1:${dead}\nPASWORD=${password}\n${token}\n${token}=\n${key}\n`,
         );
         const { text, json, situation } = await visit();
         const { recorderToken } = situation.config;
