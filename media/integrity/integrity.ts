@@ -7,7 +7,7 @@ import { CAMERA_ID } from '../recording/names.js';
 import type { DayHeads } from '../types.js';
 import { ChainFile, type Head, linesOf } from './chain.js';
 import { hashFile } from './hash.js';
-import { type Keys, openKeys, replaceFile } from './keys.js';
+import { KEYS_FILE, type Keys, openKeys, replaceFile } from './keys.js';
 import {
   CHAIN_FILE,
   type ChainHead,
@@ -92,6 +92,11 @@ export class Integrity {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
         log.warn({ err: error }, 'the chain heads kept can not be read');
+    }
+    if (await isNewDisk(root)) {
+      if (this.known.days !== null || Object.keys(this.known.chains).length > 0)
+        log.warn({ root }, 'nothing that was ever recorded is here: the chains begin anew');
+      this.known = { chains: {}, days: null };
     }
     this.days = new ChainFile(path.join(root, DAYS_FILE), daysGenesis(), this.known.days);
     await this.signer().catch((error) => log.error({ err: error }, 'no key to sign recordings with yet'));
@@ -336,6 +341,15 @@ export class Integrity {
   }
 
   private readonly seenClosed = new Set<string>();
+}
+
+/** Neither keys nor the days' chain nor any stream: another disk, or the first start. */
+async function isNewDisk(root: string): Promise<boolean> {
+  const names = await fs.readdir(root).catch((error) => (error.code === 'ENOENT' ? [] : [KEYS_FILE]));
+  if (names.includes(KEYS_FILE) || names.includes(DAYS_FILE)) return false;
+  const streams = names.flatMap((name) => [path.join(root, name, 'main'), path.join(root, name, 'sub')]);
+  const found = await Promise.all(streams.map((folder) => fs.stat(folder).catch(() => null)));
+  return found.every((one) => one === null);
 }
 
 /** The end of a Vietnamese day, epoch ms. */

@@ -97,7 +97,7 @@ async function check(args: string[], say: (line: string) => void): Promise<numbe
   const begunMs = performance.now();
   const report = await verifyRecordings({
     ...{ root, headsFile, content: values.content === true, nowMs: Date.now() },
-    workers: os.availableParallelism(),
+    workers: Math.max(2, os.availableParallelism()),
     ...(camera !== undefined && { camera }),
     ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),

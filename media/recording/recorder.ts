@@ -90,10 +90,10 @@ export class Recorder {
 
   /** Makes index and files agree, beside the recording. */
   private agree(lastRow: number, onRecovered: RecoveryDoors['onRecovered']): Promise<void> {
-    const { index, log, root } = this.options;
+    const { index, integrity, log, root } = this.options;
     const isOurs = (file: string) => this.openPaths().has(file);
     return recover(
-      { ...{ root, index, log, isOurs, onRecovered }, signal: this.stopping.signal },
+      { ...{ root, index, integrity, log, isOurs, onRecovered }, signal: this.stopping.signal },
       lastRow,
     ).then(
       (report) => log.info(report, 'index and files agree'),

@@ -4,6 +4,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeRecorderClient } from '../../media/client.js';
+import { verifyRecordings } from '../../media/integrity/verify.js';
 import { probeFile } from '../support/ffmpeg.js';
 import { TINY } from '../support/frame-clock.js';
 import { type RtspServer, startRtspServer } from '../support/rtsp-server.js';
@@ -103,6 +104,11 @@ describe.skipIf(process.platform === 'win32')('the recorder process', () => {
       expect((await filesIn(stand.config.recordingsDir)).some((file) => file.includes('.recording.'))).toBe(
         false,
       );
+      const problems: unknown[] = [];
+      const onProblem = (problem: unknown) => problems.push(problem);
+      const root = stand.config.recordingsDir;
+      await verifyRecordings({ root, content: true, workers: 2, nowMs: Date.now(), onProblem });
+      expect(problems).toEqual([]);
     }
   }, 90_000);
 
