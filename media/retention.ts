@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { type Clock, DAY_MS } from '../src/base/clock.js';
 import type { Log } from '../src/base/log.js';
 import { EDGE_MS } from './holds/cover.js';
@@ -255,7 +256,7 @@ export class Retention {
     if (known && (this.options.ready?.() ?? true)) {
       const days = await index.retentionDays();
       const daysOf = (cameraId: string) => days.get(cameraId) ?? this.options.retentionDays;
-      const cameras = [...(await index.recordedSince()).keys()];
+      const cameras = await index.recordedSince();
       await this.removeOld(cameras, daysOf);
       await this.boundKeeps();
       freed = await this.freeSpace(cameras, daysOf);
@@ -291,17 +292,23 @@ export class Retention {
     return this.options.holds.cover().held(cameraId, stream, { startMs, endMs }) !== null;
   }
 
-  /** The oldest closed recordings of a stream that nobody holds. Held stretches are stepped over, not read. */
+  /**
+   * The oldest closed recordings of a stream that nobody holds. Held stretches are stepped over, not read; between
+   * queries, which hold up this thread, the recording has its turn.
+   */
   private async oldestFree(
     cameraId: string,
     stream: StreamName,
+    sinceMs: number,
     limit: number,
     beforeMs = Number.MAX_SAFE_INTEGER,
   ): Promise<SegmentRow[]> {
     const { index, holds } = this.options;
     const found: SegmentRow[] = [];
-    let after = { startMs: 0, id: -1 };
+    const first = holds.cover().held(cameraId, stream, { startMs: sinceMs, endMs: sinceMs });
+    let after = { startMs: first !== null && first.startMs <= sinceMs ? first.endMs : 0, id: -1 };
     for (;;) {
+      await breathe();
       const page = await index.oldestOf(cameraId, stream, after, beforeMs, limit);
       const cover = holds.cover();
       let steppedTo: number | null = null;
@@ -320,12 +327,13 @@ export class Retention {
     }
   }
 
-  private async removeOld(cameras: string[], daysOf: (cameraId: string) => number): Promise<void> {
+  private async removeOld(cameras: Map<string, number>, daysOf: (cameraId: string) => number): Promise<void> {
     const behind: string[] = [];
-    for (const cameraId of cameras)
+    for (const [cameraId, sinceMs] of cameras)
       for (const stream of ['main', 'sub'] as const) {
         const beforeMs = this.options.trusted.now() - daysOf(cameraId) * DAY_MS;
-        const segments = await this.oldestFree(cameraId, stream, OLD_PER_ROUND + 1, beforeMs);
+        if (sinceMs >= beforeMs) continue;
+        const segments = await this.oldestFree(cameraId, stream, sinceMs, OLD_PER_ROUND + 1, beforeMs);
         const victims = this.choose(segments, daysOf, { freeBytes: 1, wantedBytes: 0 });
         await this.remove(victims.slice(0, OLD_PER_ROUND));
         if (victims.length > OLD_PER_ROUND) behind.push(cameraId);
@@ -353,12 +361,16 @@ export class Retention {
   }
 
   /** The oldest free recordings of all cameras, in order: as far as every stream's page reaches. */
-  private async oldestOfAll(cameras: string[], wallMs: number, keepNewestMs: number): Promise<SegmentRow[]> {
+  private async oldestOfAll(
+    cameras: Map<string, number>,
+    wallMs: number,
+    keepNewestMs: number,
+  ): Promise<SegmentRow[]> {
     const all: SegmentRow[] = [];
     let reachMs = Number.POSITIVE_INFINITY;
-    for (const cameraId of cameras)
+    for (const [cameraId, sinceMs] of cameras)
       for (const stream of ['main', 'sub'] as const) {
-        const page = await this.oldestFree(cameraId, stream, PAGE);
+        const page = await this.oldestFree(cameraId, stream, sinceMs, PAGE);
         const deletable = page.filter((one) => Math.abs(wallMs - one.endMs) >= keepNewestMs);
         all.push(...deletable);
         if (page.length === PAGE && deletable.length > 0) reachMs = Math.min(reachMs, page.at(-1)!.startMs);
@@ -368,7 +380,7 @@ export class Retention {
 
   /** Deletes the oldest, then drops keeps, until enough is free. Never a hold. */
   private async freeSpace(
-    cameras: string[],
+    cameras: Map<string, number>,
     daysOf: (cameraId: string) => number,
   ): Promise<'enough' | 'short' | 'nothing-left'> {
     const { clock } = this.options;
@@ -404,6 +416,7 @@ export class Retention {
     for (const { cameraId, stream, ...range } of holds.cover('keep').stretches()) {
       let after = { startMs: Math.max(0, range.startMs - KEEP_NEWEST_MS * 2), id: -1 };
       for (;;) {
+        await breathe();
         const page = await index.oldestOf(cameraId, stream, after, Number.MAX_SAFE_INTEGER, 500);
         for (const row of page) {
           const touches = row.startMs < range.endMs && row.endMs > range.startMs;
@@ -440,6 +453,8 @@ export class Retention {
     const gone: Victim[] = [];
     for (const victim of victims) {
       const { holds } = this.options;
+      await breathe();
+      // nothing is awaited between this look and the removal
       if (holds.fault !== null || this.isHeld(victim.segment)) continue;
       const removed = this.removeOne(victim);
       this.removing = removed;

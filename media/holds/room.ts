@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { RecorderIndex } from '../index/index.js';
 import type { Range } from '../types.js';
 import type { Cover } from './cover.js';
@@ -68,6 +69,7 @@ export class Room {
     const known = this.hours.get(hour);
     if (known !== undefined) return known;
     const endMs = (hour + 1) * HOUR_MS;
+    await breathe();
     const bytes = await this.index.bytesBegunIn({ startMs: hour * HOUR_MS, endMs });
     if (endMs < nowMs - SETTLED_MS) this.hours.set(hour, bytes);
     return bytes;

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Seal } from '../../src/base/seal.js';
 import type {
   CameraIdentity,
@@ -295,11 +296,13 @@ export class RecorderIndex {
     const startMs = Math.floor(range.startMs);
     const lastMs = await this.lastStart(cameraId, stream);
     const endMs = Math.min(Math.ceil(range.endMs), (lastMs ?? 0) + 1);
-    for (let at = startMs - LONGEST_SEGMENT_MS; at < endMs; at += SLICE_MS)
+    for (let at = startMs - LONGEST_SEGMENT_MS; at < endMs; at += SLICE_MS) {
+      await breathe();
       bytes += await this.sumBytes(
         '"cameraId" = ? AND "stream" = ? AND "startMs" >= ? AND "startMs" < ? AND "endMs" > ?',
         [cameraId, stream, at, Math.min(endMs, at + SLICE_MS), startMs],
       );
+    }
     return bytes;
   }
 
@@ -342,13 +345,13 @@ export class RecorderIndex {
          SELECT (SELECT min("cameraId") FROM "Segment" WHERE "cameraId" > "camera"."id")
          FROM "camera" WHERE "camera"."id" IS NOT NULL
        )
-       SELECT "id" AS "cameraId", (
+       SELECT "camera"."id" AS "cameraId", (
          SELECT min("startMs") FROM (
-           SELECT min("startMs") AS "startMs" FROM "Segment" WHERE "cameraId" = "id" AND "stream" = 'main'
+           SELECT min("startMs") AS "startMs" FROM "Segment" WHERE "cameraId" = "camera"."id" AND "stream" = 'main'
            UNION ALL
-           SELECT min("startMs") FROM "Segment" WHERE "cameraId" = "id" AND "stream" = 'sub'
+           SELECT min("startMs") FROM "Segment" WHERE "cameraId" = "camera"."id" AND "stream" = 'sub'
          )
-       ) AS "sinceMs" FROM "camera" WHERE "id" IS NOT NULL`,
+       ) AS "sinceMs" FROM "camera" WHERE "camera"."id" IS NOT NULL`,
     );
     return new Map(rows.map((row) => [row.cameraId, Number(row.sinceMs)]));
   }

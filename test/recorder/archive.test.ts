@@ -224,6 +224,21 @@ describe('retention', () => {
 });
 
 describe('the index', () => {
+  it('knows of each camera since when it is recorded', async () => {
+    const { index, row } = await archive();
+    expect(await index.recordedSince()).toEqual(new Map());
+    await index.addSegment(row(NOW + 5000, { stream: 'sub', path: 'a' }));
+    await index.addSegment(row(NOW + 9000, { path: 'b' }));
+    await index.addSegment(row(NOW, { cameraId: 'cam2', path: 'c' }));
+    expect(await index.recordedSince()).toEqual(
+      new Map([
+        ['cam1', NOW + 5000],
+        ['cam2', NOW],
+      ]),
+    );
+    await index.close();
+  });
+
   it('keeps its settings on its one connection and numbers events without holes', async () => {
     const { index, row } = await archive();
     for (let n = 1; n <= 5; n++) {
