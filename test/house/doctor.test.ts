@@ -452,7 +452,7 @@ describe('settings', () => {
 
 describe('ports', () => {
   test('somebody else’s program is named', async () => {
-    const server = net.createServer().listen(0, '127.0.0.1');
+    const server = net.createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const seen = await visit({ PORT: String(port) });
