@@ -508,6 +508,42 @@ describe('recording', () => {
     await index.close();
   });
 
+  it('that goes for space has the record of its deletion', async () => {
+    const key = makeKey();
+    const oldMs = Date.now() - 40 * DAY_MS;
+    const one = await archive({ key, nowMs: oldMs });
+    await migrate(one.place);
+    const startMs = oldMs + 3_600_000;
+    const file = await one.write(startMs, film);
+    const hashed = await hashFile(one.at(file));
+    await one.integrity.recordSegment({
+      path: file,
+      startMs,
+      endMs: startMs + 4000,
+      ...hashed,
+      how: 'written',
+    });
+    await one.integrity.stop();
+    const readDisk = async () => {
+      const there = (await filesIn(one.root)).includes(file);
+      return { freeBytes: there ? 500_000 : 900_000, totalBytes: 1_000_000 };
+    };
+    const stand = await startStand({ readDisk }, { secretKey: key, minFreeBytes: 800_000 }, one.place);
+    await stand.service.recorder.recovered;
+    await until('the retention took it', async () => {
+      await stand.service.retention.run();
+      return !(await filesIn(one.root)).includes(file);
+    });
+    await stand.service.stop();
+    const records = (await one.lines(`${file.split('/').slice(0, 3).join('/')}/chain.jsonl`)).map(readRecord);
+    expect(records).toMatchObject([
+      { kind: 'segment', path: file, sha256: hashed.sha256 },
+      { kind: 'deleted', path: file, sha256: hashed.sha256, reason: 'space' },
+    ]);
+    const { problems } = await one.check({ content: true });
+    expect(problems).toEqual([]);
+  }, 60_000);
+
   it('of the real service is in the chain file by file, over the API, after a restart, and on a copied disk', async () => {
     const stand = await startStand({ segmentMs: 2000 });
     try {
