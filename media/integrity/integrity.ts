@@ -74,6 +74,7 @@ export class Integrity {
   private closing: Promise<unknown> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
   private savedMs = 0;
+  private complained = false;
   private dirty = false;
   private busy: Promise<void> = Promise.resolve();
   /** a chain's text, asked again and again while a folder is walked */
@@ -117,10 +118,21 @@ export class Integrity {
   }
 
   private async tick(): Promise<void> {
-    const { clock, log } = this.options;
+    const { clock } = this.options;
     await this.flush();
     if (clock.now() - this.savedMs >= HEADS_EVERY_MS || clock.now() < this.savedMs) await this.saveHeads();
-    await this.closeDays().catch((error) => log.error({ err: error }, 'a day could not be closed'));
+    await this.closeDays().then(
+      () => {
+        if (this.owed.length === 0) this.complained = false;
+      },
+      (error) => this.complain(error, 'a day could not be closed'),
+    );
+  }
+
+  /** Says once what is tried again and again. */
+  private complain(error: unknown, message: string): void {
+    if (!this.complained) this.options.log.error({ err: error, owed: this.owed.length }, message);
+    this.complained = true;
   }
 
   private async signer(): Promise<Keys> {
@@ -157,7 +169,10 @@ export class Integrity {
 
   /** Records that a file is about to be deleted, with the hash it was recorded with; once. Call it before the file goes. */
   async recordDeletion(facts: Omit<DeletionFacts, 'sha256'>): Promise<void> {
-    const last = await this.lastRecordOf(facts.path).catch(() => null);
+    const owed = this.owed
+      .map((one) => one.facts)
+      .filter((one) => one.kind !== 'day' && one.path === facts.path);
+    const last = owed.at(-1) ?? (await this.lastRecordOf(facts.path).catch(() => null));
     if (last?.kind === 'deleted') return;
     const { path, startMs, endMs, sizeBytes, reason } = facts;
     const hash = last?.kind === 'segment' ? last.sha256 : null;
@@ -225,7 +240,7 @@ export class Integrity {
       try {
         await this.append(facts, id);
       } catch (error) {
-        this.options.log.error({ err: error, owed: this.owed.length }, 'the chains still take no record');
+        this.complain(error, 'the chains still take no record');
         return;
       }
       this.owed.shift();

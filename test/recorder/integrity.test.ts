@@ -183,10 +183,16 @@ describe('a chain', () => {
     await fs.mkdir(one.at(one.chain), { recursive: true });
     await one.put(0);
     await one.put(1);
+    await one.remove(await one.put(2));
     await fs.rmdir(one.at(one.chain));
     expect((await one.check()).kinds).toEqual(['unknown-file', 'unknown-file']);
     await one.integrity.stop();
-    expect((await one.check({ content: true })).problems).toEqual([]);
+    const { report, problems } = await one.check({ content: true });
+    expect(problems).toEqual([]);
+    expect(report).toMatchObject({ segments: 3, deleted: 1, files: 2 });
+    const [segment, , , deleted] = [...(await one.lines())].map((line) => readRecord(line)!);
+    expect(segment!.kind).toBe('segment');
+    expect(deleted).toMatchObject({ kind: 'deleted', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
   });
 });
 
