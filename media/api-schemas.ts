@@ -89,7 +89,7 @@ export const foundDevice = z.object({
   endpoint: z.string().nullable(),
   cameraIds: z.array(z.string()),
 });
-const HOST = /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[?[0-9a-f:]+\]?)$/i;
+const HOST = /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|[0-9a-f:]+)$/i;
 export const onvifLogin = z.strictObject({
   host: z.string().regex(HOST, 'a host name or an IP address'),
   port: z.number().int().min(1).max(65535).optional(),

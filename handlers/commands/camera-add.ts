@@ -86,7 +86,10 @@ export async function addCameraTask(house: House, talk: Talk, task: AddTask): Pr
   if (url === null && task.device !== null) return addNamedDevice(house, talk, task, task.device);
   const lead = task.number === null ? '' : `${task.number} `;
   if (url === null && task.name === null)
-    return talk.askWords('Camera mới tên là gì ạ? Ví dụ: Ngã ba chợ', `camera thêm ${lead}`.trim());
+    return talk.askWords(
+      'Camera mới tên là gì ạ? Ví dụ: Ngã ba chợ\n(Để em tìm trong mạng thì gõ: camera tìm. Camera ở xa, chưa biết nối cách nào thì gõ: camera nối)',
+      `camera thêm ${lead}`.trim(),
+    );
   if (url === null)
     return talk.askWords(
       `Gửi em địa chỉ của camera “${task.name}”, thường như:\nrtsp://tên:mật-khẩu@192.168.1.20:554/…\nhoặc chỉ cần hãng và IP (đầu ghi thì thêm kênh), như: hikvision 192.168.1.20 kênh 2\nEm sẽ thử xem có hình không trước khi lưu. Chưa biết IP thì gõ: camera tìm`,

@@ -37,7 +37,11 @@ export const isRecognizable = (identity: CameraIdentity | null): identity is Cam
 
 /** MACs by IP address of the neighbours this machine has just spoken to; empty where the system has no such table. */
 export async function neighbours(): Promise<Map<string, string>> {
-  const table = await readFile('/proc/net/arp', 'utf8').catch(() => '');
+  return readNeighbours(await readFile('/proc/net/arp', 'utf8').catch(() => ''));
+}
+
+/** Reads Linux's /proc/net/arp; entries that were never answered (flags 0x0) are left out. */
+export function readNeighbours(table: string): Map<string, string> {
   const rows = table
     .split('\n')
     .slice(1)

@@ -101,7 +101,9 @@ export class MovedCameras {
     const subnets = this.options.subnets();
     const sought = due.flatMap((row) => soughtOf(row, subnets));
     if (sought.length === 0) return;
-    await this.search(sought, subnets);
+    const there = await Promise.all(sought.map((one) => this.isStillThere(one)));
+    const gone = sought.filter((_one, i) => !there[i]);
+    if (gone.length > 0) await this.search(gone, subnets);
     for (const { row } of sought) {
       const count = (this.looks.get(row.id)?.count ?? 0) + 1;
       this.looks.set(row.id, { count, nextMs: performance.now() + lookWait(count) });
@@ -135,14 +137,16 @@ export class MovedCameras {
   private async visit(host: string, ports: number[], missing: Sought[]): Promise<void> {
     for (const port of ports) {
       if (!(await (this.options.opens ?? opens)(host, port))) continue;
-      // having spoken to it the machine knows its MAC, when it is on the same wire
-      const mac = (await neighbours()).get(host) ?? null;
-      for (const onvifPort of new Set(missing.map(({ identity }) => identity.onvifPort))) {
-        const endpoint = onvifPort === null ? null : await askEndpoint(host, onvifPort);
-        await this.offer(missing, { host, onvifPort, mac, endpoint });
-      }
+      for (const onvifPort of new Set(missing.map(({ identity }) => identity.onvifPort)))
+        await this.offer(missing, await lookAt(host, onvifPort));
       return;
     }
+  }
+
+  /** The device itself still answers at its address: then it has not moved, whatever it says to the login. */
+  private async isStillThere({ from, port, identity }: Sought): Promise<boolean> {
+    if (!(await (this.options.opens ?? opens)(from, port))) return false;
+    return isSameDevice(identity, await lookAt(from, identity.onvifPort));
   }
 
   private async offer(sought: Sought[], seen: Seen): Promise<void> {
@@ -191,6 +195,13 @@ export class MovedCameras {
       });
     }
   }
+}
+
+/** What a device that was just spoken to tells everybody; its MAC is known when it is on the same wire. */
+async function lookAt(host: string, onvifPort: number | null): Promise<Seen> {
+  const mac = (await neighbours()).get(host) ?? null;
+  const endpoint = onvifPort === null ? null : await askEndpoint(host, onvifPort);
+  return { host, onvifPort, mac, endpoint };
 }
 
 const NOTHING: CameraIdentity = {

@@ -160,13 +160,41 @@ it('without identity, with an address elsewhere or a name, nothing is probed', a
   for (const id of ['plain', 'serial-only', 'far', 'named']) await cameraIs(made.client, id, 'down');
   // one that may be looked for is, in the same rounds in which the others are left alone
   await add('near', '127.0.0.3', identity);
-  await until('a look', () => seen.tried.length >= 14, 20_000);
-  expect(new Set(seen.tried).size).toBe(14);
+  // its own address first, then all of the net's 14
+  await until('a look', () => seen.tried.length >= 15, 20_000);
+  expect([seen.tried[0], new Set(seen.tried).size]).toEqual(['127.0.0.3', 14]);
   await made.client.removeCamera('near');
   const before = seen.tried.length;
   await made.client.addCamera({ id: 'again', name: 'x', url: `rtsp://a:b@127.0.0.4:${port}/x`, identity });
-  await until('another look', () => seen.tried.length >= before + 14, 20_000);
-  expect(seen.tried.length).toBe(before + 14);
+  await until('another look', () => seen.tried.length >= before + 15, 20_000);
+  expect(seen.tried.length).toBe(before + 15);
+}, 60_000);
+
+it('one whose password was changed has not moved: nothing is searched', async () => {
+  const rtsp = await rtspAt('127.0.0.4');
+  const device = await deviceAt('127.0.0.4', 0, rtsp.port);
+  const { seen, opening } = watched();
+  const made = await stand({
+    lostMs: 500,
+    everyMs: 100,
+    discovery: { targets: [], waitMs: 50 },
+    opens: opening,
+  });
+  const identity = await identityOf(made, device);
+  const url = rtsp.url(PATH, { password: 'cu-roi' });
+  await made.client.addCamera({ id: 'cam1', name: 'Cổng chợ', url, identity: { ...identity, mac: null } });
+  await cameraIs(made.client, 'cam1', 'down');
+  const endpoints = () => device.seen.filter((one) => one === 'GetEndpointReference').length;
+  const before = endpoints();
+  await until('it was looked at', () => endpoints() > before, 20_000);
+  const reached = device.seen.length;
+  // the next one that is lost is searched for in a later round: by then a search for the first would have begun
+  const other = { ...identity, mac: '44:19:b6:00:00:09', endpoint: null };
+  const gone = `rtsp://a:b@127.0.0.5:${rtsp.port}/x`;
+  await made.client.addCamera({ id: 'cam2', name: 'x', url: gone, identity: other });
+  await until('a search', () => seen.tried.includes('127.0.0.62'), 20_000);
+  expect(seen.tried.slice(0, 2)).toEqual(['127.0.0.4', '127.0.0.5']);
+  expect(device.seen.slice(reached).filter((one) => one.endsWith('+login'))).toEqual([]);
 }, 60_000);
 
 it('looks again every 30 s for some minutes, then ever more rarely', () => {

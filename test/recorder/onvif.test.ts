@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { RecorderIndex } from '../../media/index/index.js';
 import { addressAt, describeDevice } from '../../media/onvif/describe.js';
 import { discover, readAnswer } from '../../media/onvif/discovery.js';
-import { isSameDevice, readEndpoint, readMac } from '../../media/onvif/identity.js';
+import { isSameDevice, readEndpoint, readMac, readNeighbours } from '../../media/onvif/identity.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
 import { hostsOf, inSubnets, isPrivateAddress, ownSubnets, readSubnet } from '../../src/base/subnets.js';
 import {
@@ -200,6 +200,13 @@ describe('identity', () => {
     expect(isSameDevice(kept, { mac: m1, endpoint: 'e1' })).toBe(true);
     expect(isSameDevice({ ...kept, endpoint: null }, { mac: null, endpoint: null })).toBe(false);
     expect(readMac('44-19-B6-00-00-01')).toBe(m1);
+    const table = `IP address       HW type     Flags       HW address            Mask     Device
+192.168.1.1      0x1         0x2         44:19:B6:00:00:01     *        eth0
+192.168.1.9      0x1         0x0         00:00:00:00:00:00     *        eth0
+192.168.1.10     0x1         0x0         44:19:b6:00:00:02     *        eth0
+`;
+    expect([...readNeighbours(table)]).toEqual([['192.168.1.1', m1]]);
+    expect(readNeighbours('').size).toBe(0);
     expect([readMac('000000000000'), readMac('xyz'), readEndpoint('urn:x')]).toEqual([null, null, null]);
   });
 });
