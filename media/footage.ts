@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { WorldError } from '../src/base/errors.js';
 import type { SegmentInfo } from './clip.js';
-import { coverageOf } from './coverage.js';
+import { coverageOf, SEAM_MS } from './coverage.js';
 import type { Holds } from './holds/holds.js';
 import type { RecorderIndex } from './index/index.js';
 import type { Recorder } from './recording/recorder.js';
@@ -44,8 +44,10 @@ export class Footage {
 
   /** What is recorded of the range and what is missing, with causes. */
   async coverage(cameraId: string, stream: StreamName, asked: Range): Promise<Coverage> {
-    const [segments, gaps, deletions, clockSteps] = await Promise.all([
-      this.segments(cameraId, stream, asked),
+    // Memory first: a file that closes in between is then seen twice, never missed.
+    const live = this.recorder.liveSegments(cameraId, stream);
+    const [closed, gaps, deletions, clockSteps] = await Promise.all([
+      this.index.recordedIn(cameraId, stream, asked, SEAM_MS),
       this.index.gapsIn(cameraId, stream, asked),
       this.index.deletionsIn(cameraId, stream, asked),
       this.index.clockStepsIn(asked),
@@ -55,6 +57,9 @@ export class Footage {
     // While it records, what is not written yet is not missing.
     const untilMs = recorder?.status.state === 'recording' ? Math.min(now, recorder.newestMs ?? now) : now;
     const held = this.holds.heldIn(cameraId, stream, asked);
+    const segments = [...closed, ...live].filter(
+      (one) => one.endMs > asked.startMs && one.startMs < asked.endMs,
+    );
     return coverageOf({ cameraId, stream, asked, segments, gaps, deletions, clockSteps, held, untilMs });
   }
 

@@ -1,7 +1,5 @@
+import { SEAM_MS } from './coverage.js';
 import type { Range } from './types.js';
-
-/** Files that overlap by less lie one behind the other. */
-const SEAM_MS = 500;
 
 /**
  * Splits segments into lines in which none overlaps another. More than one where the clock of the machine was set back:
