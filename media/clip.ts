@@ -114,6 +114,12 @@ export async function loadSegments(
   return loaded;
 }
 
+/** Must the pictures of this file be changed for a chat? One that can't be read needs nothing. */
+export async function needsTranscoding(segment: SegmentInfo): Promise<boolean> {
+  const [loaded] = await loadSegments([segment]);
+  return loaded !== undefined && mustTranscode(loaded.init, 'chat');
+}
+
 const mustTranscode = (init: StreamInit, format: ClipFormat) => format === 'chat' && !isPlainH264(init.codec);
 
 /** Parts as they will be delivered: footage that is transcoded is cut by time, not by its recorded size. */

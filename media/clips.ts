@@ -6,10 +6,10 @@ import PQueue from 'p-queue';
 import { WorldError } from '../src/base/errors.js';
 import type { Ffmpeg } from '../src/base/ffmpeg.js';
 import type { Log } from '../src/base/log.js';
-import { type MadeClip, type MadePart, makeClip } from './clip.js';
+import { type MadeClip, type MadePart, makeClip, needsTranscoding, type SegmentInfo } from './clip.js';
 import type { Footage } from './footage.js';
 import type { Recorder } from './recording/recorder.js';
-import type { ClipJob, ClipRequest } from './types.js';
+import type { ClipJob, ClipRequest, Range, StreamName } from './types.js';
 
 export interface ClipsOptions {
   /** folder of finished clips; emptied at start */
@@ -77,10 +77,12 @@ export class Clips {
     if (startMs > Date.now() || endMs > Date.now() + LATEST_AHEAD_MS)
       throw new WorldError('invalid', 'a clip can not begin in the future');
     await this.options.footage.mustExist(cameraId);
+    const stream = request.stream ?? 'main';
     const running = [...this.jobs.values()].filter((job) => job.endedMs === null).length;
     if (running >= MOST_JOBS) throw new WorldError('rate-limited', 'too many clips are being made');
     const view: ClipJob = {
-      ...{ id: randomUUID(), request, state: 'waiting', progress: 0, parts: [], gaps: [], error: null },
+      ...{ id: randomUUID(), request, stream, state: 'waiting', progress: 0 },
+      ...{ parts: [], gaps: [], error: null },
     };
     const job: Job = {
       view,
@@ -188,21 +190,18 @@ export class Clips {
   private async run(job: Job): Promise<void> {
     const { signal } = job.abort;
     const { request, id } = job.view;
-    const stream = request.stream ?? 'main';
     const folder = path.join(this.options.folder, id);
     try {
-      await this.options.footage.untilRecorded(
-        ...([request.cameraId, stream, request.endMs] as const),
-        Math.max(0, request.endMs - Date.now()) + ARRIVAL_MS,
-        signal,
-      );
-      const made = await (await this.queueFor(request)).add(async () => {
+      await this.untilRecorded(request, request.stream ?? 'main', signal);
+      const stream = await this.chooseStream(request, signal);
+      if (stream !== job.view.stream) this.set(job, { stream });
+      const made = await (await this.queueFor(request, stream)).add(async () => {
         if (signal.aborted) throw new WorldError('cancelled', 'the clip was cancelled');
         this.set(job, { state: 'running' });
         await fs.mkdir(folder, { recursive: true });
         return this.make(job, folder);
       });
-      const { gaps } = await this.options.footage.coverage(request.cameraId, stream, request);
+      const { gaps } = await this.options.footage.coverage(request.cameraId, job.view.stream, request);
       const gapsKnown = made!.gaps.length === 0 ? [] : gaps;
       job.made = made!.parts;
       job.endedMs = Date.now();
@@ -211,12 +210,34 @@ export class Clips {
     } catch (error) {
       await fs.rm(folder, { recursive: true, force: true }).catch(() => {});
       job.endedMs = Date.now();
-      await this.tellFailure(job, error, stream);
+      await this.tellFailure(job, error, job.view.stream);
     }
   }
 
+  private untilRecorded(request: ClipRequest, stream: StreamName, signal: AbortSignal): Promise<void> {
+    const { cameraId, endMs } = request;
+    const limitMs = Math.max(0, endMs - Date.now()) + ARRIVAL_MS;
+    return this.options.footage.untilRecorded(cameraId, stream, endMs, limitMs, signal);
+  }
+
+  /**
+   * A chat clip whose main stream would have to be transcoded, or has nothing, comes from the sub stream when that can
+   * be copied and lacks nothing that the main one has; otherwise what is missing counts more than what is slow.
+   */
+  private async chooseStream(request: ClipRequest, signal: AbortSignal): Promise<StreamName> {
+    const { cameraId, format = 'chat' } = request;
+    const { footage, recorder } = this.options;
+    if (request.stream !== undefined || format !== 'chat') return request.stream ?? 'main';
+    const main = await footage.segments(cameraId, 'main', request);
+    if (main.length > 0 && !(await someNeedTranscoding(main))) return 'main';
+    if (recorder.stream(cameraId, 'sub') !== null) await this.untilRecorded(request, 'sub', signal);
+    const sub = await footage.segments(cameraId, 'sub', request);
+    if (sub.length === 0 || lacks(sub, main, request) || (await someNeedTranscoding(sub))) return 'main';
+    return 'sub';
+  }
+
   /** Pictures that must be changed wait for each other, copies don't wait for them. */
-  private async queueFor({ cameraId, format, stream = 'main' }: ClipRequest): Promise<PQueue> {
+  private async queueFor({ cameraId, format }: ClipRequest, stream: StreamName): Promise<PQueue> {
     if (format === 'original') return this.copies;
     const codec = this.options.recorder.stream(cameraId, stream)?.streamInfo?.codec;
     return codec === undefined || codec.startsWith('avc1') ? this.copies : this.transcodes;
@@ -224,7 +245,8 @@ export class Clips {
 
   private async make(job: Job, folder: string): Promise<MadeClip> {
     const { request } = job.view;
-    const { cameraId, stream = 'main', startMs, endMs, format = 'chat', maxBytes } = request;
+    const { cameraId, startMs, endMs, format = 'chat', maxBytes } = request;
+    const { stream } = job.view;
     for (let tries = 1; ; tries++) {
       try {
         return await makeClip({
@@ -273,6 +295,26 @@ export class Clips {
     for (const [id, job] of this.jobs)
       if (job.endedMs !== null && now - job.endedMs > keepMs) await this.remove(id).catch(() => {});
   }
+}
+
+/** A stream that begins later or breaks off earlier by less than this lacks nothing worth a transcode, ms. */
+const LACK_MS = 1000;
+
+/** Is there a stretch of the range that `whole` has and `part` has not? */
+function lacks(part: Range[], whole: Range[], { startMs, endMs }: Range): boolean {
+  const ascending = [...part].sort((a, b) => a.startMs - b.startMs);
+  return whole.some((one) => {
+    let at = Math.max(one.startMs, startMs);
+    const until = Math.min(one.endMs, endMs);
+    for (const piece of ascending) if (piece.startMs <= at + LACK_MS && piece.endMs > at) at = piece.endMs;
+    return until - at > LACK_MS;
+  });
+}
+
+/** Are there pictures that a chat can't show as they are? Told by the first and the last file. */
+async function someNeedTranscoding(segments: SegmentInfo[]): Promise<boolean> {
+  const ends = [segments[0]!, segments.at(-1)!];
+  return (await Promise.all(ends.map(needsTranscoding))).some((needs) => needs);
 }
 
 const isWithin = (folder: string, inside: string) => {

@@ -16,7 +16,13 @@ interface Args {
   camera: Camera;
   startMs: number;
   endMs: number;
+  /** the recorded pictures as they are, as a file */
+  original: boolean;
 }
+
+/** At the end of a wish: the original, please. */
+const ORIGINAL = 'bản gốc';
+const ORIGINAL_SAID = /[\s,]*(?:lấy |lay |cho |xin )?(?:bản|ban|tệp|tep|file|video) (?:gốc|goc)[\s.!]*$/iu;
 
 /** Room for what a platform counts beside the file itself. */
 const FILE_SHARE = 0.98;
@@ -45,7 +51,9 @@ export const clipCommand = (house: House) =>
     may: MAY.clip,
     inGroups: true,
     section: 'xem',
-    async read(words, talk) {
+    async read(said, talk) {
+      const words = said.normalize('NFC').replace(ORIGINAL_SAID, '');
+      const original = words.length < said.normalize('NFC').length;
       const span = readSpan(words, {
         nowMs: talk.nowMs,
         clipSeconds: house.settings.clipSeconds,
@@ -65,8 +73,8 @@ export const clipCommand = (house: House) =>
       const only = asked.kind === 'cameras' ? asked.cameras[0] : undefined;
       const settled = span.kind === 'span' || span.kind === 'moment';
       if (settled && asked.kind === 'cameras' && asked.cameras.length === 1 && only !== undefined)
-        return { kind: 'args', args: { camera: only, startMs: span.startMs, endMs: span.endMs } };
-      return { kind: 'answer', reply: (here) => askRest(here, asked, span, words) };
+        return { kind: 'args', args: { camera: only, startMs: span.startMs, endMs: span.endMs, original } };
+      return { kind: 'answer', reply: (here) => askRest(here, asked, span, words, original) };
     },
     run: (talk, args) => clip(house, talk, args),
   });
@@ -80,8 +88,15 @@ function timeWords(words: string, rest: string): string {
 }
 
 /** Asks for what is missing or unclear: first the camera, then the time. */
-async function askRest(talk: Talk, asked: Asked, span: SpanReading, words: string): Promise<void> {
-  const time = span.kind === 'none' ? '' : ` ${timeWords(words, span.rest)}`;
+async function askRest(
+  talk: Talk,
+  asked: Asked,
+  span: SpanReading,
+  words: string,
+  original: boolean,
+): Promise<void> {
+  const asOriginal = original ? ` ${ORIGINAL}` : '';
+  const time = `${span.kind === 'none' ? '' : ` ${timeWords(words, span.rest)}`}${asOriginal}`;
   if (asked.kind === 'beyond') return refuseBeyond(talk, asked.cameras, 'clip');
   if (asked.kind === 'ambiguous' || asked.kind === 'unknown')
     return askWhichCamera(talk, asked, (camera) => `clip ${camera}${time}`);
@@ -104,7 +119,10 @@ async function askRest(talk: Talk, asked: Asked, span: SpanReading, words: strin
     if (span.choices.length === 0) throw new PersonError(span.question);
     await talk.ask(
       span.question,
-      span.choices.map((choice) => ({ label: choice.label, says: `clip ${only.number} ${choice.says}` })),
+      span.choices.map((choice) => ({
+        label: choice.label,
+        says: `clip ${only.number} ${choice.says}${asOriginal}`,
+      })),
     );
     return;
   }
@@ -126,11 +144,11 @@ async function askRest(talk: Talk, asked: Asked, span: SpanReading, words: strin
   );
 }
 
-async function clip(house: House, talk: Talk, { camera, startMs, endMs }: Args): Promise<void> {
+async function clip(house: House, talk: Talk, { camera, startMs, endMs, original }: Args): Promise<void> {
   const place = footagePlace(talk);
   const note = (result: string, detail: string | null = null) =>
     log(talk, [{ action: 'clip', cameraId: camera.id, startMs, endMs, result, place, detail }]);
-  const echo = `Em đang lấy clip camera ${labelOf(camera)}:\n${sayRange(startMs, endMs)}`;
+  const echo = `Em đang lấy ${original ? ORIGINAL : 'clip'} camera ${labelOf(camera)}:\n${sayRange(startMs, endMs)}`;
   const here = mayShowHere(talk.speaker.role, talk.group);
   if (here) await talk.progress(`${echo}…`);
   else if (!(await privately(talk, `${echo}.`))) return note('no-private-chat');
@@ -149,7 +167,7 @@ async function clip(house: House, talk: Talk, { camera, startMs, endMs }: Args):
   };
   const job = await house.recorder
     .clip(
-      { ...request, format: 'chat', ...(maxBytes > 0 ? { maxBytes } : {}) },
+      { ...request, format: original ? 'original' : 'chat', ...(maxBytes > 0 ? { maxBytes } : {}) },
       { onProgress, signal: talk.signal },
     )
     .catch((error: unknown) => {
@@ -167,14 +185,20 @@ async function clip(house: House, talk: Talk, { camera, startMs, endMs }: Args):
     const fileName = `camera-${camera.number}${job.parts.length > 1 ? `-${part.index + 1}` : ''}.mp4`;
     const path = await talk.spool(fileName);
     const { sizeBytes } = await house.recorder.savePart(job.id, part.index, path);
-    delivered = await deliver(talk, {
-      kind: 'video',
-      file: { path, sizeBytes, fileName },
-      caption: captionOf(camera, { startMs, endMs }, job, part.index),
-      width: part.width,
-      height: part.height,
-      durationMs: part.durationMs,
-    });
+    const file = { path, sizeBytes, fileName };
+    const caption = captionOf(camera, { startMs, endMs }, job, part.index);
+    const { width, height, durationMs } = part;
+    const last = part.index === job.parts.length - 1;
+    delivered = await deliver(
+      talk,
+      original
+        ? // As a file: what is sent as a video is made smaller on its way, and not every phone plays H.265.
+          { kind: 'document', file, caption: `${caption}\n${ORIGINAL_WORDS}` }
+        : {
+            ...{ kind: 'video', file, caption, width, height, durationMs },
+            ...(job.stream === 'sub' && last && { buttons: originalButton(camera, startMs, endMs) }),
+          },
+    );
   }
   if (job.parts.length > 1) await sendLink(house, talk, camera, request);
   await note(
@@ -182,6 +206,15 @@ async function clip(house: House, talk: Talk, { camera, startMs, endMs }: Args):
     job.gaps.length === 0 ? null : `thiếu ${job.gaps.length} đoạn`,
   );
 }
+
+const ORIGINAL_WORDS = 'Bản gốc, đúng như camera ghi. Nếu điện thoại không mở được, anh/chị xem bằng VLC.';
+const PREVIEW_WORDS = 'Đây là hình nhỏ (luồng phụ) để xem nhanh; cần nét hơn, bấm Bản gốc.';
+
+/** Asks for the same seconds once more, in full. */
+const originalButton = (camera: Camera, startMs: number, endMs: number) => {
+  const range = sayRange(Math.floor(startMs / 1000) * 1000, Math.ceil(endMs / 1000) * 1000);
+  return [[{ label: 'Bản gốc', says: `clip ${camera.number} ${range} ${ORIGINAL}` }]];
+};
 
 /** Less than a second at the very ends of what was asked is no gap worth words. */
 const isBrim = (gap: { startMs: number; endMs: number }, asked: { startMs: number; endMs: number }) =>
@@ -191,7 +224,7 @@ const isBrim = (gap: { startMs: number; endMs: number }, asked: { startMs: numbe
 export function captionOf(
   camera: Pick<Camera, 'number' | 'name'>,
   asked: { startMs: number; endMs: number },
-  job: Pick<ClipJob, 'parts' | 'gaps'>,
+  job: Pick<ClipJob, 'parts' | 'gaps'> & Partial<Pick<ClipJob, 'stream'>>,
   index: number,
 ): string {
   const part = job.parts[index];
@@ -203,6 +236,7 @@ export function captionOf(
   if (index === 0 && first !== undefined && last !== undefined) {
     lines.push(`Yêu cầu: ${sayRange(asked.startMs, asked.endMs)}`);
     lines.push(`Có trong clip: ${sayRange(first.startMs, last.endMs)}`);
+    if (job.stream === 'sub') lines.push(PREVIEW_WORDS);
     const gaps = job.gaps.filter((gap) => !isBrim(gap, asked));
     for (const gap of gaps.slice(0, 8))
       lines.push(

@@ -20,6 +20,8 @@ export interface TrackRun {
   stretches: { at: number; size: number }[];
   durationTicks: number;
   bytes: number;
+  /** where in the `moof` the last sample's duration stands; null when it has none of its own */
+  lastDurationAt: number | null;
 }
 
 /** Samples by track, of every track that has some. `moof` is the whole box. Throws Mp4Error. */
@@ -49,13 +51,15 @@ export function readMoof(moof: Buffer, movie: Movie): TrackRun[] {
           stretches: [],
           durationTicks: 0,
           bytes: 0,
+          lastDurationAt: null,
         };
         runs.set(header.trackId, run);
       }
       let at = base;
       for (const trun of inner) {
         if (trun.type !== 'trun') continue;
-        at = readTrun(trun.body, header.defaults, run, base, at, moof.length);
+        const trunAt = trun.body.byteOffset - moof.byteOffset;
+        at = readTrun(trun.body, header.defaults, run, base, at, moof.length, trunAt);
         previousEnd = at;
       }
     }
@@ -90,6 +94,8 @@ function readTrun(
   base: number,
   follows: number,
   moofSize: number,
+  /** of the `trun`'s body in the `moof` */
+  trunAt: number,
 ): number {
   const version = trun[0]!;
   const flags = trun.readUIntBE(1, 3);
@@ -110,6 +116,7 @@ function readTrun(
   let total = 0;
   for (let i = 0; i < count; i++) {
     let { duration, size, flags: sampleFlags } = defaults;
+    run.lastDurationAt = flags & 0x100 ? trunAt + at : null;
     if (flags & 0x100) {
       duration = trun.readUInt32BE(at);
       at += 4;

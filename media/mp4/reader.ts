@@ -10,6 +10,9 @@ const FIRST_BYTES = 256 * 1024;
 /** A read finds at least this much room. */
 const READ_BYTES = 64 * 1024;
 
+/** A picture that lasts this much longer than it took the next to come was given a false duration, ms. */
+const SLACK_MS = 2000;
+
 export interface ReaderLimits {
   /** largest `moof` + `mdat` taken; default 64 MiB */
   fragmentBytes?: number;
@@ -40,6 +43,8 @@ export class FragmentReader {
   private init: StreamInit | null = null;
   /** size of the `moof` at `begin`; 0: none is under way */
   private moofBytes = 0;
+  /** when the fragment before arrived */
+  private previousMs: number | null = null;
   private opened = false;
   private failed: Mp4Error | null = null;
   private readonly fragmentBytes: number;
@@ -144,9 +149,29 @@ export class FragmentReader {
     checkStretches(runs, bytes.length);
     this.moofBytes = 0;
     this.renewInit(init, bytes, runs);
+    const arrivedMs = this.now();
+    this.mendLastDuration(init, bytes, runs, arrivedMs);
     const { key, startTicks, durationTicks, samples } = summary(runs, init);
-    this.sink.fragment({ bytes, key, startTicks, durationTicks, samples, arrivedMs: this.now() });
+    this.sink.fragment({ bytes, key, startTicks, durationTicks, samples, arrivedMs });
     this.dropTo(this.at);
+  }
+
+  /**
+   * When a camera sets its clock forward, ffmpeg lets the picture before that last until then. It lasts no longer than
+   * it took for the next one to arrive.
+   */
+  private mendLastDuration(init: StreamInit, bytes: Buffer, runs: TrackRun[], arrivedMs: number): void {
+    const video = runs.find((run) => run.trackId === init.videoTrackId);
+    if (!video) return;
+    const sinceMs = arrivedMs - (this.previousMs ?? arrivedMs);
+    this.previousMs = arrivedMs;
+    const last = video.durations.at(-1)!;
+    if (video.lastDurationAt === null || (last * 1000) / init.timescale < Math.max(0, sinceMs) + SLACK_MS)
+      return;
+    const usual = video.durations.at(-2) ?? Math.round(init.timescale / 25);
+    bytes.writeUInt32BE(usual, video.lastDurationAt);
+    video.durations[video.durations.length - 1] = usual;
+    video.durationTicks += usual - last;
   }
 
   /** A keyframe of another size than the head says gets a head of its own. */

@@ -20,6 +20,11 @@ interface Login {
   refusedMs: number;
   /** the connection whose outcome the others wait for */
   verdict: Verdict | null;
+  /** connections that pictures come through */
+  inside: number;
+  /** addresses that were refused, and those that were not let try: theirs is the second try */
+  refused: Set<string>;
+  kept: Set<string>;
 }
 
 interface Verdict {
@@ -52,7 +57,7 @@ export class LoginGuard {
   async enter(address: Address, signal: AbortSignal): Promise<Pass | null> {
     const key = loginOf(address);
     if (key === null) return ANYBODY;
-    const login = this.logins.get(key) ?? { refusals: 0, refusedMs: 0, verdict: null };
+    const login = this.logins.get(key) ?? fresh();
     this.logins.set(key, login);
     if (login.verdict !== null) {
       const told = new AbortController();
@@ -60,7 +65,13 @@ export class LoginGuard {
       await Promise.race([login.verdict.promise, limit.catch(() => {})]);
       told.abort();
     }
-    if (this.isLocked(login)) return null;
+    const url = address.kind === 'rtsp' ? address.url : '';
+    if (this.isLocked(login, url)) {
+      if (!login.refused.has(url)) login.kept.add(url);
+      return null;
+    }
+    let admitted = false;
+    login.kept.delete(url);
     login.verdict ??= makeVerdict();
     const { verdict } = login;
     const tell = () => {
@@ -69,11 +80,16 @@ export class LoginGuard {
     };
     return {
       admitted() {
-        login.refusals = 0;
+        if (!admitted) login.inside++;
+        admitted = true;
+        clear(login);
         tell();
       },
       ended: (cause) => {
-        if (cause === 'refused') {
+        if (admitted) login.inside--;
+        // Where others are inside the password is right: what is refused is this one channel.
+        if (cause === 'refused' && login.inside === 0) {
+          login.refused.add(url);
           login.refusals++;
           login.refusedMs = this.now();
         }
@@ -82,16 +98,29 @@ export class LoginGuard {
     };
   }
 
-  private isLocked({ refusals, refusedMs }: Login): boolean {
+  private isLocked({ refusals, refusedMs, refused, kept }: Login, url: string): boolean {
     if (refusals === 0) return false;
+    // One channel may be forbidden and the next not: the second try is another's, if there is another.
+    if (refusals < MOST_TRIES && refused.has(url) && kept.size > 0) return true;
     return this.now() - refusedMs < (refusals < MOST_TRIES ? AGAIN_MS : LOCKED_MS);
   }
 
   /** A person has acted (a new address, the same again, switched on): it may be tried at once. */
   forget(address: Address): void {
     const login = this.logins.get(loginOf(address) ?? '');
-    if (login !== undefined) login.refusals = 0;
+    if (login !== undefined) clear(login);
   }
+}
+
+const fresh = (): Login => ({
+  ...{ refusals: 0, refusedMs: 0, verdict: null, inside: 0 },
+  ...{ refused: new Set(), kept: new Set() },
+});
+
+function clear(login: Login): void {
+  login.refusals = 0;
+  login.refused.clear();
+  login.kept.clear();
 }
 
 function makeVerdict(): Verdict {

@@ -174,6 +174,25 @@ describe('clip', () => {
     expect(house.recorder.clips).toMatchObject([{ cameraId: 'cam2', startMs: at(22, 0, 0, 20) }]);
   });
 
+  it('of the sub stream says that it is the small picture, and gives the original as a file', async () => {
+    house.recorder.chatStreams.set('cam2', 'sub');
+    const me = house.as('canbo');
+    const [heard] = await me.say('clip 2 từ 14h đến 14h02');
+    expect(heard?.reply.kind).toBe('video');
+    expect(heard?.text).toContain('Đây là hình nhỏ (luồng phụ) để xem nhanh');
+    expect(heard?.labels).toEqual(['Bản gốc']);
+    house.recorder.clips.length = 0;
+    const original = await me.press('Bản gốc');
+    house.recorder.chatStreams.clear();
+    expect(house.recorder.clips).toMatchObject([
+      { cameraId: 'cam2', startMs: at(14, 0), endMs: at(14, 2), format: 'original' },
+    ]);
+    expect(original.at(-1)?.reply.kind).toBe('document');
+    expect(original.at(-1)?.text).toContain('Bản gốc, đúng như camera ghi');
+    const [plain] = await me.say('clip 2 từ 14h đến 14h02');
+    expect([plain?.reply.kind, plain?.labels]).toEqual(['video', []]);
+  });
+
   it('comes in parts where the channel takes only small files', async () => {
     const small = await openHouse();
     try {
