@@ -51,9 +51,12 @@ export interface Restored {
 
 /** What waited in a backup of this age has been done by the machine that went on, ms. */
 const QUEUES_STALE_MS = 10 * 60_000;
-/** In a data folder, and never in the way: recordings and what belongs to them, logs, what was set aside before. */
+/**
+ * In a data folder, and never in the way: recordings and what belongs to them, logs, what was set aside before, what
+ * this machine measured. The heads of the chains that are here are newer than a backup's, so they show more.
+ */
 const STAYS =
-  /^(recordings|reports|logs|demo|console|links|clips|lost\+found|old-.*|restore-.*|backup-work-.*)$/;
+  /^(recordings|reports|logs|demo|console|links|clips|lost\+found|recorder-clock\.json|chain-heads\.json|old-.*|restore-.*|backup-work-.*)$/;
 
 const two = (value: number) => String(value).padStart(2, '0');
 function stampOf(ms: number): string {
@@ -237,12 +240,12 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   return { ...restored, summary: summarize(restored, facts, nowMs) };
 }
 
-/** Moves every file of `from` to its place in `to`; files that are there (reports' originals) are overwritten by their copy. */
+/** Moves every file of `from` to its place in `to`; one that stayed there (a report's original) is left as it is. */
 async function moveIn(from: string, to: string): Promise<void> {
   for (const entry of await fs.readdir(from, { withFileTypes: true })) {
     const [source, target] = [path.join(from, entry.name), path.join(to, entry.name)];
-    if (entry.isDirectory() && existsSync(target)) await moveIn(source, target);
-    else await fs.rename(source, target);
+    if (!existsSync(target)) await fs.rename(source, target);
+    else if (entry.isDirectory()) await moveIn(source, target);
   }
   await syncFolder(to);
 }

@@ -149,6 +149,8 @@ async function makeInstallation(full = true): Promise<Place> {
   write(path.join(data, 'reports', '2026-11', 'b.jpg.part'), 'half');
   write(path.join(data, 'recordings', 'cam1', 'main', 'x.mp4'), randomBytes(100_000));
   write(path.join(data, 'first-chief-code.txt'), '123-456');
+  write(path.join(data, 'recorder-clock.json'), '{}');
+  write(path.join(data, 'chain-heads.json'), 'heads of the backup');
   write(path.join(data, 'logs', 'bot.log'), 'log');
   return { cwd, data, key };
 }
@@ -290,11 +292,11 @@ describe('what goes in and what stays', () => {
     const chosen = await choose(place.data, apart, false);
     expect(chosen).toEqual({
       databases: ['bot.db', 'recorder.db'],
-      files: ['signing/ed25519.key'],
+      files: ['chain-heads.json', 'signing/ed25519.key'],
       leftOut: ['reports'],
     });
     const all = await choose(place.data, apart, true);
-    expect(all.files).toEqual(['reports/2026-11/a.jpg', 'signing/ed25519.key']);
+    expect(all.files).toEqual(['chain-heads.json', 'reports/2026-11/a.jpg', 'signing/ed25519.key']);
   });
 
   test("names tell Vietnam's time, and the oldest go by their names", () => {
@@ -364,7 +366,7 @@ describe('there and back', () => {
     expect(fs.readFileSync(at('second', 'reports', '2026-11', 'a.jpg'))).toEqual(
       fs.readFileSync(path.join(place.data, 'reports', '2026-11', 'a.jpg')),
     );
-    for (const name of ['first-chief-code.txt', 'recordings', 'logs', MARKER])
+    for (const name of ['first-chief-code.txt', 'recordings', 'logs', 'recorder-clock.json', MARKER])
       expect(fs.existsSync(at('second', name)), name).toBe(false);
     expect(restored.summary.join('\n')).toMatch(/2 người.*2 khoản ủng hộ.*2 tin báo/);
 
@@ -499,6 +501,7 @@ describe('the folder it is restored into', () => {
     const held = filesIn(place.data);
     expect(await kindOf(restoreFrom(file, { cwd: place.cwd }))).toBe('not-empty');
     expect(filesIn(place.data)).toEqual(held);
+    write(path.join(place.data, 'chain-heads.json'), 'newer heads');
     write(path.join(place.data, 'bot.db-wal'), 'of the old one');
     const old = fs.readFileSync(path.join(place.data, 'bot.db'));
     write(path.join(place.cwd, '.env'), 'COMMUNE_NAME=Khác\n');
@@ -508,6 +511,8 @@ describe('the folder it is restored into', () => {
     expect(fs.readFileSync(path.join(restored.oldFolder!, 'bot.db-wal'), 'utf8')).toBe('of the old one');
     expect(fs.existsSync(path.join(place.data, 'bot.db-wal'))).toBe(false);
     expect(fs.existsSync(path.join(place.data, 'recordings', 'cam1', 'main', 'x.mp4'))).toBe(true);
+    expect(fs.readFileSync(path.join(place.data, 'chain-heads.json'), 'utf8')).toBe('newer heads');
+    expect(fs.existsSync(path.join(place.data, 'recorder-clock.json'))).toBe(true);
     expect(fs.readFileSync(restored.oldEnvFile!, 'utf8')).toBe('COMMUNE_NAME=Khác\n');
     expect(readEnvFile(path.join(place.cwd, '.env')).SECRET_KEY).toBe(place.key);
     // and what was set aside is not backed up again
