@@ -10,7 +10,7 @@ import type { RecorderIndex } from './index/index.js';
 import type { SegmentRow } from './index/rows.js';
 import type { Integrity } from './integrity/integrity.js';
 import type { TrustedClock } from './trusted-clock.js';
-import type { Hold, HoldsHealth, RecorderEventKind, StreamName } from './types.js';
+import type { Hold, HoldsHealth, Range, RecorderEventKind, StreamName } from './types.js';
 
 /** The newest recordings stay while the disk is only short: without them there is nothing to show at all, ms. */
 const KEEP_NEWEST_MS = 10 * 60_000;
@@ -58,6 +58,8 @@ export interface VictimFacts {
   wallMs: number;
   /** days to keep a camera's recordings */
   daysOf: (cameraId: string) => number;
+  /** how much younger a recording is than its date, ms: the clock was behind when it was made */
+  lateMs?: (segment: SegmentRow) => number;
   /** free now, and wanted free, bytes */
   freeBytes: number;
   wantedBytes: number;
@@ -75,7 +77,7 @@ export function chooseVictims(facts: VictimFacts): Victim[] {
   let free = facts.freeBytes;
   const rest: SegmentRow[] = [];
   for (const segment of oldestFirst) {
-    if (segment.endMs < trustedMs - daysOf(segment.cameraId) * DAY_MS) {
+    if (segment.endMs + (facts.lateMs?.(segment) ?? 0) < trustedMs - daysOf(segment.cameraId) * DAY_MS) {
       victims.push({ segment, reason: 'age' });
       free += segment.sizeBytes;
     } else rest.push(segment);
@@ -118,7 +120,7 @@ export interface RetentionOptions {
   index: RetentionIndex;
   holds: Holds;
   /** what ages go by */
-  trusted: Pick<TrustedClock, 'look' | 'now'>;
+  trusted: Pick<TrustedClock, 'look' | 'now'> & Partial<Pick<TrustedClock, 'late'>>;
   log: Log;
   clock: Clock;
   /** days, for cameras without their own */
@@ -313,7 +315,7 @@ export class Retention {
       const cover = holds.cover();
       let steppedTo: number | null = null;
       for (const row of page) {
-        const held = cover.held(cameraId, stream, row);
+        const held = cover.held(cameraId, stream, row) ?? this.tooYoung(row, beforeMs);
         if (held === null) found.push(row);
         else if (row.startMs >= held.startMs) {
           steppedTo = held.endMs;
@@ -325,6 +327,13 @@ export class Retention {
       else if (page.length < limit) return found;
       else after = { startMs: page.at(-1)!.startMs, id: page.at(-1)!.id };
     }
+  }
+
+  /** The stretch of recordings that only look older than `beforeMs`; null when it is as old as it looks. */
+  private tooYoung({ startMs, endMs }: SegmentRow, beforeMs: number): Range | null {
+    const late = this.options.trusted.late?.(startMs) ?? null;
+    if (late === null || beforeMs === Number.MAX_SAFE_INTEGER || endMs + late.byMs < beforeMs) return null;
+    return { startMs: late.fromMs, endMs: late.toMs + 1 };
   }
 
   private async removeOld(cameras: Map<string, number>, daysOf: (cameraId: string) => number): Promise<void> {
@@ -348,7 +357,8 @@ export class Retention {
   ): Victim[] {
     const { trusted, clock } = this.options;
     const times = { trustedMs: trusted.now(), wallMs: clock.now() };
-    return chooseVictims({ segments, daysOf, isHeld: (one) => this.isHeld(one), ...times, ...space });
+    const lateMs = ({ startMs }: SegmentRow) => trusted.late?.(startMs)?.byMs ?? 0;
+    return chooseVictims({ segments, daysOf, isHeld: (one) => this.isHeld(one), lateMs, ...times, ...space });
   }
 
   private tellBehind(cameras: string[]): void {

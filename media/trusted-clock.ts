@@ -10,6 +10,19 @@ const OFF_MS = 12 * 3_600_000;
 /** A clock set back for so long is the right one: what was before is forgotten, ms. */
 const BACK_MS = 24 * 3_600_000;
 
+/** Recordings around the begin and end of a stretch in which the clock was behind count to it, ms. */
+const EDGE_MS = 15 * 60_000;
+/** A clock behind by less does no harm, ms. */
+const LATE_MS = 3_600_000;
+const MOST_LATE = 50;
+
+/** A stretch of the wall clock in which it was behind: what it dated is younger than it looks. */
+export interface Late {
+  fromMs: number;
+  toMs: number;
+  byMs: number;
+}
+
 /** What is kept over restarts. */
 export interface ClockMemory {
   /** the time it should be, as far as it was measured, epoch ms */
@@ -21,6 +34,8 @@ export interface ClockMemory {
   doubt: { aheadMs: number; sinceMs: number; measured: boolean } | null;
   /** since when (by the trusted time) the wall clock is behind */
   behindSinceMs: number | null;
+  /** oldest first */
+  late?: Late[];
 }
 
 export interface ClockFacts {
@@ -40,13 +55,19 @@ export function judgeClock(memory: ClockMemory, facts: ClockFacts): ClockMemory 
   const measured = bootId !== null && bootId === memory.bootId && uptimeMs >= memory.uptimeMs;
   const expectedMs = memory.trustedMs + (measured ? uptimeMs - memory.uptimeMs : 0);
   const aheadMs = wallMs - expectedMs;
-  const at = { uptimeMs, bootId };
+  const late = memory.late ?? [];
+  const at = { uptimeMs, bootId, late };
   const believed = { ...at, trustedMs: wallMs, doubt: null, behindSinceMs: null };
-  if (facts.synchronised || Math.abs(aheadMs) <= SLACK_MS) return believed;
+  if (Math.abs(aheadMs) <= SLACK_MS || (facts.synchronised && aheadMs > 0)) return believed;
   if (aheadMs < 0) {
     const behindSinceMs = memory.behindSinceMs ?? expectedMs;
-    if (expectedMs - behindSinceMs >= BACK_MS) return believed;
-    return { ...at, trustedMs: expectedMs, doubt: null, behindSinceMs };
+    // it was right all the time
+    if (facts.synchronised || expectedMs - behindSinceMs >= BACK_MS)
+      return { ...believed, late: late.filter((one) => one.toMs + one.byMs < behindSinceMs) };
+    const sinceLookMs = measured ? uptimeMs - memory.uptimeMs : uptimeMs;
+    const fromMs = wallMs - sinceLookMs - EDGE_MS;
+    const stretch = { fromMs, toMs: wallMs + EDGE_MS, byMs: -aheadMs };
+    return { ...at, trustedMs: expectedMs, doubt: null, behindSinceMs, late: withLate(late, stretch) };
   }
   if (!measured && aheadMs <= OFF_MS) return believed;
   const before = memory.doubt;
@@ -55,6 +76,15 @@ export function judgeClock(memory: ClockMemory, facts: ClockFacts): ClockMemory 
   // Nothing speaks against it but that the machine was off for long: as much time as it claims must pass first.
   if (!doubt.measured && expectedMs - doubt.sinceMs >= Math.max(BACK_MS, aheadMs)) return believed;
   return { ...at, trustedMs: expectedMs, doubt, behindSinceMs: null };
+}
+
+/** Adds a stretch, or lengthens the last one where it goes on. */
+function withLate(late: Late[], stretch: Late): Late[] {
+  if (stretch.byMs < LATE_MS) return late;
+  const last = late.at(-1);
+  if (last !== undefined && Math.abs(last.byMs - stretch.byMs) < EDGE_MS && stretch.fromMs <= last.toMs)
+    return [...late.slice(0, -1), { ...last, toMs: Math.max(last.toMs, stretch.toMs) }];
+  return [...late, stretch].slice(-MOST_LATE);
 }
 
 export interface TrustedClockOptions {
@@ -96,6 +126,11 @@ export class TrustedClock {
     // a full disk may take no note of it: then the note is older
     await save(JSON.stringify(after)).catch(() => {});
     return { nowMs: this.now(), aheadMs: after.doubt?.aheadMs ?? null };
+  }
+
+  /** The stretch in which the clock was behind and dated a recording that begins then; null: its date is right. */
+  late(startMs: number): Late | null {
+    return this.memory?.late?.find((one) => startMs >= one.fromMs && startMs <= one.toMs) ?? null;
   }
 
   /** Epoch ms: never ahead of the wall clock, nor of what was measured. Before the first look it is 1970: nothing is over. */

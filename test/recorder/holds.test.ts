@@ -7,7 +7,7 @@ import { holdFiles } from '../../media/holds/files.js';
 import { fullAt, nextTold } from '../../media/holds/room.js';
 import { RecorderIndex } from '../../media/index/index.js';
 import { Retention } from '../../media/retention.js';
-import { type ClockMemory, judgeClock } from '../../media/trusted-clock.js';
+import { type ClockMemory, judgeClock, TrustedClock } from '../../media/trusted-clock.js';
 import type { Hold, RecorderEvent } from '../../media/types.js';
 import { makeSeal } from '../../src/base/seal.js';
 import { believed, holdsFor } from './holds-stand.js';
@@ -384,6 +384,59 @@ describe('the clock', () => {
       expect(stays.trustedMs).toBe(NOW + 2 * DAY - HOUR + stepMs);
     },
   );
+
+  it('what a clock that was behind dated too early is as young as it is', async () => {
+    const made = await archive(30);
+    const dead = Date.UTC(2000, 0, 1);
+    let wallMs = NOW;
+    let uptimeMs = 5 * HOUR;
+    let bootId = 'a';
+    let note: string | null = null;
+    const clock = new TrustedClock({
+      wall: () => wallMs,
+      load: async () => note,
+      save: async (text) => {
+        note = text;
+      },
+      lastLife: async () => null,
+      machine: async () => ({ uptimeMs, bootId }),
+      synchronised: async () => wallMs > NOW,
+    });
+    const start = () =>
+      new Retention({
+        ...{
+          root: made.root,
+          index: made.index,
+          holds: holdsFor(made.index, () => clock.now()),
+          trusted: clock,
+        },
+        ...{ log: quiet, clock: { now: () => wallMs }, tell: () => {}, retentionDays: 30, minFreeBytes: 0 },
+        ...{ minFreePercent: 0, readDisk: async () => ({ freeBytes: 1e6, totalBytes: 2e6 }) },
+      });
+    await start().run();
+    // the battery of its clock is dead: after a power cut it is the year 2000, until the net is back
+    bootId = 'b';
+    wallMs = dead + MINUTE;
+    uptimeMs = MINUTE;
+    const retention = start();
+    await retention.run();
+    const young = await made.add(dead + 2 * HOUR);
+    const really = await made.add(dead - 40 * DAY);
+    wallMs = dead + 3 * HOUR;
+    uptimeMs = 3 * HOUR;
+    await retention.run();
+    expect(await made.films()).toContain(young);
+    wallMs = NOW + 4 * HOUR;
+    uptimeMs = 4 * HOUR;
+    await retention.run();
+    expect(clock.now()).toBeGreaterThan(NOW);
+    expect(await made.films()).toEqual([young]);
+    expect(await made.films()).not.toContain(really);
+    wallMs = NOW + 31 * DAY;
+    uptimeMs = 31 * DAY;
+    await retention.run();
+    expect(await made.films()).toEqual([]);
+  });
 
   it('after the machine was off, twelve hours are believed at once, a week after a week, a year after a year', () => {
     const booted = (wallMs: number, uptimeMs: number) => ({
