@@ -33,12 +33,12 @@ export class Footage {
     return [
       ...closed
         .filter((row) => !isLive(row.startMs))
-        .map(({ startMs, endMs, path: relative }) => {
+        .map(({ id, startMs, endMs, path: relative }) => {
           const file = path.join(this.root, relative);
           const known = this.recorder.stream(cameraId, stream)?.knownOf(file);
-          return { startMs, endMs, path: file, ...(known === undefined ? {} : { known }) };
+          return { order: id, startMs, endMs, path: file, ...(known === undefined ? {} : { known }) };
         }),
-      ...live,
+      ...live.map((one) => ({ ...one, order: Number.POSITIVE_INFINITY })),
     ];
   }
 

@@ -1,24 +1,29 @@
 import { SEAM_MS } from './coverage.js';
 import type { Range } from './types.js';
 
-/**
- * Splits segments into lines in which none overlaps another. More than one where the clock of the machine was set back:
- * then the same hour was recorded twice, and both are footage.
- */
-export function timelines<T extends Range>(segments: readonly T[]): T[][] {
-  const lines: T[][] = [];
-  for (const segment of [...segments].sort((a, b) => a.startMs - b.startMs)) {
-    const open = lines
-      .filter((line) => line.at(-1)!.endMs <= segment.startMs + SEAM_MS)
-      .sort((a, b) => apart(a.at(-1)!, segment) - apart(b.at(-1)!, segment));
-    if (open[0] === undefined) lines.push([segment]);
-    else open[0].push(segment);
-  }
-  return lines;
+/** A stretch of footage; `order`: when it was recorded among the others, ascending. */
+export interface Ordered extends Range {
+  order?: number;
 }
 
-/** A file goes on where the one before it ended, to the millisecond: of two lines the nearer is its own. */
-const apart = (before: Range, after: Range) => Math.abs(after.startMs - before.endMs);
+/**
+ * Splits segments into lines in which none overlaps another, each in order of the clock. More than one where the clock of
+ * the machine was set back: then the same hour was recorded twice, and both are footage. What was recorded one after the
+ * other stays in one line: the clock alone can't tell, since after a step of whole seconds keyframes come at the same times.
+ */
+export function timelines<T extends Ordered>(segments: readonly T[]): T[][] {
+  const lines: T[][] = [];
+  let current: T[] = [];
+  for (const segment of [...segments].sort((a, b) => (a.order ?? 0) - (b.order ?? 0) || a.startMs - b.startMs)) {
+    const fits = [current, ...[...lines].reverse()].find((line) => !line.some((one) => overlap(one, segment)));
+    current = fits ?? [];
+    if (!lines.includes(current)) lines.push(current);
+    current.push(segment);
+  }
+  return lines.map((line) => line.sort((a, b) => a.startMs - b.startMs));
+}
+
+const overlap = (a: Range, b: Range) => a.startMs < b.endMs - SEAM_MS && b.startMs < a.endMs - SEAM_MS;
 
 /** What is missing in every one of the lists of gaps: the stretches all of them share, ascending. */
 export function commonGaps(lists: readonly Range[][]): Range[] {

@@ -43,12 +43,10 @@ describe('the clock watch', () => {
 });
 
 describe('lines of time', () => {
-  it('go on with the file that follows to the millisecond, though another line ends near it', () => {
-    const old = [0, 4000, 8000].map((startMs) => ({ startMs, endMs: startMs + 4000, of: 'old' }));
-    const anew = [1300, 4300, 8300].map((startMs) => ({
-      startMs,
-      endMs: startMs === 1300 ? 4300 : startMs + 4000,
-      of: 'new',
+  it('hold what was recorded one after the other, though files of both begin at the same times', () => {
+    const old = [0, 4000, 8000].map((startMs, i) => ({ startMs, endMs: startMs + 4000, order: i, of: 'old' }));
+    const anew = [4000, 8000, 12_000].map((startMs, i) => ({
+      ...{ startMs, endMs: startMs + 4000, order: 3 + i, of: 'new' },
     }));
     expect(timelines([...old, ...anew]).map((line) => new Set(line.map((one) => one.of)))).toEqual([
       new Set(['old']),
@@ -80,6 +78,11 @@ describe('lines of time', () => {
   it('are one where the clock was never set back, whatever is missing', () => {
     const minutes = [0, 1, 2, 7, 8].map((m) => ({ startMs: m * 60_000, endMs: (m + 1) * 60_000 + 200 }));
     expect(timelines(minutes)).toEqual([minutes]);
+  });
+
+  it('are one where a file was found again later', () => {
+    const files = [0, 60_000, 120_000].map((startMs, i) => ({ startMs, endMs: startMs + 60_000, order: (i + 2) % 3 }));
+    expect(timelines(files)).toEqual([files]);
   });
 
   it('share only the gaps that all of them have', () => {
