@@ -46,8 +46,10 @@ const SECOND_LOOK_MS = 250;
 
 /** Pictures closer together than this have no times of their own, ms: ffmpeg sets them one tick apart. */
 const CROWDED_MS = 2;
-/** So many of them are no accident. */
+/** So many of them are no accident … */
 const CROWD = 5;
+/** … when they came over more than this, or again in the next fragment, ms. */
+const CROWD_LASTS_MS = 2000;
 
 /** ffmpeg gave up before a keyframe told what the pictures are. */
 const UNTOLD = /unspecified size|dimensions not set/i;
@@ -132,6 +134,9 @@ class Run implements Reading {
   streamed = false;
   stalled = false;
   private timescale = 1;
+  /** fragments without times in a row, and when the fragment before arrived */
+  private crowds = 0;
+  private previousMs = Number.POSITIVE_INFINITY;
   private fault: string | null = null;
   private ending = false;
   private notVideo = false;
@@ -220,8 +225,14 @@ class Run implements Reading {
    * Are these pictures without times? A camera that begins so is connected again with times of arrival; one whose
    * times stopped (they were set back) is done with. Such pictures can't be dated and are not handed on.
    */
-  private isCrowded({ samples, durationTicks }: Fragment): boolean {
-    if (samples < CROWD || (durationTicks * 1000) / this.timescale > samples * CROWDED_MS) return false;
+  private isCrowded({ samples, durationTicks, arrivedMs }: Fragment): boolean {
+    const tookMs = arrivedMs - this.previousMs;
+    this.previousMs = arrivedMs;
+    const crowded = samples >= CROWD && (durationTicks * 1000) / this.timescale <= samples * CROWDED_MS;
+    this.crowds = crowded ? this.crowds + 1 : 0;
+    if (!crowded) return false;
+    // With sound, the camera's first report may set the times back a little, once: that passes.
+    if (this.crowds < 2 && tookMs < CROWD_LASTS_MS) return !this.streamed;
     if (!this.ending) {
       if (!this.streamed && !this.habits.ownTimes) this.habits.ownTimes = true;
       this.fault ??= "the camera's timestamps stand still";

@@ -134,7 +134,8 @@ describe.skipIf(!gst.available)('cameras as they are in the field', () => {
     for (let i = 1; i < settled; i++)
       expect(numbers[i], `${id}, frame ${i}`).toBe((numbers[i - 1]! + 1) % total);
     // With sound, ffmpeg dates what comes before the camera's first report by a guess.
-    const first = CAMERAS[id]!.mount?.audio ? 1 : 0;
+    // And a file closed a few seconds after the connect may hold nothing that came without delay yet.
+    const first = CAMERAS[id]!.mount?.audio ? 1 : parts.length > 1 ? parts[0]!.numbers.length : 0;
     const errors = numbers.slice(first, settled).map((number, i) => error(id, number!, dates[i + first]!));
     expect(Math.max(...errors.map(Math.abs)), `${id}, date`).toBeLessThan(DATED_MS);
     const picture = await stand.client.snapshot(id);
