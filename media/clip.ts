@@ -9,15 +9,17 @@ import { Mp4Error } from './mp4/error.js';
 import { movieOf } from './mp4/movie.js';
 import { type ClipPlan, type LoadedSegment, type PlannedPart, planClip } from './mp4/plan.js';
 import { type FileFragment, scanFile } from './mp4/scan.js';
-import { commonGaps, timelines } from './timelines.js';
+import { commonGaps, type Ordered, timelines } from './timelines.js';
 import { secondsThatFit, transcode } from './transcode.js';
 import type { ClipFormat, ClipPart, Range } from './types.js';
 
 export { type ClipPlan, type LoadedSegment, planClip };
 
 /** A segment file to cut from. Frames are dated `startMs` + their media time since the file's first frame. */
-export interface SegmentInfo extends Range {
+export interface SegmentInfo extends Ordered {
   path: string;
+  /** of its row in the index, while it is being written */
+  rowId?: number | null;
   /** known from memory for the file being written; otherwise the file is scanned */
   known?: { init: StreamInit; fragments: FileFragment[] };
 }

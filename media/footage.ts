@@ -29,16 +29,18 @@ export class Footage {
       .liveSegments(cameraId, stream)
       .filter((one) => one.endMs > range.startMs && one.startMs < range.endMs);
     const closed = await this.index.segmentsIn(cameraId, stream, range);
-    const isLive = (startMs: number) => live.some((one) => Math.abs(one.startMs - startMs) < 5);
+    // By row: after the clock was set back another file may begin at the same time.
+    const rows = new Set(live.map(({ rowId }) => rowId));
+    const paths = new Set(live.map((one) => one.path));
     return [
       ...closed
-        .filter((row) => !isLive(row.startMs))
+        .filter((row) => !rows.has(row.id) && !paths.has(path.join(this.root, row.path)))
         .map(({ id, startMs, endMs, path: relative }) => {
           const file = path.join(this.root, relative);
           const known = this.recorder.stream(cameraId, stream)?.knownOf(file);
           return { order: id, startMs, endMs, path: file, ...(known === undefined ? {} : { known }) };
         }),
-      ...live.map((one) => ({ ...one, order: Number.POSITIVE_INFINITY })),
+      ...live.map((one) => ({ ...one, order: one.rowId ?? Number.POSITIVE_INFINITY })),
     ];
   }
 

@@ -45,6 +45,8 @@ interface OpenSegment {
   /** set when the clock jumped after it: dates by what was known before */
   offset: number | null;
   row: Promise<number | null>;
+  /** what `row` resolved with */
+  rowId: number | null;
   /** the file's present name, absolute */
   path: string;
 }
@@ -140,8 +142,13 @@ export class Connection implements FragmentSink {
       slot,
       offset: null,
       row,
+      rowId: null,
       path: file,
     };
+    const { current } = this;
+    void row.then((id) => {
+      current.rowId = id;
+    });
     this.cutNext = false;
   }
 
@@ -223,6 +230,7 @@ export class Connection implements FragmentSink {
       return [
         {
           path: segment.path,
+          rowId: segment.rowId,
           startMs: this.wallOf(segment.startTicks, segment.offset),
           endMs: this.wallOf(last.startTicks + BigInt(last.durationTicks), segment.offset),
           known: { init: segment.file.init, fragments },
