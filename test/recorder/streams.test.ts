@@ -63,10 +63,11 @@ describe.each(builds)('streams, with ffmpeg $version', (build) => {
     const sub = await clipOf({ cameraId: 'two', stream: 'sub', format: 'original' });
     expect(sub.probed.streams[0]).toMatchObject({ codec_name: 'h264' });
     const files = await filesIn(stand.config.recordingsDir);
-    expect(files.filter((file) => file.startsWith('two/') && file.endsWith('.mp4')).map((file) => file.split('/')[1])).toEqual([
-      'main',
-      'sub',
-    ]);
+    expect(
+      files
+        .filter((file) => file.startsWith('two/') && file.endsWith('.mp4'))
+        .map((file) => file.split('/')[1]),
+    ).toEqual(['main', 'sub']);
   });
 
   it('records sound only where it is asked for', async () => {
