@@ -1,4 +1,4 @@
-import type { ClockStep, RecorderEvent } from '../../media/types.js';
+import type { RecorderEvent } from '../../media/types.js';
 import { WorldError } from '../../src/base/errors.js';
 import { type Camera, cameraByRecorderId, listCameras } from '../../src/store/cameras.js';
 import { inTransaction, type Transaction } from '../../src/store/database.js';
@@ -34,12 +34,6 @@ interface Away {
   toldMs: number | null;
 }
 
-/** A step of the recorder's clock that is still to be told. */
-interface ClockSet extends ClockStep {
-  /** of the recorder's event */
-  id: number;
-}
-
 interface Disk {
   toldMs: number | null;
   low: boolean;
@@ -52,7 +46,6 @@ const PLANNED = 'alerts.planned';
 const AWAY = 'alerts.recorder-away';
 const DISK = 'alerts.disk';
 const NOTICE = 'alerts.notice:';
-const CLOCK = 'alerts.clock';
 const FLAPPING = 'alerts.flapping:';
 /** a disk that is low again within this time is not told again */
 const DISK_AGAIN_MS = 6 * 3_600_000;
@@ -85,12 +78,6 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
         freeBytes: number(event.data.freeBytes, 0),
         totalBytes: number(event.data.totalBytes, 0),
       } satisfies Disk);
-      return;
-    }
-    if (event.kind === 'clock-set') {
-      const { fromMs, toMs } = event.data;
-      if (typeof fromMs === 'number' && typeof toMs === 'number')
-        await writeFact(tx, CLOCK, { id: event.id, fromMs, toMs } satisfies ClockSet);
       return;
     }
     if (words.NOTICE_KINDS.has(event.kind)) {
@@ -326,16 +313,6 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
       });
   }
 
-  async function tellClock(): Promise<void> {
-    const set = await readFact<ClockSet>(db, CLOCK);
-    if (set === null) return;
-    await say({
-      key: `clock-set:${set.id}`,
-      text: words.clockSetWords(set.fromMs, set.toMs),
-      facts: { [CLOCK]: null },
-    });
-  }
-
   /** What waits to be told, once each; in the order in which it happened. */
   async function tellNotices(nowMs: number): Promise<void> {
     const waiting = (await settingsUnder(db, NOTICE)).map(({ key }) => key);
@@ -389,7 +366,6 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
       await tellOutages(nowMs);
       await tellDisk(nowMs);
       await tellNotices(nowMs);
-      await tellClock();
     },
 
     async start(signal) {

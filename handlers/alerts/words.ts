@@ -78,12 +78,6 @@ const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1).replace('.', ',
 export const diskLowWords = (freeBytes: number, totalBytes: number) =>
   `🟠 Ổ cứng ghi hình sắp đầy: còn ${gigabytes(freeBytes)}${totalBytes > 0 ? ` trên ${gigabytes(totalBytes)}` : ''}. Các đoạn cũ nhất sẽ bị xóa sớm hơn hạn. Hãy dọn bớt hoặc gắn thêm ổ.`;
 
-/** The machine's clock was set: what that means for who looks for footage by the clock. */
-export const clockSetWords = (fromMs: number, toMs: number) =>
-  toMs > fromMs
-    ? `🟠 Đồng hồ máy ghi hình vừa được chỉnh nhanh lên ${sayDuration(toMs - fromMs)}: từ ${sayMoment(fromMs)} thành ${sayMoment(toMs)}. Hình không mất, nhưng không có giờ nào ở giữa. Trước lúc đó giờ trên hình có thể chậm hơn giờ thật.`
-    : `🟠 Đồng hồ máy ghi hình vừa bị chỉnh lùi ${sayDuration(fromMs - toMs)}: từ ${sayMoment(fromMs)} về ${sayMoment(toMs)}. Hình không mất: khoảng giờ ấy được ghi hai lần, khi lấy clip em gửi cả hai bản. Nhờ kỹ thuật viên xem lại đồng hồ máy có đúng không.`;
-
 export const diskOkWords = (freeBytes: number) =>
   `🟢 Ổ cứng ghi hình đã có chỗ trở lại: còn ${gigabytes(freeBytes)}.`;
 
@@ -102,6 +96,12 @@ export interface Notice {
 
 const amount = (value: unknown) => (typeof value === 'number' ? value : 0);
 
+/** The machine's clock was set: what that means for who looks for footage by the clock. */
+const clockSetWords = (fromMs: number, toMs: number) =>
+  toMs > fromMs
+    ? `🟠 Đồng hồ máy ghi hình vừa được chỉnh nhanh lên ${sayDuration(toMs - fromMs)}: từ ${sayMoment(fromMs)} thành ${sayMoment(toMs)}. Hình không mất, nhưng không có giờ nào ở giữa. Trước lúc đó giờ trên hình có thể chậm hơn giờ thật.`
+    : `🟠 Đồng hồ máy ghi hình vừa bị chỉnh lùi ${sayDuration(fromMs - toMs)}: từ ${sayMoment(fromMs)} về ${sayMoment(toMs)}. Hình không mất: khoảng giờ ấy được ghi hai lần, khi lấy clip em gửi cả hai bản. Nhờ kỹ thuật viên xem lại đồng hồ máy có đúng không.`;
+
 const NOTICES: Record<string, (notice: Notice, nowMs: number) => string> = {
   'holds-fill-disk': ({ data }, nowMs) => {
     const fullAtMs = amount(data.fullAtMs);
@@ -117,6 +117,7 @@ const NOTICES: Record<string, (notice: Notice, nowMs: number) => string> = {
     '🟢 Đã đọc lại được danh sách các đoạn đang giữ. Việc dọn đoạn cũ chạy bình thường.',
   'keep-dropped': ({ data, count }) =>
     `🟡 Em đã thôi giữ ${count > 1 ? `${count} đoạn` : `một đoạn (${sayMoment(amount(data.startMs))})`} do máy tự giữ, vì ${data.cause === 'budget' ? 'phần ổ cứng dành cho các đoạn tự giữ đã hết' : 'ổ cứng thiếu chỗ'}. Các đoạn cán bộ yêu cầu giữ vẫn còn nguyên.\nCần đoạn nào, hãy lấy ra hoặc giữ lại ngay.`,
+  'clock-set': ({ data }) => clockSetWords(amount(data.fromMs), amount(data.toMs)),
   'clock-doubted': ({ data }) =>
     `🟠 Đồng hồ máy chủ vừa chạy lên trước so với thời gian em đo được: máy báo ${sayMoment(amount(data.wallMs))}, em tính là ${sayMoment(amount(data.trustedMs))}. Em vẫn ghi hình, nhưng chưa xóa đoạn cũ nào theo giờ mới.\nHãy xem lại ngày giờ của máy chủ và bật tự chỉnh giờ qua mạng.`,
   'clock-trusted': ({ data }) =>

@@ -228,14 +228,16 @@ export function captionOf(
   index: number,
 ): string {
   const part = job.parts[index];
-  const first = job.parts[0];
-  const last = job.parts.at(-1);
   const lines = [`Camera ${camera.number} ${camera.name}`];
   if (job.parts.length > 1 && part !== undefined)
     lines.push(`Phần ${index + 1}/${job.parts.length}: ${sayRange(part.startMs, part.endMs)}`);
-  if (index === 0 && first !== undefined && last !== undefined) {
+  const again = part === undefined ? null : recordedAgain(job.parts, part);
+  if (again !== null) lines.push(again);
+  if (index === 0 && part !== undefined) {
+    const startMs = Math.min(...job.parts.map((one) => one.startMs));
+    const endMs = Math.max(...job.parts.map((one) => one.endMs));
     lines.push(`Yêu cầu: ${sayRange(asked.startMs, asked.endMs)}`);
-    lines.push(`Có trong clip: ${sayRange(first.startMs, last.endMs)}`);
+    lines.push(`Có trong clip: ${sayRange(startMs, endMs)}`);
     if (job.stream === 'sub') lines.push(PREVIEW_WORDS);
     const gaps = job.gaps.filter((gap) => !isBrim(gap, asked));
     for (const gap of gaps.slice(0, 8))
@@ -247,7 +249,14 @@ export function captionOf(
   return lines.join('\n');
 }
 
-/** A clip in parts also comes whole, as recorded, by a link that expires. */
+/** Where the clock of the machine was set back: which recording of the same time this is. */
+function recordedAgain(parts: ClipJob['parts'], part: ClipJob['parts'][number]): string | null {
+  const same = parts.filter((one) => one.startMs < part.endMs - 1000 && part.startMs < one.endMs - 1000);
+  if (same.length < 2) return null;
+  return `Đồng hồ máy ghi từng bị chỉnh lùi nên khoảng giờ này được ghi ${same.length} lần. Đây là bản ghi lần ${same.indexOf(part) + 1}.`;
+}
+
+/** A clip in parts also comes as recorded by links that expire: whole in one file where that can be. */
 async function sendLink(
   house: House,
   talk: Talk,
@@ -256,15 +265,19 @@ async function sendLink(
 ): Promise<void> {
   if (house.linkFor === undefined) return;
   const job = await house.recorder.clip({ ...request, format: 'original' }, { signal: talk.signal });
-  const part = job.parts[0];
-  if (part === undefined) return;
-  const fileName = `camera-${camera.number}.mp4`;
-  const path = await talk.spool(fileName);
-  await house.recorder.savePart(job.id, part.index, path);
-  const link = await house.linkFor({ path, fileName, mime: 'video/mp4', personId: talk.speaker.personId });
+  const whole = job.parts.length === 1;
+  const buttons = [];
+  for (const { index } of job.parts) {
+    const fileName = `camera-${camera.number}${whole ? '' : `-${index + 1}`}.mp4`;
+    const path = await talk.spool(fileName);
+    await house.recorder.savePart(job.id, index, path);
+    const url = await house.linkFor({ path, fileName, mime: 'video/mp4', personId: talk.speaker.personId });
+    buttons.push([{ label: whole ? 'Tải cả đoạn' : `Tải tệp ${index + 1}/${job.parts.length}`, url }]);
+  }
+  if (buttons.length === 0) return;
   await deliver(talk, {
     kind: 'text',
-    text: 'Cả đoạn trong một tệp, bản gốc. Đường dẫn có hạn, anh/chị đừng chuyển cho người khác nhé.',
-    buttons: [[{ label: 'Tải cả đoạn', url: link }]],
+    text: `${whole ? 'Cả đoạn trong một tệp' : `Cả đoạn trong ${job.parts.length} tệp`}, bản gốc. Đường dẫn có hạn, anh/chị đừng chuyển cho người khác nhé.`,
+    buttons,
   });
 }

@@ -142,6 +142,7 @@ class Run implements Reading {
   private notVideo = false;
   private watchdog: NodeJS.Timeout | undefined;
   private watchedMs = 0;
+  private readonly begunMs = performance.now();
   private killers: NodeJS.Timeout[] = [];
   private readonly reader: FragmentReader;
   private child!: ChildProcess;
@@ -168,6 +169,10 @@ class Run implements Reading {
         sink.fragment(fragment);
       },
     });
+  }
+
+  get lastedMs(): number {
+    return performance.now() - this.begunMs;
   }
 
   untilEnd(child: ChildProcess, pipe: OutputPipe | null, script: string | null): Promise<SourceEnd> {

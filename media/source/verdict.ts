@@ -7,6 +7,8 @@ export interface ChildEnd {
   streamed: boolean;
   /** we killed it because nothing came */
   stalled: boolean;
+  /** how long it ran, ms */
+  lastedMs: number;
 }
 
 /** First match counts; ffmpeg's words from 4 to 8. */
@@ -23,9 +25,16 @@ const BEFORE_PICTURES: [RegExp, Cause][] = [
   ],
 ];
 
+/** ffmpeg waits five seconds and longer for a camera that says nothing; who answers nonsense is known at once, ms. */
+const WAITED_MS = 4500;
+/** What ffmpeg 5 and newer say of both. */
+const NOT_OPENED = /impossible to open/i;
+
 /** Why a child ended. Words count before pictures came; after that it either fell silent or broke off. */
-export function causeOf({ stderr, streamed, stalled }: ChildEnd): Cause {
+export function causeOf({ stderr, streamed, stalled, lastedMs }: ChildEnd): Cause {
   if (streamed) return stalled ? 'silent' : 'broken';
-  for (const [words, cause] of BEFORE_PICTURES) if (words.test(stderr)) return cause;
+  const cause = BEFORE_PICTURES.find(([words]) => words.test(stderr))?.[1];
+  if (cause === 'not-video' && lastedMs >= WAITED_MS && NOT_OPENED.test(stderr)) return 'silent';
+  if (cause !== undefined) return cause;
   return stalled ? 'silent' : 'broken';
 }

@@ -17,7 +17,6 @@ const AT_ONCE = 8;
 const KNOCKS_AT_ONCE = 16;
 const CONNECT_MS = 2500;
 const PICTURE_MS = 11_000;
-const FFMPEG_WAITS_MS = 4500;
 
 /** "Camera 5 Cổng chợ"; without its number where only the recorder knows it. */
 function called({ number, name }: { number: number | null; name: string }): string {
@@ -119,16 +118,11 @@ async function tryPictures(
 ): Promise<Tried> {
   if (signal.aborted) return 'no-time';
   const limit = AbortSignal.timeout(PICTURE_MS);
-  const begun = performance.now();
   const result = await probe(ffmpeg, camera, AbortSignal.any([signal, limit]));
   if (result.ok) return result;
   if (signal.aborted && !limit.aborted) return 'no-time';
-  // It took the connection and said nothing that could be judged. ffmpeg 5 and newer says no more than "Impossible to
-  // open" when its own limit of five seconds ends such a wait.
-  const waited = limit.aborted
-    ? result.cause === 'unreachable'
-    : /Impossible to open/.test(result.detail) && performance.now() - begun > FFMPEG_WAITS_MS;
-  return waited ? { ...result, cause: 'silent' } : result;
+  // it took the connection and said nothing that could be judged
+  return limit.aborted && result.cause === 'unreachable' ? { ...result, cause: 'silent' } : result;
 }
 
 /**

@@ -219,8 +219,14 @@ describe('holds, a failing disk and the clock', () => {
     await pass(10);
     expect(told()[3]).toContain('không đọc được danh sách các đoạn đang giữ');
     expect(told()[4]).toContain('Đồng hồ máy chủ');
+    emit('clock-set', null, { fromMs: now, toMs: now - 3_600_000 });
+    await pass(10);
+    expect(told()[5]).toMatch(/bị chỉnh lùi 1 giờ: từ .* về .*được ghi hai lần/);
+    emit('clock-set', null, { fromMs: now, toMs: now + 86_400_000 });
+    await pass(10);
+    expect(told()[6]).toMatch(/chỉnh nhanh lên 1 ngày/);
     await pass(60);
-    expect(told()).toHaveLength(5);
+    expect(told()).toHaveLength(7);
   });
 
   it('a failing disk and its end', async () => {

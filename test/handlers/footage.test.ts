@@ -263,6 +263,21 @@ describe('where nothing is recorded', () => {
     expect(said(at(9, 0) + 20_000, at(9, 0) + 20_800)).toContain('Thiếu');
   });
 
+  it('where the clock was set back both recordings come, and each says which it is', () => {
+    const asked = { startMs: at(9, 0), endMs: at(9, 1) };
+    const part = (index: number) => ({
+      ...{ index, startMs: at(9, 0) - 500, endMs: at(9, 1), durationMs: 60_500 },
+      ...{ sizeBytes: 1, width: 2, height: 2, codec: 'avc1' },
+    });
+    const said = (index: number) =>
+      captionOf({ number: 4, name: 'x' }, asked, { parts: [part(0), part(1)], gaps: [] }, index);
+    expect(said(0)).toContain('được ghi 2 lần. Đây là bản ghi lần 1.');
+    expect(said(1)).toContain('Đây là bản ghi lần 2.');
+    expect(captionOf({ number: 4, name: 'x' }, asked, { parts: [part(0)], gaps: [] }, 0)).not.toContain(
+      'lùi',
+    );
+  });
+
   it('a camera that is switched off is no lost one', async () => {
     await house.as('truong').say('camera tắt 4');
     house.recorder.drop('cam3', 'unreachable', at(14, 2));

@@ -146,7 +146,7 @@ describe('what ffmpeg is told', () => {
 });
 
 describe('why a child ended', () => {
-  const before = { streamed: false, stalled: false };
+  const before = { streamed: false, stalled: false, lastedMs: 900 };
   it.each([
     ['method DESCRIBE failed: 401 Unauthorized', 'refused'],
     ['Server returned 403 Forbidden (access denied)', 'refused'],
@@ -163,9 +163,16 @@ describe('why a child ended', () => {
     ['', 'broken'],
   ])('%j means %s', (stderr, cause) => expect(causeOf({ ...before, stderr })).toBe(cause));
 
+  it('who takes the connection and says nothing is silent, who answers nonsense is no video', () => {
+    const stderr = "Impossible to open 'rtsp://…' | pipe:3: Invalid data found when processing input";
+    expect(causeOf({ ...before, stderr, lastedMs: 10_000 })).toBe('silent');
+    expect(causeOf({ ...before, stderr })).toBe('not-video');
+    expect(causeOf({ ...before, stderr: `401 Unauthorized\n${stderr}`, lastedMs: 10_000 })).toBe('refused');
+  });
+
   it('after pictures came it fell silent or broke off, whatever it says', () => {
-    expect(causeOf({ stderr: '401 Unauthorized', streamed: true, stalled: false })).toBe('broken');
-    expect(causeOf({ stderr: '', streamed: true, stalled: true })).toBe('silent');
+    expect(causeOf({ ...before, stderr: '401 Unauthorized', streamed: true })).toBe('broken');
+    expect(causeOf({ ...before, stderr: '', streamed: true, stalled: true })).toBe('silent');
   });
 });
 
