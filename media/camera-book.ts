@@ -1,9 +1,9 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder, replaceFile } from '../src/base/durable.js';
 import type { Log } from '../src/base/log.js';
 import type { RecorderIndex } from './index/index.js';
 import type { SealedCamera } from './index/rows.js';
-import { makeFolder, syncFolder } from './recording/segment-file.js';
 
 const FILE = 'cameras.json';
 
@@ -56,16 +56,7 @@ export class CameraBook {
     const text = `${JSON.stringify({ cameras: await this.index.sealedCameras() }, null, 2)}\n`;
     if (text === this.written) return;
     await makeFolder(this.root);
-    const half = `${this.file}.tmp`;
-    const handle = await fs.open(half, 'w', 0o600);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await fs.rename(half, this.file);
-    await syncFolder(this.root);
+    await replaceFile(this.file, text, 0o600);
     this.written = text;
   }
 }

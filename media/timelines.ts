@@ -14,8 +14,12 @@ export interface Ordered extends Range {
 export function timelines<T extends Ordered>(segments: readonly T[]): T[][] {
   const lines: T[][] = [];
   let current: T[] = [];
-  for (const segment of [...segments].sort((a, b) => (a.order ?? 0) - (b.order ?? 0) || a.startMs - b.startMs)) {
-    const fits = [current, ...[...lines].reverse()].find((line) => !line.some((one) => overlap(one, segment)));
+  for (const segment of [...segments].sort(
+    (a, b) => (a.order ?? 0) - (b.order ?? 0) || a.startMs - b.startMs,
+  )) {
+    const fits = [current, ...[...lines].reverse()].find(
+      (line) => !line.some((one) => overlap(one, segment)),
+    );
     current = fits ?? [];
     if (!lines.includes(current)) lines.push(current);
     current.push(segment);

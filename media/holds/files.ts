@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder, syncFolder } from '../recording/segment-file.js';
+import { makeFolder, replaceFile } from '../../src/base/durable.js';
 import type { Hold } from '../types.js';
 import { readHold } from './read-hold.js';
 
@@ -36,16 +36,7 @@ export function holdFiles(root: string): HoldFiles {
 
   async function writeOnce(hold: Hold): Promise<void> {
     await makeFolder(folder);
-    const file = path.join(folder, `${hold.id}.json`);
-    const half = `${file}.tmp`;
-    try {
-      await put(half, `${JSON.stringify(hold, null, 2)}\n`);
-      await fs.rename(half, file);
-    } catch (error) {
-      await fs.rm(half, { force: true }).catch(() => {});
-      throw error;
-    }
-    await syncFolder(folder);
+    await replaceFile(path.join(folder, `${hold.id}.json`), `${JSON.stringify(hold, null, 2)}\n`);
   }
 
   async function setAside(): Promise<void> {

@@ -31,6 +31,16 @@ const segmentOf = (row: RawSegment): SegmentRow => ({
   sizeBytes: Number(row.sizeBytes),
 });
 
+const deletionOf = (row: Prisma.DeletionGetPayload<object>) => ({
+  ...row,
+  stream: row.stream as StreamName,
+  atMs: Number(row.atMs),
+  startMs: Number(row.startMs),
+  endMs: Number(row.endMs),
+  sizeBytes: Number(row.sizeBytes),
+  reason: row.reason as DeletionRow['reason'],
+});
+
 const rawSegment = (row: Omit<SegmentRow, 'id'>) => ({
   cameraId: row.cameraId,
   stream: row.stream,
@@ -524,15 +534,7 @@ export class RecorderIndex {
       },
       orderBy: { startMs: 'asc' },
     });
-    return rows.map((row) => ({
-      ...row,
-      stream: row.stream as StreamName,
-      atMs: Number(row.atMs),
-      startMs: Number(row.startMs),
-      endMs: Number(row.endMs),
-      sizeBytes: Number(row.sizeBytes),
-      reason: row.reason as DeletionRow['reason'],
-    }));
+    return rows.map(deletionOf);
   }
 
   /** By ascending id; a range: those that overlap it. */
@@ -553,15 +555,7 @@ export class RecorderIndex {
       orderBy: { id: 'asc' },
       take: limit,
     });
-    return rows.map((row) => ({
-      ...row,
-      stream: row.stream as StreamName,
-      atMs: Number(row.atMs),
-      startMs: Number(row.startMs),
-      endMs: Number(row.endMs),
-      sizeBytes: Number(row.sizeBytes),
-      reason: row.reason as Deletion['reason'],
-    }));
+    return rows.map(deletionOf);
   }
 
   // Holds: copies of the files beside the recordings

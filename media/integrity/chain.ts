@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder, syncFolder } from '../recording/segment-file.js';
+import { makeFolder, syncFolder } from '../../src/base/durable.js';
 import { type ChainRecord, type Facts, readRecord, type Signer, sha256, writeRecord } from './record.js';
 
 /** A record is far shorter; the day's record, which names every chain, is read whole. */

@@ -1,13 +1,14 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { type Clock, DAY_MS, fromVietnamTime } from '../../src/base/clock.js';
+import { replaceFile } from '../../src/base/durable.js';
 import type { Log } from '../../src/base/log.js';
 import type { Seal } from '../../src/base/seal.js';
 import { CAMERA_ID } from '../recording/names.js';
 import type { DayHeads } from '../types.js';
 import { ChainFile, type Head, linesOf } from './chain.js';
 import { hashFile } from './hash.js';
-import { KEYS_FILE, type Keys, openKeys, replaceFile } from './keys.js';
+import { KEYS_FILE, type Keys, openKeys } from './keys.js';
 import {
   CHAIN_FILE,
   type ChainHead,

@@ -8,8 +8,8 @@ import {
 } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { replaceFile } from '../../src/base/durable.js';
 import type { Seal } from '../../src/base/seal.js';
-import { syncFolder } from '../recording/segment-file.js';
 import { type Signer, sha256 } from './record.js';
 
 /** The public keys that ever signed, in the recordings' folder. */
@@ -38,20 +38,6 @@ const idOf = (spki: Buffer) => sha256(spki).slice(0, 16);
 const entryText = ({ key, publicKey, sinceMs }: Omit<PublicKey, 'sig'>) =>
   JSON.stringify({ key, publicKey, sinceMs });
 const keysText = (keys: readonly PublicKey[]) => `${JSON.stringify({ keys }, null, 2)}\n`;
-
-/** Writes a whole file durably: beside it, then in its place. */
-export async function replaceFile(file: string, text: string, mode = 0o640): Promise<void> {
-  const next = `${file}.new`;
-  const handle = await fs.open(next, 'w', mode);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await fs.rename(next, file);
-  await syncFolder(path.dirname(file));
-}
 
 /** The text of a file; null when it isn't there. */
 async function textOf(file: string): Promise<string | null> {

@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { syncFolder } from '../../src/base/durable.js';
 import type { Log } from '../../src/base/log.js';
 import type { SegmentInfo } from '../clip.js';
 import type { Fragment, FragmentSink, StreamInit } from '../fragment.js';
@@ -11,7 +12,7 @@ import type { RecorderEventKind, StreamName } from '../types.js';
 import { GopMemory } from './gop-memory.js';
 import { MediaClock } from './media-clock.js';
 import { hourFolder, OPEN_SUFFIX, segmentName } from './names.js';
-import { SegmentFile, syncFolder } from './segment-file.js';
+import { SegmentFile } from './segment-file.js';
 
 export interface RecordingDoors {
   /** absolute folder of all recordings */

@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { syncFolder } from '../../src/base/durable.js';
 import type { Log } from '../../src/base/log.js';
 import type { RecorderIndex } from '../index/index.js';
 import type { Integrity } from '../integrity/integrity.js';
@@ -7,7 +8,6 @@ import { datesOf, recoverFile, scanFile } from '../mp4/scan.js';
 import type { StreamName } from '../types.js';
 import { freeName } from './connection.js';
 import { CAMERA_ID, readSegmentName, segmentName } from './names.js';
-import { syncFolder } from './segment-file.js';
 
 export interface RecoveryDoors {
   root: string;

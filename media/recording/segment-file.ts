@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { writevSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder, syncFolder } from '../../src/base/durable.js';
 import type { Fragment, StreamInit } from '../fragment.js';
 import { prftFor } from '../mp4/prft.js';
 import { describeFragment, type FileFragment } from '../mp4/scan.js';
@@ -10,27 +11,6 @@ import { writePace } from './write-pace.js';
 
 /** More than this waiting to be written: the disk can't follow. */
 const PENDING_BYTES = 32 * 1024 * 1024;
-
-/** Makes a folder's entries durable; not possible (nor needed) on Windows. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await fs.open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Makes a folder and, durably, its parents. */
-export async function makeFolder(folder: string): Promise<void> {
-  const first = await fs.mkdir(folder, { recursive: true });
-  if (first === undefined) return;
-  for (let at = path.dirname(folder); ; at = path.dirname(at)) {
-    await syncFolder(at);
-    if (at === path.dirname(first) || at === path.dirname(at)) return;
-  }
-}
 
 /** What is still to be written: copies, since a fragment's bytes are only lent. */
 interface Piece {

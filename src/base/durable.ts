@@ -13,6 +13,35 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Makes a folder and, durably, its parents. */
+export async function makeFolder(folder: string): Promise<void> {
+  const first = await fs.mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let at = path.dirname(folder); ; at = path.dirname(at)) {
+    await syncFolder(at);
+    if (at === path.dirname(first) || at === path.dirname(at)) return;
+  }
+}
+
+/** Writes a whole file durably: beside it, then in its place. A write that fails leaves the file as it was. */
+export async function replaceFile(file: string, text: string, mode = 0o640): Promise<void> {
+  const next = `${file}.new`;
+  try {
+    const handle = await fs.open(next, 'w', mode);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await fs.rename(next, file);
+  } catch (error) {
+    await fs.rm(next, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncFolder(path.dirname(file));
+}
+
 /** Writes a file that only its owner may read, and makes its bytes durable. @returns bytes written */
 export async function writeSynced(
   file: string,
