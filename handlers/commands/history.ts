@@ -3,7 +3,14 @@ import PQueue from 'p-queue';
 import type { Coverage, Range } from '../../media/types.js';
 import { PersonError } from '../../src/base/errors.js';
 import { readSpan, type SpanReading } from '../../src/base/vietnamese/moment.js';
-import { sayDate, sayDay, sayDuration, sayRange, sayShortClock } from '../../src/base/vietnamese/say.js';
+import {
+  sayDate,
+  sayDay,
+  sayDuration,
+  sayMoment,
+  sayRange,
+  sayShortClock,
+} from '../../src/base/vietnamese/say.js';
 import { command, type Talk } from '../../src/chat/command.js';
 import type { Camera } from '../../src/store/cameras.js';
 import { gapWords } from '../alerts/causes.js';
@@ -107,7 +114,7 @@ async function history(house: House, talk: Talk, { cameras, startMs, endMs }: Ar
   const found = await new PQueue({ concurrency: AT_ONCE }).addAll(
     cameras.map((camera) => async () => ({
       camera,
-      coverage: await house.recorder.coverage(camera.recorderId, asked),
+      coverage: await coverageSinceBegun(house, camera, asked),
     })),
   );
   for (let from = 0; from < found.length; from += LINES) {
@@ -142,11 +149,24 @@ export function stretchWords({ startMs, endMs }: Range): string {
   return `${from}–${to === '00:00' ? '24:00' : to}, ${sayDay(startMs)}`;
 }
 
+/** What is missing from before a camera ever recorded is not missing. */
+async function coverageSinceBegun(house: House, camera: Camera, asked: Range): Promise<Coverage> {
+  const coverage = await house.recorder.coverage(camera.recorderId, asked);
+  const [first, ...others] = coverage.gaps;
+  if (first?.cause !== 'unknown' || first.startMs > asked.startMs) return coverage;
+  const before = await house.recorder.coverage(camera.recorderId, { startMs: 0, endMs: asked.startMs });
+  return before.recorded.length > 0 || before.gaps.some(({ cause }) => cause !== 'unknown')
+    ? coverage
+    : { ...coverage, gaps: others };
+}
+
 const total = (ranges: readonly Range[]) => ranges.reduce((sum, one) => sum + one.endMs - one.startMs, 0);
 
 /** "Có hình 23 giờ 48 phút, đủ 99,2%." never rounded up to all of it. */
 export function shareWords({ recorded, gaps }: Pick<Coverage, 'recorded' | 'gaps'>): string {
   const [thereMs, missingMs] = [total(recorded), total(gaps)];
+  if (thereMs === 0 && gaps.length === 0)
+    return 'Không có hình nào trong khoảng này: lúc đó camera chưa bắt đầu ghi.';
   if (thereMs === 0) return 'Không có hình nào trong khoảng này.';
   if (gaps.length === 0) return `Có hình ${sayDuration(thereMs)}, đủ không thiếu đoạn nào.`;
   const percent = Math.min(99.9, Math.floor((thereMs / (thereMs + missingMs)) * 1000) / 10);
@@ -155,11 +175,14 @@ export function shareWords({ recorded, gaps }: Pick<Coverage, 'recorded' | 'gaps
 
 function oneInWords(camera: Camera, coverage: Coverage): string {
   const { asked, gaps, held, clockSteps } = coverage;
+  const firstMs = Math.min(coverage.recorded[0]?.startMs ?? asked.startMs, gaps[0]?.startMs ?? asked.endMs);
+  const begunMs = firstMs > asked.startMs + 1000 ? firstMs : null;
   const longest = [...gaps].sort((a, b) => b.endMs - b.startMs - (a.endMs - a.startMs)).slice(0, GAPS_TOLD);
   const told = gaps.filter((gap) => longest.includes(gap));
   return [
     `Camera ${labelOf(camera)}`,
     stretchWords(asked),
+    ...(begunMs === null ? [] : [`Camera bắt đầu ghi từ ${sayMoment(begunMs)}.`]),
     shareWords(coverage),
     ...told.map(
       (gap) =>

@@ -59,6 +59,26 @@ describe('lịch sử', () => {
     house.recorder.bring('cam2');
   });
 
+  it('does not call missing what is from before the camera ever recorded', async () => {
+    const coverage = house.recorder.coverage;
+    const begunMs = at(10, 0);
+    house.recorder.coverage = async (id, range) => {
+      const found = await coverage(id, range);
+      const endMs = Math.min(range.endMs, begunMs);
+      return {
+        ...found,
+        recorded: range.endMs > begunMs ? [{ startMs: begunMs, endMs: range.endMs }] : [],
+        gaps: range.startMs < begunMs ? [{ startMs: range.startMs, endMs, cause: 'unknown' as const }] : [],
+      };
+    };
+    const [heard] = await house.as('canbo').say('lịch sử 1 hôm nay');
+    const [never] = await house.as('canbo').say('lịch sử 1 từ 8h đến 9h');
+    house.recorder.coverage = coverage;
+    expect(heard?.text).toContain('Camera bắt đầu ghi từ 10:00:00, thứ bảy');
+    expect(heard?.text).toContain('đủ không thiếu đoạn nào');
+    expect(never?.text).toContain('lúc đó camera chưa bắt đầu ghi');
+  });
+
   it('a time to come, too long a stretch and an everyday sentence are answered as such', async () => {
     expect((await house.as('canbo').say('lịch sử 1 ngày mai'))[0]?.text).toContain('chưa đến');
     expect((await house.as('canbo').say('lịch sử 1 từ 1/11 đến 20/11'))[0]?.reply.kind).toBe('text');
