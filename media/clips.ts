@@ -262,8 +262,8 @@ export class Clips {
           },
         });
       } catch (error) {
-        // A file was renamed (closed) between finding and reading it; the index knows its new name in a moment.
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === MOST_TRIES) throw error;
+        // A file was renamed (closed) between finding and copying it; the index knows its new name in a moment.
+        if (!isGone(error) || tries === MOST_TRIES) throw error;
         await pause(AGAIN_MS * tries, undefined, { signal: job.abort.signal });
       }
     }
@@ -316,6 +316,11 @@ async function someNeedTranscoding(segments: SegmentInfo[]): Promise<boolean> {
   const ends = [segments[0]!, segments.at(-1)!];
   return (await Promise.all(ends.map(needsTranscoding))).some((needs) => needs);
 }
+
+/** A file was not where it should be, when it was looked at or when it was copied. */
+const isGone = (error: unknown): boolean =>
+  (error as NodeJS.ErrnoException).code === 'ENOENT' ||
+  (error instanceof WorldError && error.cause !== undefined && isGone(error.cause));
 
 const isWithin = (folder: string, inside: string) => {
   const way = path.relative(folder, inside);

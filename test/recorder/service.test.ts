@@ -158,3 +158,27 @@ describe('a recording camera', () => {
     expect(coverage.gaps.map((gap) => gap.cause)).toEqual(['recorder-down']);
   });
 });
+
+describe('clips while files are closed and renamed', () => {
+  it('are all made: a file that just got its final name is no missing one', async () => {
+    const busy = await startStand({ segmentMs: 1000 });
+    try {
+      await busy.client.addCamera({ id: 'cam1', name: 'Cổng chợ', url: 'test:street' });
+      await cameraIs(busy.client, 'cam1', 'recording');
+      await until('ten seconds are recorded', async () => {
+        const { recorded } = await busy.client.coverage('cam1', { startMs: 0, endMs: Date.now() });
+        return recorded.length === 1 && recorded[0]!.endMs - recorded[0]!.startMs > 10_000;
+      });
+      // One falls into the moment of a rename every hundred or so; many side by side widen the moment.
+      for (let round = 0; round < 12; round++) {
+        const nowMs = Date.now();
+        const clips = Array.from({ length: 16 }, (_, i) =>
+          busy.client.clip({ cameraId: 'cam1', startMs: nowMs - 8000, endMs: nowMs - 3000 + i * 160 }),
+        );
+        for (const job of await Promise.all(clips)) expect(job.gaps).toEqual([]);
+      }
+    } finally {
+      await busy.end();
+    }
+  }, 60_000);
+});
