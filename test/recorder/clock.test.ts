@@ -44,7 +44,12 @@ describe('the clock watch', () => {
 
 describe('lines of time', () => {
   it('hold what was recorded one after the other, though files of both begin at the same times', () => {
-    const old = [0, 4000, 8000].map((startMs, i) => ({ startMs, endMs: startMs + 4000, order: i, of: 'old' }));
+    const old = [0, 4000, 8000].map((startMs, i) => ({
+      startMs,
+      endMs: startMs + 4000,
+      order: i,
+      of: 'old',
+    }));
     const anew = [4000, 8000, 12_000].map((startMs, i) => ({
       ...{ startMs, endMs: startMs + 4000, order: 3 + i, of: 'new' },
     }));
@@ -81,7 +86,11 @@ describe('lines of time', () => {
   });
 
   it('are one where a file was found again later', () => {
-    const files = [0, 60_000, 120_000].map((startMs, i) => ({ startMs, endMs: startMs + 60_000, order: (i + 2) % 3 }));
+    const files = [0, 60_000, 120_000].map((startMs, i) => ({
+      startMs,
+      endMs: startMs + 60_000,
+      order: (i + 2) % 3,
+    }));
     expect(timelines(files)).toEqual([files]);
   });
 
