@@ -14,6 +14,8 @@ const FILE = 'cameras.json';
 export class CameraBook {
   private readonly file: string;
   private written = '';
+  /** what is there was taken in, so that nothing is lost by writing over it */
+  private mayWrite = false;
   private work: Promise<void> = Promise.resolve();
 
   constructor(
@@ -24,8 +26,25 @@ export class CameraBook {
     this.file = path.join(root, FILE);
   }
 
-  /** Adds the cameras that the index has never heard of; gives back their ids. A book that can't be read is put aside. */
+  /**
+   * Adds the cameras that the index has never heard of; gives back their ids. A book that is broken is put aside; one that
+   * can't be read, or whose cameras the index does not take, is left as it is. Never throws: recording does not wait.
+   */
   async restore(): Promise<string[]> {
+    try {
+      const cameras = await this.read();
+      const known = new Set((await this.index.sealedCameras()).map(({ id }) => id));
+      const lost = cameras.filter(({ id }) => !known.has(id));
+      await this.index.restoreCameras(lost);
+      this.mayWrite = true;
+      return lost.map(({ id }) => id);
+    } catch (error) {
+      this.log.error({ err: error }, 'the list of cameras beside the recordings could not be used; it stays');
+      return [];
+    }
+  }
+
+  private async read(): Promise<SealedCamera[]> {
     const text = await fs.readFile(this.file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
       return null;
@@ -33,10 +52,7 @@ export class CameraBook {
     if (text === null) return [];
     try {
       const { cameras } = JSON.parse(text) as { cameras: SealedCamera[] };
-      const known = new Set((await this.index.sealedCameras()).map(({ id }) => id));
-      const lost = cameras.filter(({ id }) => !known.has(id));
-      await this.index.restoreCameras(lost);
-      return lost.map(({ id }) => id);
+      return cameras.filter(({ id }) => typeof id === 'string');
     } catch (error) {
       this.log.error({ err: error }, 'the list of cameras beside the recordings is broken; it is put aside');
       await fs.rename(this.file, `${this.file}.broken-${Date.now()}`);
@@ -53,6 +69,7 @@ export class CameraBook {
   }
 
   private async write(): Promise<void> {
+    if (!this.mayWrite) return;
     const text = `${JSON.stringify({ cameras: await this.index.sealedCameras() }, null, 2)}\n`;
     if (text === this.written) return;
     await makeFolder(this.root);

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { makeKey } from '../../src/base/seal.js';
@@ -82,5 +82,19 @@ describe('an index that is gone', () => {
     expect(await stand.client.cameras()).toEqual([]);
     await stand.client.addCamera({ id: 'cam4', name: 'Mới', url: 'test:street' });
     await cameraIs(stand.client, 'cam4', 'recording');
+    const names = await readdir(path.join(stand.folder, 'recordings'));
+    expect(names.filter((name) => name.startsWith('cameras.json.broken-'))).toHaveLength(1);
+  }, 60_000);
+
+  it('with a list that can not be read: recording begins all the same, and nothing is written over it', async () => {
+    stand = await recorded();
+    await stand.service.stop();
+    const list = path.join(stand.folder, 'recordings', 'cameras.json');
+    await rm(list);
+    await mkdir(list);
+    stand = await again(stand);
+    await cameraIs(stand.client, 'cam1', 'recording');
+    await stand.client.changeCamera('cam1', { name: 'Tên mới' });
+    expect(await readdir(list)).toEqual([]);
   }, 60_000);
 });
