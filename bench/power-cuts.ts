@@ -167,7 +167,7 @@ export async function replayCut(
   await makeRemains(stateAt(recorded.log, cutMs, recorded.root), recorded.root, root, random);
   const index = await RecorderIndex.open(indexFile, makeSeal(makeKey()));
   try {
-    const lastRow = await index.newestSegmentId();
+    const lastRow = await index.segments.newestId();
     const doors = { root, index, log: quiet, isOurs: () => false, onRecovered: () => {} };
     await recover(doors, lastRow);
     return await check(recorded, root, index, cutMs);
@@ -190,7 +190,7 @@ const arrivals = ({ fragments }: ScannedFile) =>
 async function check(recorded: Recorded, root: string, index: RecorderIndex, cutMs: number): Promise<Cut> {
   const wrong: string[] = [];
   const kept = new Map<string, number[]>();
-  const rows = await index.segmentPage(0, 100_000);
+  const rows = await index.segments.page(0, 100_000);
   const rowOf = new Map(rows.map((row) => [row.path, row]));
   for (const file of await filesBelow(root)) {
     const name = relative(root, file);

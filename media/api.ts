@@ -42,7 +42,10 @@ export interface ApiOptions {
   hub: EventHub;
   holds: Holds;
   retention: Pick<Retention, 'run' | 'settled'>;
-  index: Pick<RecorderIndex, 'recordedSince' | 'deletionPage'>;
+  index: {
+    segments: Pick<RecorderIndex['segments'], 'recordedSince'>;
+    deletions: Pick<RecorderIndex['deletions'], 'page'>;
+  };
   ffmpeg: Ffmpeg;
   /** where and how devices are looked for */
   nets: { subnets: () => DevicesOptions['subnets'] } & Omit<DevicesOptions, 'subnets' | 'recorded'>;
@@ -222,7 +225,7 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
       return hold;
     },
     deletions: (request) =>
-      options.index.deletionPage(schema.deletionsQuery.parse(request.query) as DeletionQuery),
+      options.index.deletions.page(schema.deletionsQuery.parse(request.query) as DeletionQuery),
     async orderClip(request) {
       const { wait = 0 } = schema.clipWait.parse(request.query);
       const end = metrics.clip.startTimer();
@@ -278,7 +281,7 @@ async function lookAround<T>(look: () => Promise<T>): Promise<T> {
 
 /** Answered when it is durable and nothing of it is being removed any more. */
 async function makeHold({ footage, holds, retention, index }: ApiOptions, request: HoldRequest) {
-  const recorded = await index.recordedSince();
+  const recorded = await index.segments.recordedSince();
   if (!recorded.has(request.cameraId)) await footage.mustExist(request.cameraId);
   const hold = await holds.make(request);
   await retention.settled();

@@ -33,9 +33,9 @@ export class CameraBook {
   async restore(): Promise<string[]> {
     try {
       const cameras = await this.read();
-      const known = new Set((await this.index.sealedCameras()).map(({ id }) => id));
+      const known = new Set((await this.index.cameras.sealedList()).map(({ id }) => id));
       const lost = cameras.filter(({ id }) => !known.has(id));
-      await this.index.restoreCameras(lost);
+      await this.index.cameras.restore(lost);
       this.mayWrite = true;
       return lost.map(({ id }) => id);
     } catch (error) {
@@ -70,7 +70,7 @@ export class CameraBook {
 
   private async write(): Promise<void> {
     if (!this.mayWrite) return;
-    const text = `${JSON.stringify({ cameras: await this.index.sealedCameras() }, null, 2)}\n`;
+    const text = `${JSON.stringify({ cameras: await this.index.cameras.sealedList() }, null, 2)}\n`;
     if (text === this.written) return;
     await makeFolder(this.root);
     await replaceFile(this.file, text, 0o600);

@@ -18,7 +18,7 @@ export class EventHub {
     const event = { atMs: this.now(), kind, cameraId, data };
     this.last = this.last.then(async () => {
       try {
-        const told = await this.index.addEvent(event);
+        const told = await this.index.events.add(event);
         for (const listener of this.listeners) listener(told);
       } catch (error) {
         this.log.error({ err: error, kind, camera: cameraId }, 'the index took no event');
@@ -38,6 +38,6 @@ export class EventHub {
   }
 
   after(id: number, limit: number): Promise<RecorderEvent[]> {
-    return this.index.eventsAfter(id, limit);
+    return this.index.events.after(id, limit);
   }
 }

@@ -18,7 +18,7 @@ export class Footage {
 
   /** WorldError('not-found') for a camera that never was; a removed one still has its recordings. */
   async mustExist(cameraId: string): Promise<void> {
-    if ((await this.index.camera(cameraId)) === null)
+    if ((await this.index.cameras.find(cameraId)) === null)
       throw new WorldError('not-found', `there is no camera ${cameraId}`);
   }
 
@@ -28,7 +28,7 @@ export class Footage {
     const live = this.recorder
       .liveSegments(cameraId, stream)
       .filter((one) => one.endMs > range.startMs && one.startMs < range.endMs);
-    const closed = await this.index.segmentsIn(cameraId, stream, range);
+    const closed = await this.index.segments.within(cameraId, stream, range);
     // By row: after the clock was set back another file may begin at the same time.
     const rows = new Set(live.map(({ rowId }) => rowId));
     const paths = new Set(live.map((one) => one.path));
@@ -49,10 +49,10 @@ export class Footage {
     // Memory first: a file that closes in between is then seen twice, never missed.
     const live = this.recorder.liveSegments(cameraId, stream);
     const [closed, gaps, deletions, clockSteps] = await Promise.all([
-      this.index.recordedIn(cameraId, stream, asked, SEAM_MS),
-      this.index.gapsIn(cameraId, stream, asked),
-      this.index.deletionsIn(cameraId, stream, asked),
-      this.index.clockStepsIn(asked),
+      this.index.segments.recordedIn(cameraId, stream, asked, SEAM_MS),
+      this.index.gaps.within(cameraId, stream, asked),
+      this.index.deletions.within(cameraId, stream, asked),
+      this.index.clockSteps.within(asked),
     ]);
     const recorder = this.recorder.stream(cameraId, stream);
     const now = Date.now();

@@ -100,20 +100,16 @@ export const firstToDrop = (keeps: readonly Hold[]): Hold | undefined =>
   [...keeps].sort((a, b) => (a.untilMs ?? 0) - (b.untilMs ?? 0) || a.createdMs - b.createdMs)[0];
 
 /** What retention needs of the index. */
-export type RetentionIndex = Pick<
-  RecorderIndex,
-  | 'retentionDays'
-  | 'recordedSince'
-  | 'oldestOf'
-  | 'bytesOf'
-  | 'bytesBegunIn'
-  | 'newestBefore'
-  | 'addDeletion'
-  | 'dropSegments'
-  | 'forgetEvents'
-  | 'setting'
-  | 'setSetting'
->;
+export interface RetentionIndex {
+  cameras: Pick<RecorderIndex['cameras'], 'retentionDays'>;
+  segments: Pick<
+    RecorderIndex['segments'],
+    'recordedSince' | 'oldestOf' | 'bytesOf' | 'bytesBegunIn' | 'newestBefore' | 'drop'
+  >;
+  deletions: Pick<RecorderIndex['deletions'], 'add'>;
+  events: Pick<RecorderIndex['events'], 'forget'>;
+  settings: Pick<RecorderIndex['settings'], 'read' | 'write'>;
+}
 
 export interface RetentionOptions {
   root: string;
@@ -256,9 +252,9 @@ export class Retention {
     this.rate = await this.room.rate(clock.now());
     let freed: 'enough' | 'short' | 'nothing-left' = 'short';
     if (known && (this.options.ready?.() ?? true)) {
-      const days = await index.retentionDays();
+      const days = await index.cameras.retentionDays();
       const daysOf = (cameraId: string) => days.get(cameraId) ?? this.options.retentionDays;
-      const cameras = await index.recordedSince();
+      const cameras = await index.segments.recordedSince();
       await this.removeOld(cameras, daysOf);
       await this.boundKeeps();
       freed = await this.freeSpace(cameras, daysOf);
@@ -269,7 +265,7 @@ export class Retention {
     this.judge(disk);
     this.tellStuck(disk, freed);
     const now = trusted.now();
-    await index.forgetEvents(now - EVENT_DAYS * DAY_MS, now - SEGMENT_EVENT_DAYS * DAY_MS);
+    await index.events.forget(now - EVENT_DAYS * DAY_MS, now - SEGMENT_EVENT_DAYS * DAY_MS);
   }
 
   private tellDoubt({ aheadMs }: { aheadMs: number | null }): void {
@@ -311,7 +307,7 @@ export class Retention {
     let after = { startMs: first !== null && first.startMs <= sinceMs ? first.endMs : 0, id: -1 };
     for (;;) {
       await breathe();
-      const page = await index.oldestOf(cameraId, stream, after, beforeMs, limit);
+      const page = await index.segments.oldestOf(cameraId, stream, after, beforeMs, limit);
       const cover = holds.cover();
       let steppedTo: number | null = null;
       for (const row of page) {
@@ -427,7 +423,7 @@ export class Retention {
       let after = { startMs: Math.max(0, range.startMs - KEEP_NEWEST_MS * 2), id: -1 };
       for (;;) {
         await breathe();
-        const page = await index.oldestOf(cameraId, stream, after, Number.MAX_SAFE_INTEGER, 500);
+        const page = await index.segments.oldestOf(cameraId, stream, after, Number.MAX_SAFE_INTEGER, 500);
         for (const row of page) {
           const touches = row.startMs < range.endMs && row.endMs > range.startMs;
           if (touches && officers.held(cameraId, stream, row) === null) bytes += row.sizeBytes;
@@ -478,7 +474,7 @@ export class Retention {
   private async removeOne({ segment, reason }: Victim): Promise<boolean> {
     const { index, root, log, clock } = this.options;
     const { cameraId, stream, startMs, endMs, sizeBytes } = segment;
-    await index.addDeletion({ atMs: clock.now(), cameraId, stream, startMs, endMs, sizeBytes, reason });
+    await index.deletions.add({ atMs: clock.now(), cameraId, stream, startMs, endMs, sizeBytes, reason });
     await this.options.integrity?.recordDeletion({ path: segment.path, startMs, endMs, sizeBytes, reason });
     try {
       await (this.options.removeFile ?? removeFromDisk)(path.join(root, segment.path));
@@ -486,7 +482,7 @@ export class Retention {
       log.error({ err: error, path: segment.path }, 'a file could not be deleted');
       return false;
     }
-    await index.dropSegments([segment.id]);
+    await index.segments.drop([segment.id]);
     this.room.forget(segment);
     return true;
   }
@@ -544,11 +540,11 @@ export class Retention {
         holds: names,
       };
     const { heldBytes } = this.measured;
-    const before = JSON.parse((await index.setting(FORECAST)) ?? '{"level":0,"atMs":0}') as Told;
+    const before = JSON.parse((await index.settings.read(FORECAST)) ?? '{"level":0,"atMs":0}') as Told;
     this.fullAtMs = heldBytes === 0 ? null : await this.forecast(disk, heldBytes, nowMs);
     const { told, tell } = nextTold(before, this.fullAtMs === null ? null : this.fullAtMs - nowMs, nowMs);
     if (told.level !== before.level || told.atMs !== before.atMs)
-      await index.setSetting(FORECAST, JSON.stringify(told));
+      await index.settings.write(FORECAST, JSON.stringify(told));
     if (tell)
       this.options.tell('holds-fill-disk', null, {
         ...disk,
@@ -563,7 +559,7 @@ export class Retention {
       let bytes = 0;
       for (const { cameraId, stream, startMs, endMs } of cover.stretches())
         if (endMs > fromMs - EDGE_MS)
-          bytes += await this.options.index.bytesOf(cameraId, stream, {
+          bytes += await this.options.index.segments.bytesOf(cameraId, stream, {
             startMs: Math.max(startMs, fromMs),
             endMs,
           });

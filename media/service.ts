@@ -91,11 +91,11 @@ export async function startService(
     ...{ root, dataDir: config.dataDir, seal: makeSeal(config.secretKey), log, clock: systemClock },
   });
   await integrity.start();
-  const aliveMs = Number(await index.setting('aliveMs')) || null;
+  const aliveMs = Number(await index.settings.read('aliveMs')) || null;
   const trusted = new TrustedClock({
     wall: systemClock.now,
     ...clockFile(path.join(config.dataDir, 'recorder-clock.json')),
-    lastLife: async () => aliveMs ?? (await index.newestBefore(startedMs))?.endMs ?? null,
+    lastLife: async () => aliveMs ?? (await index.segments.newestBefore(startedMs))?.endMs ?? null,
   });
   const holds = new Holds({
     ...{ files: holdFiles(root), index, log, tell: hub.tell, wall: systemClock.now },

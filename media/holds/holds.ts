@@ -14,7 +14,7 @@ const LONGEST_HOLD_MS = 366 * DAY_MS;
 
 export interface HoldsOptions {
   files: HoldFiles;
-  index: Pick<RecorderIndex, 'holds' | 'putHold'>;
+  index: { holds: Pick<RecorderIndex['holds'], 'list' | 'put'> };
   log: Log;
   tell: (kind: RecorderEventKind, cameraId: string | null, data: Record<string, unknown>) => void;
   /** wall clock, epoch ms: what is written down */
@@ -63,7 +63,7 @@ export class Holds {
         log.error({ err: error }, 'the holds can not be read: nothing is deleted');
         return false;
       }
-      const rows = await index.holds().catch((error) => {
+      const rows = await index.holds.list().catch((error) => {
         log.error({ err: error }, 'the index tells no holds');
         return null;
       });
@@ -102,8 +102,8 @@ export class Holds {
   }
 
   private async copy(hold: Hold): Promise<void> {
-    await this.options.index
-      .putHold(hold)
+    await this.options.index.holds
+      .put(hold)
       .catch((error) => this.options.log.error({ err: error, hold: hold.id }, 'the index took no hold'));
   }
 

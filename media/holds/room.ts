@@ -51,7 +51,9 @@ export function nextTold(before: Told, leftMs: number | null, nowMs: number): { 
   return { told: tell ? { level, atMs: nowMs } : before, tell };
 }
 
-type BytesIndex = Pick<RecorderIndex, 'bytesOf' | 'bytesBegunIn' | 'newestBefore'>;
+interface BytesIndex {
+  segments: Pick<RecorderIndex['segments'], 'bytesOf' | 'bytesBegunIn' | 'newestBefore'>;
+}
 
 /** How much is recorded and held: sums of hours, each made once. */
 export class Room {
@@ -70,7 +72,7 @@ export class Room {
     if (known !== undefined) return known;
     const endMs = (hour + 1) * HOUR_MS;
     await breathe();
-    const bytes = await this.index.bytesBegunIn({ startMs: hour * HOUR_MS, endMs });
+    const bytes = await this.index.segments.bytesBegunIn({ startMs: hour * HOUR_MS, endMs });
     if (endMs < nowMs - SETTLED_MS) this.hours.set(hour, bytes);
     return bytes;
   }
@@ -87,9 +89,9 @@ export class Room {
 
   private async recentRate(nowMs: number): Promise<number> {
     const range = { startMs: nowMs - 600_000, endMs: nowMs };
-    const bytes = await this.index.bytesBegunIn(range);
+    const bytes = await this.index.segments.bytesBegunIn(range);
     if (bytes === 0) return 0;
-    const before = await this.index.newestBefore(range.startMs);
+    const before = await this.index.segments.newestBefore(range.startMs);
     const young = before === null || before.endMs < range.startMs - 60_000;
     return bytes / (young ? await this.spanSince(range) : 600_000);
   }
@@ -100,8 +102,8 @@ export class Room {
     let high = endMs;
     while (high - low > 10_000) {
       const middle = (low + high) / 2;
-      if ((await this.index.newestBefore(middle))?.startMs === undefined) low = middle;
-      else if ((await this.index.bytesBegunIn({ startMs, endMs: middle })) === 0) low = middle;
+      if ((await this.index.segments.newestBefore(middle))?.startMs === undefined) low = middle;
+      else if ((await this.index.segments.bytesBegunIn({ startMs, endMs: middle })) === 0) low = middle;
       else high = middle;
     }
     return Math.max(LEAST_SPAN_MS, endMs - low);
@@ -111,7 +113,7 @@ export class Room {
   async covered(cover: Cover): Promise<number> {
     let bytes = 0;
     for (const { cameraId, stream, ...range } of cover.stretches())
-      bytes += await this.index.bytesOf(cameraId, stream, range);
+      bytes += await this.index.segments.bytesOf(cameraId, stream, range);
     return bytes;
   }
 
@@ -125,7 +127,7 @@ export class Room {
     let wanted = enough;
     let beforeMs = nowMs + 24 * HOUR_MS;
     for (;;) {
-      const newest = await this.index.newestBefore(beforeMs);
+      const newest = await this.index.segments.newestBefore(beforeMs);
       if (newest === null || all >= wanted) {
         const free = Math.max(0, all - (await heldSince(beforeMs)));
         if (newest === null || free >= enough) return free;

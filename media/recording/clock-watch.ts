@@ -51,7 +51,7 @@ export class ClockWatch {
     const { index, log, tell } = this.options;
     log.warn(step, 'the clock of this machine was set');
     this.work = this.work
-      .then(() => index.addClockStep(step))
+      .then(() => index.clockSteps.add(step))
       .catch((error) => {
         log.error({ err: error }, 'the index took no clock step');
       });

@@ -124,8 +124,8 @@ export class Connection implements FragmentSink {
     const folder = hourFolder(cameraId, stream, startMs);
     const relative = `${folder}/${segmentName(cameraId, stream, startMs)}${OPEN_SUFFIX}`;
     const file = path.join(doors.root, relative);
-    const row = doors.index
-      .addSegment({
+    const row = doors.index.segments
+      .add({
         ...{ cameraId, stream, startMs, endMs: startMs, path: relative, sizeBytes: 0, open: true },
         ...{ codec: init.codec, width: init.width, height: init.height },
       })
@@ -185,7 +185,7 @@ export class Connection implements FragmentSink {
     const row = await segment.row;
     if (!kept) {
       await fs.rm(segment.path, { force: true });
-      if (row !== null) await doors.index.dropSegments([row]);
+      if (row !== null) await doors.index.segments.drop([row]);
       return;
     }
     const last = segment.file.fragments.at(-1)!;
@@ -202,7 +202,7 @@ export class Connection implements FragmentSink {
       ...{ cameraId, stream, startMs, endMs, path: finalPath, sizeBytes, open: false },
       ...{ codec: init.codec, width: init.width, height: init.height },
     };
-    await doors.index.closeSegment(row, closed);
+    await doors.index.segments.close(row, closed);
     this.justClosed = { path: segment.path, known: { init, fragments: segment.file.fragments } };
     doors.tell('segment-closed', cameraId, { stream, path: finalPath, startMs, endMs, sizeBytes });
   }

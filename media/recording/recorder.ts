@@ -61,16 +61,16 @@ export class Recorder {
   async start(): Promise<void> {
     const { index, root } = this.options;
     await fs.mkdir(root, { recursive: true });
-    const lastRow = await index.newestSegmentId();
-    const aliveMs = Number(await index.setting(ALIVE)) || null;
-    await index.endOpenGaps(aliveMs ?? Date.now());
+    const lastRow = await index.segments.newestId();
+    const aliveMs = Number(await index.settings.read(ALIVE)) || null;
+    await index.gaps.endOpen(aliveMs ?? Date.now());
     const downSince = new Map<string, number>();
-    for (const row of await index.cameras()) {
+    for (const row of await index.cameras.list()) {
       const gaps: Partial<Record<StreamName, StreamOptions['gap']>> = {};
       for (const stream of streamsOf(row)) {
         if (aliveMs === null) continue;
         const cause = row.enabled ? 'recorder-down' : 'switched-off';
-        const id = await index.addGap({ cameraId: row.id, stream, startMs: aliveMs, endMs: null, cause });
+        const id = await index.gaps.add({ cameraId: row.id, stream, startMs: aliveMs, endMs: null, cause });
         gaps[stream] = { id, cause };
         if (row.enabled) downSince.set(`${row.id} ${stream}`, id);
       }
@@ -84,7 +84,7 @@ export class Recorder {
     this.recovered = this.agree(lastRow, (cameraId, stream, endMs) => {
       const gap = downSince.get(`${cameraId} ${stream}`);
       if (gap !== undefined && (aliveMs === null || Math.abs(endMs - aliveMs) < 60_000))
-        void index.moveGapStart(gap, endMs).catch(() => {});
+        void index.gaps.moveStart(gap, endMs).catch(() => {});
     });
   }
 
@@ -107,15 +107,15 @@ export class Recorder {
     if (!this.leftOpen || streams.some((one) => one?.status.cause === 'disk')) return;
     this.leftOpen = false;
     await this.recovered;
-    this.recovered = this.options.index.newestSegmentId().then(
+    this.recovered = this.options.index.segments.newestId().then(
       (lastRow) => this.agree(lastRow, () => {}),
       (error) => this.options.log.error({ err: error }, 'recovery failed'),
     );
   }
 
   private signOfLife(): Promise<void> {
-    return this.options.index
-      .setSetting(ALIVE, String(Date.now()))
+    return this.options.index.settings
+      .write(ALIVE, String(Date.now()))
       .catch((error) => this.options.log.error({ err: error }, 'the index takes no sign of life'));
   }
 
@@ -198,7 +198,7 @@ export class Recorder {
       const { index, tell } = this.options;
       if (!CAMERA_ID.test(settings.id))
         throw new WorldError('invalid', 'an id is a–z, 0–9 and -, at most 32');
-      if ((await index.camera(settings.id)) !== null)
+      if ((await index.cameras.find(settings.id)) !== null)
         throw new WorldError('invalid', `the id ${settings.id} is or was in use`);
       const row: CameraRow = {
         id: settings.id,
@@ -213,12 +213,18 @@ export class Recorder {
         removedMs: null,
         identity: settings.identity ?? null,
       };
-      await index.addCamera(row);
+      await index.cameras.add(row);
       tell('camera-changed', row.id, { change: 'added' });
       this.begin(row);
       if (!row.enabled) {
         const startMs = row.createdMs;
-        await index.addGap({ cameraId: row.id, stream: 'main', startMs, endMs: null, cause: 'switched-off' });
+        await index.gaps.add({
+          cameraId: row.id,
+          stream: 'main',
+          startMs,
+          endMs: null,
+          cause: 'switched-off',
+        });
         tell('camera-off', row.id, {});
       }
       return this.info(row.id);
@@ -245,7 +251,7 @@ export class Recorder {
           partsOf(change.url)?.host !== partsOf(old.url)?.host && { identity: null }),
         ...(change.identity !== undefined && { identity: change.identity }),
       };
-      await this.options.index.changeCamera(row);
+      await this.options.index.cameras.change(row);
       before.row = row;
       const ways = old.transport !== row.transport || old.audio !== row.audio;
       const again = (stream: StreamRecorder | null, given: unknown) =>
@@ -281,7 +287,7 @@ export class Recorder {
       camera[stream] = null;
     } else if (wanted) {
       const now = Date.now();
-      const open = (await index.gapsIn(camera.row.id, stream, { startMs: now, endMs: now + 1 })).find(
+      const open = (await index.gaps.within(camera.row.id, stream, { startMs: now, endMs: now + 1 })).find(
         (one) => one.endMs === null,
       );
       gap = open ? { id: open.id, cause: open.cause } : null;
@@ -332,7 +338,7 @@ export class Recorder {
       const { row, main, sub } = this.recorded(id);
       await Promise.all([main?.stop('switched-off'), sub?.stop('switched-off')]);
       this.cameras.delete(id);
-      await this.options.index.changeCamera({ ...row, removedMs: Date.now() });
+      await this.options.index.cameras.change({ ...row, removedMs: Date.now() });
       this.options.tell('camera-changed', id, { change: 'removed' });
     });
   }

@@ -39,7 +39,7 @@ export interface RecoveryReport {
  */
 export async function recover(doors: RecoveryDoors, lastRow: number): Promise<RecoveryReport> {
   const report: RecoveryReport = { closed: 0, droppedBytes: 0, indexed: 0, droppedRows: 0 };
-  for (const row of await doors.index.openSegments()) {
+  for (const row of await doors.index.segments.leftOpen()) {
     if (row.id > lastRow || doors.signal?.aborted) continue;
     if (await exists(path.join(doors.root, row.path))) await closeLeftOpen(doors, row.path, row.id, report);
   }
@@ -77,7 +77,7 @@ async function closeLeftOpen(
     const found = await recoverFile(file);
     if (found === null) {
       await fs.rm(file, { force: true });
-      if (row !== null) await index.dropSegments([row]);
+      if (row !== null) await index.segments.drop([row]);
       return;
     }
     const { cameraId, stream } = named;
@@ -91,7 +91,7 @@ async function closeLeftOpen(
     await syncFolder(path.dirname(file));
     await doors.integrity?.recordFound({ path: target, startMs, endMs, how: 'recovered' });
     const { codec, width, height } = found.init;
-    await index.closeSegment(row, {
+    await index.segments.close(row, {
       ...{ cameraId, stream, startMs, endMs, path: target, sizeBytes: found.keptBytes, open: false },
       ...{ codec, width, height },
     });
@@ -150,8 +150,8 @@ async function compareFolder(
   const names = await namesIn(path.join(root, folder));
   if (names === null) return;
   walked.add(folder);
-  const rows = (await index.segmentsUnder(folder)).filter((row) => row.id <= lastRow);
-  const known = new Set((await index.segmentsUnder(folder)).map((row) => row.path));
+  const rows = (await index.segments.under(folder)).filter((row) => row.id <= lastRow);
+  const known = new Set((await index.segments.under(folder)).map((row) => row.path));
   for (const name of names) {
     const relative = `${folder}${name}`;
     const named = readSegmentName(name);
@@ -169,9 +169,9 @@ async function compareFolder(
   }
   const there = new Set((await namesIn(path.join(root, folder))) ?? names);
   const lost = rows.filter((row) => !there.has(row.path.slice(folder.length)));
-  const still = new Set((await index.segmentsUnder(folder)).map((row) => `${row.id} ${row.path}`));
+  const still = new Set((await index.segments.under(folder)).map((row) => `${row.id} ${row.path}`));
   const gone = lost.filter((row) => still.has(`${row.id} ${row.path}`));
-  await index.dropSegments(gone.map((row) => row.id));
+  await index.segments.drop(gone.map((row) => row.id));
   report.droppedRows += gone.length;
 }
 
@@ -192,7 +192,7 @@ async function indexFile(
   const endMs = startMs + length;
   await integrity?.recordFound({ path: relative, startMs, endMs: Math.round(endMs), how: 'rebuilt' });
   const { codec, width, height } = scanned.init;
-  await index.putSegment({
+  await index.segments.put({
     ...{ cameraId: named.cameraId, stream: named.stream, startMs, endMs, path: relative },
     ...{ sizeBytes: scanned.wholeBytes, codec, width, height, open: false },
   });
@@ -209,7 +209,7 @@ async function dropLostRows(
 ): Promise<void> {
   if (unread.size > 0 || walked.size === 0) return;
   for (let after = 0; ; ) {
-    const rows = await doors.index.segmentPage(after, 5000);
+    const rows = await doors.index.segments.page(after, 5000);
     if (rows.length === 0 || doors.signal?.aborted) return;
     after = rows.at(-1)!.id;
     const lost: number[] = [];
@@ -217,7 +217,7 @@ async function dropLostRows(
       if (row.id > lastRow || walked.has(`${path.posix.dirname(row.path)}/`)) continue;
       if (!(await exists(path.join(doors.root, row.path)))) lost.push(row.id);
     }
-    await doors.index.dropSegments(lost);
+    await doors.index.segments.drop(lost);
     report.droppedRows += lost.length;
   }
 }

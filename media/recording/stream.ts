@@ -121,7 +121,7 @@ export class StreamRecorder {
     if (this.gap?.cause === cause) return;
     this.closeGap(startMs);
     const { cameraId, stream } = this.options;
-    const id = this.doors.index.addGap({ cameraId, stream, startMs, endMs: null, cause }).catch((error) => {
+    const id = this.doors.index.gaps.add({ cameraId, stream, startMs, endMs: null, cause }).catch((error) => {
       this.doors.log.error({ err: error, camera: cameraId }, 'the index took no gap');
       return null;
     });
@@ -136,8 +136,8 @@ export class StreamRecorder {
     this.gapWork = this.gapWork.then(async () => {
       const id = await gap.id;
       if (id !== null)
-        await this.doors.index
-          .endGap(id, endMs)
+        await this.doors.index.gaps
+          .end(id, endMs)
           .catch((error) => this.doors.log.error({ err: error }, 'the index could not end a gap'));
     });
   }

@@ -374,7 +374,7 @@ describe('there and back', () => {
     expect(await bot.person.count()).toBe(2);
     await bot.$disconnect();
     const index = await RecorderIndex.open(at('second', 'recorder.db'), makeSeal(place.key));
-    expect((await index.cameras()).map((camera) => camera.url)).toContain('rtsp://u:p@10.0.0.9/1');
+    expect((await index.cameras.list()).map((camera) => camera.url)).toContain('rtsp://u:p@10.0.0.9/1');
     await index.close();
   }, 60_000);
 

@@ -82,11 +82,11 @@ async function addCameras(
 ) {
   const index = await RecorderIndex.open(path.join(data, 'recorder.db'), makeSeal(key));
   for (const [i, camera] of cameras.entries())
-    await index.addCamera({
+    await index.cameras.add({
       ...{ subUrl: null, transport: 'tcp', audio: false, enabled: true, retentionDays: null },
       ...{ createdMs: i, removedMs: null },
       ...camera,
-    } as Parameters<RecorderIndex['addCamera']>[0]);
+    } as Parameters<RecorderIndex['cameras']['add']>[0]);
   await index.close();
 }
 

@@ -58,8 +58,8 @@ async function archive() {
       },
     });
   const recoverAll = () =>
-    index
-      .newestSegmentId()
+    index.segments
+      .newestId()
       .then((lastRow) =>
         recover({ root, index, log: quiet, isOurs: () => false, onRecovered() {} }, lastRow),
       );
@@ -76,7 +76,7 @@ describe('recovery', () => {
     const report = await recoverAll();
     expect(report).toMatchObject({ closed: 1, indexed: 0 });
     expect(await filesIn(root)).toEqual([name(12)]);
-    const [row] = await index.segmentsUnder('cam1/');
+    const [row] = await index.segments.under('cam1/');
     expect(row).toMatchObject({ path: name(12), open: false, codec: expect.stringMatching(/^avc1/) });
     expect(row!.endMs - row!.startMs).toBe(3000);
     expect(row!.sizeBytes).toBe((await fs.stat(path.join(root, name(12)))).size);
@@ -86,9 +86,9 @@ describe('recovery', () => {
   it('finishes a close that ended between the new name and the row', async () => {
     const { index, put, row, recoverAll } = await archive();
     await put(name(12));
-    await index.addSegment(row(NOW, { path: name(11, '.recording.mp4'), open: true }));
+    await index.segments.add(row(NOW, { path: name(11, '.recording.mp4'), open: true }));
     await recoverAll();
-    expect(await index.segmentsUnder('cam1/')).toMatchObject([{ path: name(12), open: false }]);
+    expect(await index.segments.under('cam1/')).toMatchObject([{ path: name(12), open: false }]);
     await index.close();
   });
 
@@ -96,23 +96,23 @@ describe('recovery', () => {
     const { root, index, put, row, recoverAll, retention } = await archive();
     await put(name(12));
     const old = row(NOW - 9 * 24 * HOUR, { path: name(12) });
-    await index.addSegment(old);
-    await index.addDeletion({ ...old, atMs: NOW - 1, stream: 'main', reason: 'age' });
+    await index.segments.add(old);
+    await index.deletions.add({ ...old, atMs: NOW - 1, stream: 'main', reason: 'age' });
     await recoverAll();
     await retention(500_000, { days: 7 }).run();
     expect(await filesIn(root)).toEqual([]);
-    expect(await index.segmentsUnder('cam1/')).toEqual([]);
-    expect(await index.deletionsIn('cam1', 'main', { startMs: 0, endMs: NOW })).toHaveLength(2);
+    expect(await index.segments.under('cam1/')).toEqual([]);
+    expect(await index.deletions.within('cam1', 'main', { startMs: 0, endMs: NOW })).toHaveLength(2);
     await index.close();
   });
 
   it('removes a file left open in which nothing whole is', async () => {
     const { root, index, put, row, recoverAll } = await archive();
     await put(name(12, '.recording.mp4'), film.subarray(0, 20));
-    await index.addSegment(row(NOW, { path: name(12, '.recording.mp4'), open: true }));
+    await index.segments.add(row(NOW, { path: name(12, '.recording.mp4'), open: true }));
     await recoverAll();
     expect(await filesIn(root)).toEqual([]);
-    expect(await index.segmentsUnder('cam1/')).toEqual([]);
+    expect(await index.segments.under('cam1/')).toEqual([]);
     await index.close();
   });
 
@@ -121,9 +121,9 @@ describe('recovery', () => {
     for (const second of [10, 14, 18]) await put(name(second));
     await put('cam1/main/2026-11-21/14/notes.txt');
     expect(await recoverAll()).toMatchObject({ indexed: 3 });
-    const rows = await index
-      .segmentsIn('cam1', 'main', { startMs: 0, endMs: NOW + HOUR })
-      .then(() => index.segmentsUnder('cam1/'));
+    const rows = await index.segments
+      .within('cam1', 'main', { startMs: 0, endMs: NOW + HOUR })
+      .then(() => index.segments.under('cam1/'));
     expect(rows.map((one) => one.startMs).sort()).toEqual(
       [10, 14, 18].map((second) => Date.UTC(2026, 10, 21, 7, 3, second, 345)),
     );
@@ -135,15 +135,15 @@ describe('recovery', () => {
   it('drops rows whose file is gone, in folders that are there and in those that are not', async () => {
     const { index, put, row, recoverAll } = await archive();
     await put(name(10));
-    await index.addSegment(row(NOW, { path: name(20) }));
-    await index.addSegment(row(NOW, { path: 'cam2/main/2026-11-20/01/gone.mp4', cameraId: 'cam2' }));
+    await index.segments.add(row(NOW, { path: name(20) }));
+    await index.segments.add(row(NOW, { path: 'cam2/main/2026-11-20/01/gone.mp4', cameraId: 'cam2' }));
     expect(await recoverAll()).toMatchObject({ indexed: 1, droppedRows: 2 });
     await index.close();
   });
 
   it('drops nothing when the whole place is empty: the disk may not be mounted', async () => {
     const { index, row, recoverAll } = await archive();
-    await index.addSegment(row(NOW));
+    await index.segments.add(row(NOW));
     expect(await recoverAll()).toMatchObject({ droppedRows: 0 });
     await index.close();
   });
@@ -155,7 +155,7 @@ describe('retention', () => {
     for (const hours of ages) {
       const row = made.row(NOW - hours * HOUR, { path: `cam1/main/x/${String(hours).padStart(4, '0')}.mp4` });
       await made.put(row.path, Buffer.alloc(row.sizeBytes));
-      await made.index.addSegment(row);
+      await made.index.segments.add(row);
     }
     return made;
   }
@@ -164,8 +164,8 @@ describe('retention', () => {
     const { root, index, told, retention } = await filled([1, 47, 49, 100]);
     await retention(500_000, { days: 2 }).run();
     expect(await filesIn(root)).toEqual(['cam1/main/x/0001.mp4', 'cam1/main/x/0047.mp4']);
-    expect((await index.segmentsUnder('cam1/')).length).toBe(2);
-    const deleted = await index.deletionsIn('cam1', 'main', { startMs: 0, endMs: NOW });
+    expect((await index.segments.under('cam1/')).length).toBe(2);
+    const deleted = await index.deletions.within('cam1', 'main', { startMs: 0, endMs: NOW });
     expect(deleted.map((one) => one.reason)).toEqual(['age', 'age']);
     expect(told).toEqual([
       ['footage-deleted', expect.objectContaining({ files: 2, sizeBytes: 2000, reason: 'age' })],
@@ -176,7 +176,7 @@ describe('retention', () => {
   it("obeys a camera's own days", async () => {
     const { root, index, retention } = await filled([10, 40]);
     const camera = { name: '', url: 'test:street', subUrl: null, transport: 'tcp' as const, audio: false };
-    await index.addCamera({
+    await index.cameras.add({
       ...camera,
       id: 'cam1',
       enabled: true,
@@ -194,7 +194,7 @@ describe('retention', () => {
     const { root, index, told, retention, row, put } = await filled([1, 2, 3, 4]);
     const open = row(NOW - 9 * HOUR, { path: 'cam1/main/x/open.recording.mp4', open: true });
     await put(open.path);
-    await index.addSegment(open);
+    await index.segments.add(open);
     const free = async () => 10_000 - (await filesIn(root)).length * 1000;
     await retention(free, { wanted: 7000 }).run();
     expect(await filesIn(root)).toEqual(['cam1/main/x/0001.mp4', 'cam1/main/x/0002.mp4', open.path].sort());
@@ -226,11 +226,11 @@ describe('retention', () => {
 describe('the index', () => {
   it('knows of each camera since when it is recorded', async () => {
     const { index, row } = await archive();
-    expect(await index.recordedSince()).toEqual(new Map());
-    await index.addSegment(row(NOW + 5000, { stream: 'sub', path: 'a' }));
-    await index.addSegment(row(NOW + 9000, { path: 'b' }));
-    await index.addSegment(row(NOW, { cameraId: 'cam2', path: 'c' }));
-    expect(await index.recordedSince()).toEqual(
+    expect(await index.segments.recordedSince()).toEqual(new Map());
+    await index.segments.add(row(NOW + 5000, { stream: 'sub', path: 'a' }));
+    await index.segments.add(row(NOW + 9000, { path: 'b' }));
+    await index.segments.add(row(NOW, { cameraId: 'cam2', path: 'c' }));
+    expect(await index.segments.recordedSince()).toEqual(
       new Map([
         ['cam1', NOW + 5000],
         ['cam2', NOW],
@@ -243,24 +243,24 @@ describe('the index', () => {
     const { index, row } = await archive();
     for (let n = 1; n <= 5; n++) {
       const event = { atMs: NOW, kind: 'camera-down' as const, cameraId: 'cam1', data: { n } };
-      expect((await index.addEvent(event)).id).toBe(n);
+      expect((await index.events.add(event)).id).toBe(n);
     }
-    await index.setSetting('a', '1');
-    await index.setSetting('a', '2');
-    expect(await index.setting('a')).toBe('2');
-    const id = await index.addSegment(row(NOW));
-    await index.closeSegment(id, row(NOW, { endMs: NOW + 1 }));
-    await index.putSegment(row(NOW, { endMs: NOW + 2 }));
-    await index.dropSegments([id]);
-    const gap = await index.addGap({
+    await index.settings.write('a', '1');
+    await index.settings.write('a', '2');
+    expect(await index.settings.read('a')).toBe('2');
+    const id = await index.segments.add(row(NOW));
+    await index.segments.close(id, row(NOW, { endMs: NOW + 1 }));
+    await index.segments.put(row(NOW, { endMs: NOW + 2 }));
+    await index.segments.drop([id]);
+    const gap = await index.gaps.add({
       cameraId: 'cam1',
       stream: 'main',
       startMs: 5,
       endMs: null,
       cause: 'silent',
     });
-    await index.endGap(gap, 1);
-    expect(await index.gapsIn('cam1', 'main', { startMs: 0, endMs: 9 })).toMatchObject([{ endMs: 5 }]);
+    await index.gaps.end(gap, 1);
+    expect(await index.gaps.within('cam1', 'main', { startMs: 0, endMs: 9 })).toMatchObject([{ endMs: 5 }]);
     expect(await index.synchronous()).toBe(1);
     await index.close();
   });
@@ -269,11 +269,11 @@ describe('the index', () => {
 it('a clock that is far ahead deletes little by little, so that there is time to notice', async () => {
   const { index, row, retention } = await archive();
   const month = 30 * 24 * HOUR;
-  for (let at = 0; at < 100; at += 1) await index.addSegment(row(NOW - 2 * month + at * 60_000));
+  for (let at = 0; at < 100; at += 1) await index.segments.add(row(NOW - 2 * month + at * 60_000));
   const keeper = retention(500_000, { days: 30 });
   await keeper.run();
-  expect(await index.segmentsUnder('cam1/')).toHaveLength(70);
+  expect(await index.segments.under('cam1/')).toHaveLength(70);
   for (let round = 0; round < 3; round += 1) await keeper.run();
-  expect(await index.segmentsUnder('cam1/')).toEqual([]);
+  expect(await index.segments.under('cam1/')).toEqual([]);
   await index.close();
 });

@@ -20,7 +20,7 @@ describe('the clock watch', () => {
     let monotonic = 0;
     const told: unknown[] = [];
     const watch = new ClockWatch({
-      index: { addClockStep: async () => {} } as never,
+      index: { clockSteps: { add: async () => {} } } as never,
       log: quiet,
       tell: (kind, _camera, data) => told.push({ kind, ...data }),
       wall: () => wall,

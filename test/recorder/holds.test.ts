@@ -51,7 +51,7 @@ async function archive(days = 2) {
     const relative = `${cameraId}/main/x/${startMs}.mp4`;
     await fs.mkdir(path.join(root, cameraId, 'main/x'), { recursive: true });
     await fs.writeFile(path.join(root, relative), Buffer.alloc(1000));
-    await index.addSegment({
+    await index.segments.add({
       ...{ cameraId, stream: 'main', startMs, endMs: startMs + MINUTE, path: relative, sizeBytes: 1000 },
       ...{ codec: 'avc1', width: 1, height: 1, open: false },
     });
@@ -85,13 +85,13 @@ async function archive(days = 2) {
   };
   const films = async () => (await filesIn(root)).filter((file) => file.endsWith('.mp4'));
   const loseIndex = async () => {
-    const rows = await index.segmentsUnder('');
-    const all = rows.length > 0 ? rows : [...(await index.segmentPage(0, 10_000))];
+    const rows = await index.segments.under('');
+    const all = rows.length > 0 ? rows : [...(await index.segments.page(0, 10_000))];
     await index.close();
     await fs.rm(database);
     await migrate(place);
     index = await RecorderIndex.open(database, seal);
-    for (const { id: _, ...row } of all) await index.addSegment(row);
+    for (const { id: _, ...row } of all) await index.segments.add(row);
   };
   return {
     root,
@@ -127,7 +127,7 @@ describe('a hold', () => {
     ({ holds, retention } = made.start());
     await retention.run();
     expect(await films()).toEqual([paths[1]]);
-    expect(await made.index.holds()).toEqual(holds.list());
+    expect(await made.index.holds.list()).toEqual(holds.list());
     state.wantedBytes = 0;
     const [only] = holds.list();
     await expect(holds.release(only!.id, { by: 'An', why: ' ' })).rejects.toThrow('why');
@@ -195,7 +195,7 @@ describe('a hold', () => {
     expect(JSON.parse(await fs.readFile(file, 'utf8'))).toEqual(one);
     await fs.writeFile(file, JSON.stringify({ ...one, why: 'vụ khác' }));
     await after.agree();
-    expect(await made.index.holds()).toMatchObject([{ id: one.id, why: 'vụ khác' }]);
+    expect(await made.index.holds.list()).toMatchObject([{ id: one.id, why: 'vụ khác' }]);
   });
 
   it('asked twice with one id is one; bad ones are refused', async () => {
@@ -215,7 +215,7 @@ describe('a hold', () => {
   it('steps over a long held stretch without reading it', async () => {
     const made = await archive(1);
     for (let n = 0; n < 3000; n++)
-      await made.index.addSegment({
+      await made.index.segments.add({
         ...{
           cameraId: 'cam1',
           stream: 'main',
@@ -236,15 +236,15 @@ describe('a hold', () => {
     await holds.make({ ...asked, startMs: NOW - 9 * DAY, endMs: NOW - 9 * DAY + 2990 * MINUTE - 1000 });
     let read = 0;
     const { index } = made;
-    const oldestOf = index.oldestOf.bind(index);
-    index.oldestOf = async (...args) => {
+    const oldestOf = index.segments.oldestOf.bind(index.segments);
+    index.segments.oldestOf = async (...args) => {
       const rows = await oldestOf(...args);
       read += rows.length;
       return rows;
     };
     await retention.run();
     expect(read).toBeLessThan(100);
-    expect(await index.deletionPage({})).toHaveLength(10);
+    expect(await index.deletions.page({})).toHaveLength(10);
   });
 });
 
@@ -334,7 +334,7 @@ describe('the forecast', () => {
     // ten hours of a file a minute, of which the first nine are held
     const begin = NOW - 10 * HOUR;
     for (let n = 0; n < 600; n++)
-      await made.index.addSegment({
+      await made.index.segments.add({
         ...{ cameraId: 'cam1', stream: 'main', startMs: begin + n * MINUTE, endMs: begin + (n + 1) * MINUTE },
         ...{ path: `cam1/main/x/${n}`, sizeBytes: 1000, codec: 'a', width: 1, height: 1, open: false },
       });

@@ -503,7 +503,7 @@ describe('recording', () => {
     expect((await one.check()).kinds).toEqual(['unknown-file']);
     const doors = { root: one.root, index, log: quiet, isOurs: () => false, onRecovered() {} };
     for (let round = 0; round < 2; round++)
-      await recover({ ...doors, integrity: one.integrity }, await index.newestSegmentId());
+      await recover({ ...doors, integrity: one.integrity }, await index.segments.newestId());
     const { report, problems } = await one.check({ content: true });
     expect(problems).toEqual([]);
     expect(report).toMatchObject({ segments: 2, recovered: 1, rebuilt: 1, files: 2 });

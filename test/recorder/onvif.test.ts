@@ -258,9 +258,9 @@ it('cameras of the version before are kept, with nothing known of them', async (
   database.close();
   const index = await RecorderIndex.open(file, seal);
   stops.push(() => index.close());
-  const [before] = await index.cameras();
+  const [before] = await index.cameras.list();
   expect(before).toMatchObject({ id: 'cam1', url: 'rtsp://a:b@10.0.0.1/x', identity: null });
   const identity = { serial: 'S', mac: null, make: null, model: null, endpoint: 'e', onvifPort: 8000 };
-  await index.changeCamera({ ...before!, identity });
-  expect((await index.camera('cam1'))?.identity).toEqual(identity);
+  await index.cameras.change({ ...before!, identity });
+  expect((await index.cameras.find('cam1'))?.identity).toEqual(identity);
 });

@@ -31,14 +31,14 @@ describe('what the index says is recorded', () => {
           const cameraId = `cam${++camera}`;
           const rows = given.map(({ startMs, length: ms }) => ({ startMs, endMs: startMs + ms }));
           for (const [i, row] of rows.entries())
-            await index.addSegment({
+            await index.segments.add({
               ...{ cameraId, stream: 'main', ...row, path: path.posix.join(cameraId, `${i}.mp4`) },
               ...{ sizeBytes: 1, codec: 'avc1.64001f', width: 2, height: 2, open: false },
             });
           const asked = { startMs: fromMs, endMs: fromMs + length };
           const overlapping = (list: typeof rows) =>
             list.filter((one) => one.endMs > asked.startMs && one.startMs < asked.endMs);
-          const told = overlapping(await index.recordedIn(cameraId, 'main', asked, SEAM_MS));
+          const told = overlapping(await index.segments.recordedIn(cameraId, 'main', asked, SEAM_MS));
           const within = (list: typeof rows) =>
             mergeRanges(list).map((one) => ({
               startMs: Math.max(one.startMs, asked.startMs),

@@ -20,65 +20,58 @@ const STREAMS: StreamName[] = ['main', 'sub'];
 /** Steps of the clock that nothing can disprove after the machine was off; ages may be wrong by so much, not by more. */
 const UNSURE = 26 * HOUR;
 
+const bytesOfAll = (rows: SegmentRow[]) => rows.reduce((sum, row) => sum + row.sizeBytes, 0);
+
 /** The index, as simple as it can be: an unsorted list. */
 class ListIndex implements RetentionIndex {
   rows: SegmentRow[] = [];
-  copies = new Map<string, Hold>();
-  settings = new Map<string, string>();
+  private readonly copies = new Map<string, Hold>();
+  private readonly values = new Map<string, string>();
   private nextId = 1;
 
   add(row: Omit<SegmentRow, 'id'>): void {
     this.rows.push({ ...row, id: this.nextId++ });
   }
-  private sum = (rows: SegmentRow[]) => rows.reduce((sum, row) => sum + row.sizeBytes, 0);
-  retentionDays = async () => new Map(CAMERAS.map((id) => [id, DAYS as number | null]));
-  async recordedSince() {
-    const since = new Map<string, number>();
-    for (const { cameraId, startMs } of this.rows)
-      since.set(cameraId, Math.min(startMs, since.get(cameraId) ?? startMs));
-    return since;
-  }
-  async oldestOf(
-    cameraId: string,
-    stream: StreamName,
-    after: { startMs: number; id: number },
-    beforeMs: number,
-    limit: number,
-  ) {
-    return this.rows
-      .filter((row) => row.cameraId === cameraId && row.stream === stream && row.endMs < beforeMs)
-      .filter((row) => row.startMs > after.startMs || (row.startMs === after.startMs && row.id > after.id))
-      .sort((a, b) => a.startMs - b.startMs || a.id - b.id)
-      .slice(0, limit);
-  }
-  bytesOf = async (
-    cameraId: string,
-    stream: StreamName,
-    { startMs, endMs }: { startMs: number; endMs: number },
-  ) =>
-    this.sum(
-      this.rows.filter(
-        (row) =>
-          row.cameraId === cameraId && row.stream === stream && row.startMs < endMs && row.endMs > startMs,
+
+  readonly segments: RetentionIndex['segments'] = {
+    recordedSince: async () => {
+      const since = new Map<string, number>();
+      for (const { cameraId, startMs } of this.rows)
+        since.set(cameraId, Math.min(startMs, since.get(cameraId) ?? startMs));
+      return since;
+    },
+    oldestOf: async (cameraId, stream, after, beforeMs, limit) =>
+      this.rows
+        .filter((row) => row.cameraId === cameraId && row.stream === stream && row.endMs < beforeMs)
+        .filter((row) => row.startMs > after.startMs || (row.startMs === after.startMs && row.id > after.id))
+        .sort((a, b) => a.startMs - b.startMs || a.id - b.id)
+        .slice(0, limit),
+    bytesOf: async (cameraId, stream, { startMs, endMs }) =>
+      bytesOfAll(
+        this.rows.filter(
+          (row) =>
+            row.cameraId === cameraId && row.stream === stream && row.startMs < endMs && row.endMs > startMs,
+        ),
       ),
-    );
-  bytesBegunIn = async ({ startMs, endMs }: { startMs: number; endMs: number }) =>
-    this.sum(this.rows.filter((row) => row.startMs >= startMs && row.startMs < endMs));
-  newestBefore = async (beforeMs: number) =>
-    this.rows.filter((row) => row.startMs < beforeMs).sort((a, b) => b.startMs - a.startMs)[0] ?? null;
-  addDeletion = async () => {};
-  async dropSegments(ids: number[]) {
-    this.rows = this.rows.filter((row) => !ids.includes(row.id));
-  }
-  forgetEvents = async () => {};
-  setting = async (key: string) => this.settings.get(key) ?? null;
-  async setSetting(key: string, value: string) {
-    this.settings.set(key, value);
-  }
-  holds = async () => [...this.copies.values()];
-  async putHold(hold: Hold) {
-    this.copies.set(hold.id, hold);
-  }
+    bytesBegunIn: async ({ startMs, endMs }) =>
+      bytesOfAll(this.rows.filter((row) => row.startMs >= startMs && row.startMs < endMs)),
+    newestBefore: async (beforeMs) =>
+      this.rows.filter((row) => row.startMs < beforeMs).sort((a, b) => b.startMs - a.startMs)[0] ?? null,
+    drop: async (ids) => {
+      this.rows = this.rows.filter((row) => !ids.includes(row.id));
+    },
+  };
+  readonly cameras = { retentionDays: async () => new Map(CAMERAS.map((id) => [id, DAYS as number | null])) };
+  readonly deletions = { add: async () => {} };
+  readonly events = { forget: async () => {} };
+  readonly settings = {
+    read: async (key: string) => this.values.get(key) ?? null,
+    write: async (key: string, value: string) => void this.values.set(key, value),
+  };
+  readonly holds = {
+    list: async () => [...this.copies.values()],
+    put: async (hold: Hold) => void this.copies.set(hold.id, hold),
+  };
 }
 
 interface Gone {

@@ -1,0 +1,63 @@
+import type { Deletion, DeletionQuery, Range, StreamName } from '../types.js';
+import type { Database } from './database.js';
+import type { Prisma } from './generated/client.js';
+import type { DeletionRow } from './rows.js';
+
+const deletionOf = (row: Prisma.DeletionGetPayload<object>) => ({
+  ...row,
+  stream: row.stream as StreamName,
+  atMs: Number(row.atMs),
+  startMs: Number(row.startMs),
+  endMs: Number(row.endMs),
+  sizeBytes: Number(row.sizeBytes),
+  reason: row.reason as DeletionRow['reason'],
+});
+
+/** What was deleted and why. */
+export class Deletions {
+  constructor(private readonly database: Database) {}
+
+  async add(row: DeletionRow): Promise<void> {
+    await this.database.deletion.createMany({
+      data: [
+        {
+          cameraId: row.cameraId,
+          stream: row.stream,
+          reason: row.reason,
+          atMs: BigInt(Math.round(row.atMs)),
+          startMs: BigInt(Math.round(row.startMs)),
+          endMs: BigInt(Math.round(row.endMs)),
+          sizeBytes: BigInt(row.sizeBytes),
+        },
+      ],
+    });
+  }
+
+  async within(cameraId: string, stream: StreamName, range: Range): Promise<DeletionRow[]> {
+    const rows = await this.database.deletion.findMany({
+      where: {
+        cameraId,
+        stream,
+        startMs: { lt: BigInt(Math.ceil(range.endMs)) },
+        endMs: { gt: BigInt(Math.floor(range.startMs)) },
+      },
+      orderBy: { startMs: 'asc' },
+    });
+    return rows.map(deletionOf);
+  }
+
+  /** By ascending id; a range: those that overlap it. */
+  async page({ cameraId, startMs, endMs, after = 0, limit = 200 }: DeletionQuery): Promise<Deletion[]> {
+    const rows = await this.database.deletion.findMany({
+      where: {
+        id: { gt: after },
+        ...(cameraId !== undefined && { cameraId }),
+        ...(endMs !== undefined && { startMs: { lt: BigInt(Math.ceil(endMs)) } }),
+        ...(startMs !== undefined && { endMs: { gt: BigInt(Math.floor(startMs)) } }),
+      },
+      orderBy: { id: 'asc' },
+      take: limit,
+    });
+    return rows.map(deletionOf);
+  }
+}
