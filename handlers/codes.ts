@@ -15,15 +15,20 @@ export const makeInvitationCode = () => `MOI-${letters(5)}-${letters(5)}`;
 /** Makes the first chief: "TRUONG-7K3M4-XQ9TR". */
 export const makeChiefCode = () => `TRUONG-${letters(5)}-${letters(5)}`;
 
+/** Joins another account to one's own: "NOI-7K3M4-XQ9TR". */
+export const makeJoinCode = () => `NOI-${letters(5)}-${letters(5)}`;
+
+/** What a long code opens, by how it begins. */
+const LONG = { MOI: 'invitation', TRUONG: 'chief', NOI: 'account' } as const;
+
 /** The code in the words, as it was made, or null: any case, blanks and dashes do not matter. */
-export function readCode(words: string): { kind: 'invitation' | 'chief' | 'receipt'; code: string } | null {
+export function readCode(
+  words: string,
+): { kind: (typeof LONG)[keyof typeof LONG] | 'receipt'; code: string } | null {
   const bare = words.toUpperCase().replace(/[\s._–—-]+/g, '');
-  const long = /^(MOI|TRUONG)([A-Z0-9]{5})([A-Z0-9]{5})$/.exec(bare);
+  const long = /^(MOI|TRUONG|NOI)([A-Z0-9]{5})([A-Z0-9]{5})$/.exec(bare);
   if (long !== null)
-    return {
-      kind: long[1] === 'MOI' ? 'invitation' : 'chief',
-      code: `${long[1]}-${long[2]}-${long[3]}`,
-    };
+    return { kind: LONG[long[1] as keyof typeof LONG], code: `${long[1]}-${long[2]}-${long[3]}` };
   const short = /^TB([A-Z0-9]{4})$/.exec(bare);
   return short !== null && /\d|-/.test(words) ? { kind: 'receipt', code: `TB-${short[1]}` } : null;
 }

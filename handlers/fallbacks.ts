@@ -6,6 +6,7 @@ import { reportByCode } from '../src/store/reports.js';
 import { readCode } from './codes.js';
 import { help } from './commands/help.js';
 import type { House } from './house.js';
+import { joinByCode } from './join-accounts.js';
 import { answerQuickly, exampleButtons } from './quick.js';
 import { redeem } from './redeem.js';
 import { looksLikeReport } from './reports/looks-like-report.js';
@@ -26,6 +27,7 @@ export const makeFallbacks = (
     const text = talk.message.text.trim();
     const code = readCode(text);
     if (code?.kind === 'receipt') return aboutReport(house, talk, code.code);
+    if (code?.kind === 'account') return joinByCode(house, talk, code.code, false);
     if (code !== null) return redeem(house, talk, text);
     if (talk.message.place !== undefined) return receiveReport(house, talk, text);
     if (/^(?:moi|truong)[\s-]?[a-z0-9-]{1,9}$/i.test(text) && /[\d-]/.test(text))

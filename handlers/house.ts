@@ -2,7 +2,7 @@ import type { RecorderClient } from '../media/types.js';
 import type { Clock } from '../src/base/clock.js';
 import type { Log } from '../src/base/log.js';
 import type { Seal } from '../src/base/seal.js';
-import type { Channel, ChannelName, ChatAddress, Reply } from '../src/chat/message.js';
+import type { Channel, ChannelName, Recipient, Reply } from '../src/chat/message.js';
 import type { Intake } from '../src/intake/types.js';
 import type { Database } from '../src/store/database.js';
 
@@ -41,8 +41,10 @@ export interface House {
   log: Log;
   seal: Seal;
   settings: HouseSettings;
-  /** Says it to a chat, durably: resolves when it is in the outbox. */
-  tell(to: ChatAddress, reply: Reply | string, options: TellOptions): Promise<unknown>;
+  /** Says it durably, to a chat or to a person wherever they can be reached: resolves when it is in the outbox. */
+  tell(to: Recipient, reply: Reply | string, options: TellOptions): Promise<unknown>;
+  /** Can this person be written to now? If not, what is told waits until they write. */
+  reaches(personId: number): Promise<boolean>;
   /** The running channel of that name, or null. */
   channelOf(name: ChannelName): Channel | null;
   /** Forgets answered messages older than so many days. @returns how many */

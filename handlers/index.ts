@@ -1,7 +1,9 @@
 import { ROLES, type Role } from '../src/base/roles.js';
+import type { Held } from '../src/chat/chat.js';
 import type { Command, Fallbacks, Talk } from '../src/chat/command.js';
 import type { ChatEvent } from '../src/chat/message.js';
 import { type Alerts, makeAlerts } from './alerts/watch.js';
+import { accountCommand } from './commands/account.js';
 import { logCommand } from './commands/audit-log.js';
 import { cameraCommand } from './commands/camera.js';
 import { clipCommand } from './commands/clip.js';
@@ -20,6 +22,7 @@ import { makeFallbacks } from './fallbacks.js';
 import type { House } from './house.js';
 import { JOBS, type Job } from './jobs.js';
 import { log } from './saying.js';
+import { askToCall } from './unreached.js';
 
 export { ensureFirstChiefCode } from './first-chief.js';
 export type { House, HouseSettings, TellOptions } from './house.js';
@@ -35,6 +38,8 @@ export interface Handlers {
   digests: Record<string, (texts: string[]) => string>;
   /** for the chat core: something happened to a chat */
   onEvent(event: ChatEvent): Promise<void>;
+  /** for the chat core: something waits for a person who can't be written to */
+  onHeld(held: Held): Promise<void>;
   jobs: Job[];
 }
 
@@ -56,6 +61,7 @@ export function makeHandlers(house: House): Handlers {
     hamletCommand(house),
     logCommand(house),
     rightsCommand(house, () => commands),
+    accountCommand(house),
     ...(house.makeLoginLink === undefined || house.settings.demo
       ? []
       : [loginCommand(house, house.makeLoginLink.bind(house))]),
@@ -66,6 +72,7 @@ export function makeHandlers(house: House): Handlers {
     fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips, cameras }),
     onRefused: logRefused,
     onEvent: (event) => greetGroup(house, event),
+    onHeld: (held) => askToCall(house, held),
     // When a camera speaks.
     alerts: makeAlerts(house),
     digests: { outage: outageDigest },

@@ -95,6 +95,7 @@ async function startBot(
     seal: makeSeal(config.secretKey),
     settings: { ...config },
     tell: (to, reply, options) => chat!.tell(to, reply, options),
+    reaches: (personId) => chat!.reaches(personId),
     pruneQueues: (days) => chat!.prune(days),
     spoolFor: (key, fileName) => chat!.spoolFor(key, fileName),
     channelOf: (name) => channels.find((channel) => channel.name === name) ?? null,
@@ -117,6 +118,7 @@ async function startBot(
     spoolDir: at('spool'),
     onEvent: handlers.onEvent,
     onRefused: handlers.onRefused,
+    onHeld: handlers.onHeld,
     digests: handlers.digests,
     makeLink: async (file) =>
       links === null

@@ -2,7 +2,7 @@ import { readBackupStatus } from '../../src/base/backup-status.js';
 import { sayMoment } from '../../src/base/vietnamese/say.js';
 import { readFact, writeFact } from '../../src/store/settings.js';
 import type { House } from '../house.js';
-import { officersChats } from './recipients.js';
+import { officersChats, recipientName } from './recipients.js';
 
 interface Told {
   /** the failure that was told, by its beginning */
@@ -22,7 +22,7 @@ export async function tellBackup(house: House): Promise<void> {
   const say = async (key: string, text: string, next: Told) => {
     const { chats } = await officersChats(db);
     for (const chat of chats)
-      await house.tell(chat, text, { key: `${key}:${chat.channel}:${chat.chatId}`, priority: 'alert' });
+      await house.tell(chat, text, { key: `${key}:${recipientName(chat)}`, priority: 'alert' });
     if (chats.length === 0) log.warn({ alert: key }, 'alert without anybody to hear it');
     // told before it is marked: repeated after a crash, the outbox knows the key
     await writeFact(db, TOLD, next);

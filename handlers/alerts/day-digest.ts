@@ -2,7 +2,7 @@ import { DAY_MS, fromVietnamTime, toVietnamTime } from '../../src/base/clock.js'
 import { sayDate } from '../../src/base/vietnamese/say.js';
 import { readFact, writeFact } from '../../src/store/settings.js';
 import type { House } from '../house.js';
-import { officersChats } from './recipients.js';
+import { officersChats, recipientName } from './recipients.js';
 
 /** The last day told, `2026-11-21`. */
 const TOLD = 'day-digest.told';
@@ -49,7 +49,7 @@ export async function tellDayDigest(house: House): Promise<void> {
     if (segments > 0)
       for (const chat of chats)
         await house.tell(chat, digestWords(noonMs, segments, digest), {
-          key: `day-digest:${day}:${chat.channel}:${chat.chatId}`,
+          key: `day-digest:${day}:${recipientName(chat)}`,
           priority: 'notice',
         });
     await writeFact(db, TOLD, day);

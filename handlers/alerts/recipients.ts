@@ -1,30 +1,26 @@
-import type { ChannelName, ChatAddress } from '../../src/chat/message.js';
+import type { ChannelName, Recipient } from '../../src/chat/message.js';
+import { accountsOf } from '../../src/store/accounts.js';
 import type { Database } from '../../src/store/database.js';
 import { groupsFor } from '../../src/store/groups.js';
-import { addressesOf, peopleByRole } from '../../src/store/people.js';
+import { peopleByRole } from '../../src/store/people.js';
 
-/** The private chats of a person that can be written to. */
-export async function privateChatsOf(db: Database, personId: number): Promise<ChatAddress[]> {
-  return (await addressesOf(db, personId))
-    .filter((address) => address.privateChatId !== null && !address.blocked)
-    .map((address) => ({
-      channel: address.channel as ChannelName,
-      chatId: address.privateChatId as string,
-    }));
-}
+/** Names a recipient in the key of what it is told. */
+export const recipientName = (to: Recipient): string =>
+  'personId' in to ? `person:${to.personId}` : `${to.channel}:${to.chatId}`;
 
-/** Every officers' group; where none is bound, the chiefs in private. */
-export async function officersChats(db: Database): Promise<{ chats: ChatAddress[]; bound: boolean }> {
+/** Every officers' group; where none is bound, the chiefs who have opened a private chat. */
+export async function officersChats(db: Database): Promise<{ chats: Recipient[]; bound: boolean }> {
   const groups = await groupsFor(db, 'officers');
   if (groups.length > 0)
     return {
       chats: groups.map((group) => ({ channel: group.channel as ChannelName, chatId: group.chatId })),
       bound: true,
     };
-  const chats: ChatAddress[] = [];
-  for (const chief of await peopleByRole(db, 'chief')) {
-    const first = (await privateChatsOf(db, chief.id))[0];
-    if (first !== undefined) chats.push(first);
+  const chats: Recipient[] = [];
+  for (const { id } of await peopleByRole(db, 'chief')) {
+    const accounts = await accountsOf(db, id);
+    if (accounts.some(({ privateChatId, blocked }) => privateChatId !== null && !blocked))
+      chats.push({ personId: id });
   }
   return { chats, bound: false };
 }

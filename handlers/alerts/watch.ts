@@ -15,7 +15,7 @@ import {
 import { dropSetting, readFact, settingsUnder, writeFact } from '../../src/store/settings.js';
 import type { House } from '../house.js';
 import { type AlertRules, groupOutages, rulesFor } from './decide.js';
-import { officersChats } from './recipients.js';
+import { officersChats, recipientName } from './recipients.js';
 import * as words from './words.js';
 
 /** Something to be said, written down before it is said: a crash in between says it once all the same. */
@@ -124,7 +124,7 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
     const { chats } = await officersChats(db);
     for (const chat of chats)
       await house.tell(chat, planned.text, {
-        key: `${planned.key}:${chat.channel}:${chat.chatId}`,
+        key: `${planned.key}:${recipientName(chat)}`,
         priority: 'alert',
         ...(planned.digest === null ? {} : { digest: planned.digest }),
       });

@@ -7,7 +7,6 @@ import { writeAudit } from '../../src/store/audit.js';
 import { addDonation, type Donation, donationById } from '../../src/store/donations.js';
 import { type Group, listGroups } from '../../src/store/groups.js';
 import { listPeople } from '../../src/store/people.js';
-import { privateChatsOf } from '../alerts/recipients.js';
 import type { House } from '../house.js';
 import { MAY } from '../rights.js';
 import { placeOf } from '../saying.js';
@@ -199,13 +198,18 @@ async function record(
   });
   const donation = { donorName: donor, amountDong };
   const thanks = thanksWords(house.settings.communeName, donation);
-  const chat = donorId === null ? undefined : (await privateChatsOf(house.db, donorId))[0];
-  if (chat !== undefined)
-    await house.tell(chat, `Kính gửi ${donor},\n${thanks}`, {
+  const reached = donorId !== null && (await house.reaches(donorId));
+  if (donorId !== null)
+    await house.tell({ personId: donorId }, `Kính gửi ${donor},\n${thanks}`, {
       key: `donation:${id}:private`,
       priority: 'notice',
     });
-  const privately = chat === undefined ? '' : ' Em đã gửi lời cảm ơn riêng.';
+  const privately =
+    donorId === null
+      ? ''
+      : reached
+        ? ' Em đã gửi lời cảm ơn riêng.'
+        : ' Lời cảm ơn riêng em giữ lại, người ủng hộ nhắn cho em là em gửi.';
   const said = `Đã ghi nhận số ${id}: ${donor} ủng hộ ${money(donation)}.${privately}`;
 
   const groups = await groupsToThank(house, talk);

@@ -14,6 +14,7 @@ import {
   setPersonHamlet,
   setRole,
 } from '../../src/store/people.js';
+import { channelName } from '../channel-names.js';
 import { findPeople } from '../find.js';
 import type { House } from '../house.js';
 import { MAY } from '../rights.js';
@@ -151,7 +152,7 @@ async function show(house: House, talk: Talk, person: Person): Promise<void> {
   const addresses = await addressesOf(house.db, person.id);
   const lines = addresses.map(
     (address) =>
-      `• ${address.channel}${address.blocked ? ', đã chặn bot' : address.privateChatId === null ? ', chưa mở chat riêng' : ''}`,
+      `• ${channelName(address.channel)}${address.blocked ? ', đã chặn bot' : address.privateChatId === null ? ', chưa mở chat riêng' : ''}`,
   );
   const others = (['officer', 'hamletHead', 'technician', 'household', 'donor', 'chief'] as const)
     .filter((role) => role !== person.role)

@@ -1,7 +1,7 @@
 import type { Talk } from '../../src/chat/command.js';
 import { inTransaction } from '../../src/store/database.js';
 import { dropSetting, readFact, settingsUnder, writeFact } from '../../src/store/settings.js';
-import { officersChats } from '../alerts/recipients.js';
+import { officersChats, recipientName } from '../alerts/recipients.js';
 import type { House } from '../house.js';
 import { type ForwardedFile, repliesOf } from './forwarding.js';
 
@@ -76,8 +76,7 @@ async function send(house: House, key: string, held: Held): Promise<void> {
   const batch = held.batch ?? 0;
   const words = held.sent === 0 ? held.words : `Tin báo ${held.code} (tiếp)`;
   for (const chat of (await officersChats(house.db)).chats) {
-    const keyOf = (reply: number) =>
-      `${key}:${held.inboxId}:${held.sent}:${reply}:${chat.channel}:${chat.chatId}`;
+    const keyOf = (reply: number) => `${key}:${held.inboxId}:${held.sent}:${reply}:${recipientName(chat)}`;
     const replies = await repliesOf(
       (reply, fileName) => spoolFor.call(house, keyOf(reply), fileName),
       held.code,

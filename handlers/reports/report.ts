@@ -4,7 +4,7 @@ import { DAY_MS, toVietnamTime } from '../../src/base/clock.js';
 import { PersonError } from '../../src/base/errors.js';
 import { ROLE_NAMES } from '../../src/base/roles.js';
 import type { Talk } from '../../src/chat/command.js';
-import type { Attachment, Button, ChatAddress, Reply } from '../../src/chat/message.js';
+import type { Attachment, Button, Recipient, Reply } from '../../src/chat/message.js';
 import type { TakenFile } from '../../src/intake/types.js';
 import { personById } from '../../src/store/people.js';
 import {
@@ -18,7 +18,7 @@ import {
   reportBytesSince,
 } from '../../src/store/reports.js';
 import { readFact, writeFact } from '../../src/store/settings.js';
-import { officersChats } from '../alerts/recipients.js';
+import { officersChats, recipientName } from '../alerts/recipients.js';
 import { makeReceiptCode } from '../codes.js';
 import type { House } from '../house.js';
 import { holdAlbum } from './album.js';
@@ -199,9 +199,9 @@ async function forward(
   return bound;
 }
 
-async function tellAll(talk: Talk, chat: ChatAddress, replies: Reply[]): Promise<void> {
+async function tellAll(talk: Talk, chat: Recipient, replies: Reply[]): Promise<void> {
   for (const [i, reply] of replies.entries())
-    await talk.tell(chat, reply, `report:${chat.channel}:${chat.chatId}:${i}`, 'alert');
+    await talk.tell(chat, reply, `report:${recipientName(chat)}:${i}`, 'alert');
 }
 
 /** The sender agrees that the officers learn the name; the phone stays with us. */
@@ -212,7 +212,7 @@ export async function showName(house: House, talk: Talk, code: string): Promise<
   const { chats } = await officersChats(house.db);
   for (const chat of chats)
     await house.tell(chat, `Tin báo ${code}: người gửi cho biết tên là ${maskPhones(talk.speaker.name)}.`, {
-      key: `report:${report.id}:name:${chat.channel}:${chat.chatId}`,
+      key: `report:${report.id}:name:${recipientName(chat)}`,
       priority: 'notice',
     });
   await talk.reply(

@@ -4,8 +4,8 @@ import type { Log } from '../base/log.js';
 import type { Role } from '../base/roles.js';
 import type { Database } from '../store/database.js';
 import { type InboxRow, pruneQueues } from '../store/inbox.js';
-import { type OutboxRow, waitingOutgoing } from '../store/outbox.js';
-import { findGroup, identify, noteBlocked, noteChatClosed } from '../store/speakers.js';
+import { expireHeld, heldOutgoing, type OutboxRow, waitingOutgoing } from '../store/outbox.js';
+import { findGroup, identify, noteBlocked, noteChatClosed, noteUnblocked } from '../store/speakers.js';
 import type { Command, Fallbacks, Talk } from './command.js';
 import { type ChatCounters, makeCounters } from './counters.js';
 import { dispatch, Interrupted, makeCode } from './dispatch.js';
@@ -19,10 +19,12 @@ import type {
   Incoming,
   Message,
   OutFile,
+  Recipient,
   Reply,
 } from './message.js';
 import { makeOutbox, type Outbox, type Priority } from './outbox.js';
-import { wholeKey } from './outgoing.js';
+import { wholeKey, wordsOf } from './outgoing.js';
+import { reachPerson } from './reach.js';
 import { setAside, tooFast } from './sentences.js';
 import { makeSpool } from './spool.js';
 import { asReply, openMenuFor, openTalk } from './talk.js';
@@ -46,12 +48,23 @@ export interface ChatOptions {
   /** texts of digests by kind, from the texts they stand for */
   digests?: Record<string, (texts: string[]) => string>;
   digestOver?: number;
+  /** Something for a person waits until they write; at each start again, as long as it does: use keys. */
+  onHeld?: (held: Held, tell: Chat['tell']) => Promise<void>;
   /** messages of different chats answered at the same time, 16 */
   mostAtOnce?: number;
   /** a message suspected of killing the process is run alone after so much life of the process, ms; 1000 */
   aloneAfterMs?: number;
   /** messages of one person (but for the staff) that are answered, 60 within a minute */
   flood?: FloodLimit;
+}
+
+/** What waits for a person who can't be reached. */
+export interface Held {
+  personId: number;
+  /** the key it was told under */
+  key: string;
+  text: string;
+  createdMs: number;
 }
 
 export interface TellOptions {
@@ -70,8 +83,13 @@ export interface Chat {
   start(signal?: AbortSignal): Promise<void>;
   /** Stops channels, then inbox, then outbox; what is not done waits for the next start. At most about 10 s. */
   stop(): Promise<void>;
-  /** Says something durably to any chat, not in answer to a message. False when the key was used before. */
-  tell(to: ChatAddress, reply: Reply | string, options: TellOptions): Promise<boolean>;
+  /**
+   * Says something durably to any chat, or to a person wherever they can be reached, not in answer to a message. False
+   * when the key was used before.
+   */
+  tell(to: Recipient, reply: Reply | string, options: TellOptions): Promise<boolean>;
+  /** Can this person be written to now? If not, what is told waits until they write. */
+  reaches(personId: number): Promise<boolean>;
   /** A path for a file of a reply that will be told under this key; deleted when it has gone. */
   spoolFor(key: string, fileName: string): Promise<string>;
   /** Resolves when the message was handled and every reply to it has gone (or failed for good). */
@@ -87,6 +105,8 @@ export interface Chat {
 
 /** Who may write as fast as they like: few, and each let in by the chief. */
 const STAFF: ReadonlySet<Role> = new Set(['chief', 'officer', 'technician', 'hamletHead']);
+/** What is held for a person who does not write for so long is given up, days. */
+const HELD_DAYS = 30;
 const STOP_MS = 5000;
 const CHANNEL_RETRY_MS = 10_000;
 
@@ -115,6 +135,21 @@ export function makeChat(options: ChatOptions): Chat {
     ...(options.digestOver === undefined ? {} : { digestOver: options.digestOver }),
     onWaiting(row) {
       if (row.inboxId !== null) turns.waiting(row.inboxId, toOthers(row));
+    },
+    async onAddressed(to, reply) {
+      const channel = channels.get(to.channel);
+      if (channel !== undefined) await openMenuFor(database, to, reply, channel, clock);
+    },
+    async onHeld(row, reply) {
+      log.warn(
+        { outbox: row.id, key: row.key, personId: row.personId },
+        'held: the person cannot be reached',
+      );
+      const held = {
+        ...{ personId: row.personId!, key: wholeKey(row.key), createdMs: row.createdMs },
+        text: wordsOf(reply),
+      };
+      await options.onHeld?.(held, chat.tell);
     },
     async onSettled(row) {
       if (row.inboxId !== null) await turns.settled(row.inboxId, toOthers(row));
@@ -176,6 +211,7 @@ export function makeChat(options: ChatOptions): Chat {
       inGroup ? null : message.chatId,
       row.receivedMs,
     );
+    await outbox.release(speaker.personId);
     // Run again after a crash: it was let through before.
     if (!STAFF.has(speaker.role) && !row.rerun) {
       const verdict = flooding(`${message.channel} ${message.sender.userId}`, message.sentMs);
@@ -227,6 +263,10 @@ export function makeChat(options: ChatOptions): Chat {
     });
   }
 
+  const releaseFor = async (personId: number | null) => {
+    if (personId !== null) await outbox.release(personId);
+  };
+
   async function takeEvent(event: ChatEvent): Promise<void> {
     const { channel, chatId } = event;
     switch (event.event.type) {
@@ -241,7 +281,7 @@ export function makeChat(options: ChatOptions): Chat {
         await noteBlocked(database, channel, event.event.userId, clock.now());
         break;
       case 'unblocked':
-        await noteBlocked(database, channel, event.event.userId, null);
+        await releaseFor(await noteUnblocked(database, channel, event.event.userId, clock.now()));
         break;
       case 'migrated':
         await outbox.moveChat(channel, chatId, event.event.toChatId);
@@ -285,7 +325,10 @@ export function makeChat(options: ChatOptions): Chat {
       signal?.addEventListener('abort', () => void chat.stop());
       // the messages first: a folder in the spool stays while its message may still be run
       const messages = await inbox.load();
-      const rows = await waitingOutgoing(database, [...channels.keys()]);
+      const rows = [
+        ...(await waitingOutgoing(database, [...channels.keys()])),
+        ...(await heldOutgoing(database)),
+      ];
       await spool.cleanLeftovers({
         inboxIds: new Set([
           ...messages,
@@ -310,8 +353,8 @@ export function makeChat(options: ChatOptions): Chat {
     },
     async tell(to, given, { key, priority, digest }) {
       const reply = asReply(given);
-      const channel = channels.get(to.channel);
-      if (channel !== undefined) await openMenuFor(database, to, reply, channel, clock);
+      const channel = 'personId' in to ? undefined : channels.get(to.channel);
+      if (channel !== undefined) await openMenuFor(database, to as ChatAddress, reply, channel, clock);
       return outbox.put({
         to,
         reply,
@@ -326,7 +369,13 @@ export function makeChat(options: ChatOptions): Chat {
     drained: () =>
       idle() ? Promise.resolve() : new Promise<void>((resolve) => void drainWaiters.push(resolve)),
     channel: (name) => channels.get(name),
-    prune: (days) => pruneQueues(database, clock.now() - days * DAY_MS),
+    async prune(days) {
+      const nowMs = clock.now();
+      const given = await expireHeld(database, nowMs - HELD_DAYS * DAY_MS, nowMs);
+      for (const key of given) await spool.cleanKey(wholeKey(key));
+      return pruneQueues(database, nowMs - days * DAY_MS);
+    },
+    reaches: async (personId) => (await reachPerson(database, channels, personId, clock.now())).length > 0,
     counters,
     waiting: () => ({ inbox: inbox.waiting(), outbox: outbox.waiting() }),
   };

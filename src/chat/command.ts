@@ -1,7 +1,7 @@
 import type { Log } from '../base/log.js';
 import type { GroupPurpose, Role } from '../base/roles.js';
 import type { Transaction } from '../store/database.js';
-import type { ChannelLimits, ChatAddress, Message, Reply } from './message.js';
+import type { ChannelLimits, Message, Recipient, Reply } from './message.js';
 
 /** Who speaks, as the bot knows them. */
 export interface Speaker {
@@ -57,12 +57,12 @@ export interface Talk {
   /** "is typing", "is sending a video" until the next reply. */
   act(activity: 'typing' | 'sending-photo' | 'sending-video'): void;
   /**
-   * Says it to somebody else, durably.
+   * Says it to somebody else, durably: to a chat, or to a person wherever they can be reached.
    * @param key distinguishes several tells of one message
    * @param priority alert goes before answer goes before notice
    */
   tell(
-    to: ChatAddress,
+    to: Recipient,
     reply: Reply | string,
     key: string,
     priority?: 'alert' | 'answer' | 'notice',

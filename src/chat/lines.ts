@@ -26,6 +26,7 @@ export interface Line {
   timer: NodeJS.Timeout | undefined;
   /** false when it is in already */
   add(row: OutboxRow, nowMs: number): boolean;
+  laneOf(chatId: string): Lane;
   /** The next row of each chat that may go now, most urgent first. */
   ready(nowMs: number): { lane: Lane; row: OutboxRow }[];
   /** When something that is held back may go again; Infinity if nothing is. */
@@ -95,6 +96,7 @@ export function makeLine(channel: Channel): Line {
     groups,
     sending: { words: 0, upload: 0 },
     timer: undefined,
+    laneOf,
     add(row, nowMs) {
       const lane = laneOf(row.chatId);
       if (!lane.add(row)) return false;

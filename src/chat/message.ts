@@ -8,6 +8,13 @@ export interface ChatAddress {
   chatId: string;
 }
 
+/** A person, wherever they can be reached just now. */
+export interface PersonAddress {
+  personId: number;
+}
+
+export type Recipient = ChatAddress | PersonAddress;
+
 export interface Sender {
   /** the account's id on its platform, a string always */
   userId: string;
@@ -142,6 +149,10 @@ export interface ChannelLimits {
   buttons: boolean;
   /** can a sent message be changed? */
   edit: boolean;
+  /** a person can be written to for so long after they wrote, ms; null: always */
+  windowMs: number | null;
+  /** pages for people at a screen: written to only where a person has no messenger */
+  lastResort?: boolean;
   rates: {
     /** messages a second over all chats */
     perSecond: number;

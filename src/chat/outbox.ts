@@ -1,44 +1,42 @@
-import { randomBytes } from 'node:crypto';
+import fs from 'node:fs/promises';
 import type { Clock } from '../base/clock.js';
 import { WorldError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import type { Database } from '../store/database.js';
 import {
   countWaitingElsewhere,
+  heldOutgoing,
   markFailed,
-  markRetry,
   markSent,
   mergeOutgoing,
   type OutboxRow,
   putOutgoing,
-  rewritePayload,
   waitingOutgoing,
 } from '../store/outbox.js';
-import { groupChatIds, moveChat, noteChatClosed, purposeOf, roleOf } from '../store/speakers.js';
+import { groupChatIds, moveChat, purposeOf, roleOf } from '../store/speakers.js';
 import type { ChatCounters } from './counters.js';
+import { digestWith } from './digest.js';
 import { type Lane, type Line, makeLine } from './lines.js';
-import type { Channel, ChannelName, ChatAddress, OutFile, Reply, Sent } from './message.js';
+import type { Channel, ChannelName, ChatAddress, OutFile, Recipient, Reply, Sent } from './message.js';
+import { makeNotSent } from './not-sent.js';
 import {
-  degrade,
   filesOf,
   filesPresent,
   type Only,
   type OutPayload,
   partKey,
-  prepare,
   readPayload,
   wholeKey,
-  wordsOf,
 } from './outgoing.js';
-import { afterFailure } from './retry.js';
-import { fileGone, manyMessages, rightsEnded, undelivered } from './sentences.js';
+import { manyMessages, rightsEnded } from './sentences.js';
 import type { Spool } from './spool.js';
 
 export const PRIORITY = { alert: 0, answer: 1, notice: 2 } as const;
 export type Priority = keyof typeof PRIORITY;
 
 export interface Outgoing {
-  to: ChatAddress;
+  /** a chat, or a person wherever they can be reached */
+  to: Recipient;
   reply: Reply;
   /** put twice, sent once */
   key: string;
@@ -67,8 +65,12 @@ export interface OutboxOptions {
   elapsedMs?: () => number;
   /** a row was written that still has to go */
   onWaiting: (row: OutboxRow) => void;
-  /** a row will not be sent any more: it was sent, failed, or merged */
+  /** a row will not be sent any more: it was sent, failed, or merged; or it is held */
   onSettled: (row: OutboxRow) => Promise<void>;
+  /** something for a person goes to this chat of theirs */
+  onAddressed?: (to: ChatAddress, reply: Reply) => Promise<void>;
+  /** a person can't be reached; told at each start again, as long as it is so */
+  onHeld?: (row: OutboxRow, reply: Reply) => Promise<void>;
 }
 
 /**
@@ -76,6 +78,9 @@ export interface OutboxOptions {
  * at the pace the channel allows. A row is marked sent right after the channel has taken it: killed in between, the
  * service sends that one again after its restart. That is the only duplicate there can be. To keep it at one per kill,
  * words and small pictures go one at a time per channel; only uploads, which take long, go a few side by side.
+ *
+ * What is meant for a person goes to one of their chats (`reachable`). Where that turns out to be closed, or its platform
+ * does not answer, it goes to the next; where there is none it is held until the person writes.
  */
 export interface Outbox {
   /** Writes a message down and starts it on its way; false when its key was put before. Throws when it is empty. */
@@ -85,6 +90,8 @@ export interface Outbox {
   wake(channel: ChannelName): void;
   moveChat(channel: ChannelName, from: string, to: string): Promise<void>;
   noteGroup(channel: ChannelName, chatId: string): void;
+  /** The person was heard: what was held for them goes. */
+  release(personId: number): Promise<void>;
   /** May a message that need not arrive (progress) go right now? Takes its place in the rates if so. */
   spare(to: ChatAddress): boolean;
   waiting(): number;
@@ -95,8 +102,6 @@ export interface Outbox {
 /** files of a reply larger than this, together, make it an upload */
 const UPLOAD_BYTES = 64_000;
 const AT_ONCE = { words: 1, upload: 4 };
-/** part numbers of what was parted after the platform refused it */
-const FURTHER_PARTS = 1000;
 
 function loadOf(row: OutboxRow): keyof typeof AT_ONCE {
   const bytes = filesOf(readPayload(row.payload).reply).reduce((sum, file) => sum + file.sizeBytes, 0);
@@ -112,6 +117,10 @@ export function makeOutbox(options: OutboxOptions): Outbox {
   let running = false;
   let stopped = false;
   const underWay = new Set<Promise<void>>();
+  const { failed, redirect, prepareFor, reach } = makeNotSent({
+    ...{ options, lines, elapsed, pump, put, settle, move },
+    stopped: () => stopped,
+  });
 
   function pump(line: Line): void {
     if (!running || stopped) return;
@@ -204,115 +213,15 @@ export function makeOutbox(options: OutboxOptions): Outbox {
       }
   }
 
-  async function failed(line: Line, lane: Lane, row: OutboxRow, payload: OutPayload, error: unknown) {
-    const { priority, attempts, createdMs } = row;
-    const next = afterFailure(error, { priority, attempts, ageMs: clock.now() - createdMs });
-    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    if (next.do === 'leave' || stopped) return;
-    const about = { err: error, outbox: row.id, key: row.key, channel: row.channel, attempts };
-    switch (next.do) {
-      case 'wait':
-      case 'retry':
-        counters.retries += 1;
-        if (next.do === 'retry') row.attempts += 1;
-        line.holdBack(lane, row, next.do, next.ms, elapsed());
-        log.warn({ ...about, againInMs: next.ms }, 'a message did not go, it will be tried again');
-        await markRetry(database, row.id, reason, clock.now() + next.ms);
-        return;
-      case 'move':
-        if (next.to === lane.chatId) return giveUp(line, lane, row, payload, 'closed', about, reason);
-        log.info({ ...about, to: next.to }, 'a group has a new id');
-        await move(line, lane.chatId, next.to);
-        return;
-      case 'degrade': {
-        const smaller = await degrade(payload.reply, line.channel.limits, options.makeLink);
-        if (smaller === null || smaller.length === 0)
-          return giveUp(line, lane, row, payload, 'invalid', about, reason);
-        log.warn(about, 'too big for the platform, sent as something smaller');
-        return replaceBy(lane, row, payload, smaller);
-      }
-      case 'give-up':
-        return giveUp(line, lane, row, payload, next.why, about, reason);
-    }
-  }
-
-  /** The same message in another form: its first part takes its row, the others follow it. */
-  async function replaceBy(lane: Lane, row: OutboxRow, payload: OutPayload, [first, ...more]: Reply[]) {
-    const rows =
-      more.length === 0
-        ? null
-        : await putOutgoing(
-            database,
-            more.map((reply, at) => ({
-              key: `${row.key}#${FURTHER_PARTS + at}`,
-              channel: row.channel,
-              chatId: lane.chatId,
-              payload: JSON.stringify({
-                reply,
-                ...(payload.only === undefined ? {} : { only: payload.only }),
-              } satisfies OutPayload),
-              priority: row.priority,
-              inboxId: row.inboxId,
-              digest: null,
-              createdMs: row.createdMs,
-            })),
-          );
-    row.payload = JSON.stringify({ ...payload, reply: first! } satisfies OutPayload);
-    await rewritePayload(database, row.id, row.payload);
-    for (const part of rows ?? []) if (lane.add(part)) options.onWaiting(part);
-  }
-
-  async function giveUp(
-    line: Line,
-    lane: Lane,
-    row: OutboxRow,
-    payload: OutPayload,
-    why: 'closed' | 'invalid' | 'too-old' | 'fault',
-    about: object,
-    reason: string,
-  ) {
-    const code = randomBytes(3).toString('hex').toUpperCase();
-    counters.failed += 1;
-    log.error({ ...about, why, code }, 'a message could not be delivered');
-    lane.remove(row);
-    if (why === 'closed') await noteChatClosed(database, line.channel.name, lane.chatId, clock.now());
-    if ((why === 'invalid' || why === 'fault') && !row.key.endsWith(':undelivered')) {
-      const gone = !(await filesPresent(payload.reply));
-      const text =
-        row.inboxId !== null
-          ? gone
-            ? fileGone
-            : undelivered(code)
-          : payload.reply.kind === 'text'
-            ? ''
-            : wordsOf(payload.reply);
-      if (text !== '')
-        await put({
-          to: { channel: line.channel.name, chatId: lane.chatId },
-          reply: { kind: 'text', text },
-          key: `${row.key}:undelivered`,
-          priority: row.priority === 0 ? 'alert' : 'answer',
-          inboxId: row.inboxId,
-        });
-    }
-    await markFailed(database, row.id, `${why} (${code}): ${reason}`, clock.now());
-    await settle(row);
-  }
-
   /** Many of a kind have piled up for a chat: one message says them all. */
   async function merge(lane: Lane, row: OutboxRow): Promise<OutboxRow> {
-    const all = lane.rows.filter((other) => other.digest === row.digest && other.priority === row.priority);
-    if (all.length <= digestOver) return row;
-    const textOf = (rows: OutboxRow[]) =>
-      (options.digests?.[row.digest!] ?? manyMessages)(
-        rows.map((other) => wordsOf(readPayload(other.payload).reply)).filter((text) => text !== ''),
-      );
-    // what does not fit into one message stays for the next: nothing is cut off
-    let alike = all;
-    while (alike.length > 1 && textOf(alike).length > lane.limits.textLength)
-      alike = alike.slice(0, Math.max(1, Math.floor(alike.length * 0.8)));
-    if (alike.length === 1 || !alike.includes(row)) return row;
-    const reply: Reply = { kind: 'text', text: textOf(alike) };
+    const merged = digestWith(lane.rows, row, {
+      ...{ over: digestOver, textLength: lane.limits.textLength },
+      say: options.digests?.[row.digest!] ?? manyMessages,
+    });
+    if (merged === null) return row;
+    const { alike, text } = merged;
+    const reply: Reply = { kind: 'text', text };
     const { only } = readPayload(row.payload);
     const digest = await mergeOutgoing(
       database,
@@ -324,6 +233,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         payload: JSON.stringify({ reply, ...(only === undefined ? {} : { only }) } satisfies OutPayload),
         priority: row.priority,
         inboxId: null,
+        personId: row.personId,
         digest: null,
         createdMs: Math.min(...alike.map((other) => other.createdMs)),
       },
@@ -351,16 +261,29 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     pump(line);
   }
 
-  async function put(outgoing: Outgoing): Promise<boolean> {
-    const { to, key, inboxId, replaces } = outgoing;
+  /** What is meant for a person may wait longer than the message it was said for: its files are its own. */
+  async function forPerson(outgoing: Outgoing): Promise<Outgoing> {
+    if (outgoing.inboxId === null) return outgoing;
+    const reply = structuredClone(outgoing.reply);
+    for (const file of filesOf(reply)) {
+      const own = await spool.forKey(outgoing.key, file.fileName);
+      await fs.copyFile(file.path, own);
+      file.path = own;
+    }
+    return { ...outgoing, reply, inboxId: null };
+  }
+
+  async function put(said: Outgoing): Promise<boolean> {
+    const personId = 'personId' in said.to ? said.to.personId : null;
+    const outgoing = personId === null ? said : await forPerson(said);
+    const { key, inboxId, replaces } = outgoing;
+    const to = 'personId' in outgoing.to ? (await reach(outgoing.to.personId))[0] : outgoing.to;
+    if (to === undefined) return putHeld(outgoing, personId!);
     const line = lines.get(to.channel);
     const parts =
       line === undefined
         ? [outgoing.reply]
-        : await prepare(outgoing.reply, line.channel, {
-            spool: (name) => (inboxId === null ? spool.forKey(key, name) : spool.forInbox(inboxId, name)),
-            ...(options.makeLink === undefined ? {} : { makeLink: options.makeLink }),
-          });
+        : await prepareFor(line.channel, outgoing.reply, { key, inboxId });
     if (parts.length === 0) throw new Error('an empty reply');
     // alerts and reports that were meant for officers stay among officers
     const only =
@@ -381,11 +304,13 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         } satisfies OutPayload),
         priority: PRIORITY[outgoing.priority],
         inboxId,
+        personId,
         digest: parts.length === 1 ? (outgoing.digest ?? null) : null,
         createdMs: clock.now(),
       })),
     );
     if (rows === null) return false;
+    if (personId !== null) await options.onAddressed?.(to, outgoing.reply);
     if (line === undefined) {
       log.warn({ channel: to.channel, key }, 'a message waits for a channel that is off');
       return true;
@@ -393,6 +318,19 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     for (const row of rows) if (line.add(row, elapsed())) options.onWaiting(row);
     pump(line);
     return true;
+  }
+
+  async function putHeld({ reply, key, inboxId, priority, only }: Outgoing, personId: number) {
+    const rows = await putOutgoing(database, [
+      {
+        ...{ key, channel: '', chatId: '', inboxId, personId, digest: null, createdMs: clock.now() },
+        payload: JSON.stringify({ reply, ...(only === undefined ? {} : { only }) } satisfies OutPayload),
+        priority: PRIORITY[priority],
+        state: 'held',
+      },
+    ]);
+    for (const row of rows ?? []) await options.onHeld?.(row, reply);
+    return rows !== null;
   }
 
   return {
@@ -409,6 +347,18 @@ export function makeOutbox(options: OutboxOptions): Outbox {
       if (elsewhere > 0) log.warn({ messages: elsewhere }, 'messages wait for channels that are off');
       running = true;
       for (const line of lines.values()) pump(line);
+      for (const row of await heldOutgoing(database))
+        await options.onHeld?.(row, readPayload(row.payload).reply);
+    },
+    async release(personId) {
+      const held = await heldOutgoing(database, personId);
+      const [to] = held.length === 0 ? [] : await reach(personId);
+      if (to === undefined) return;
+      for (const row of held) {
+        const { tried: _, ...payload } = readPayload(row.payload);
+        await redirect(row, payload, to, 'held');
+      }
+      pump(lines.get(to.channel)!);
     },
     wake(channel) {
       const line = lines.get(channel);

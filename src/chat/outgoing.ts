@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import type { GroupPurpose, Role } from '../base/roles.js';
 import { fit } from './fit.js';
-import type { Channel, ChannelLimits, OutFile, Reply } from './message.js';
+import type { Channel, ChannelLimits, ChatAddress, OutFile, Reply } from './message.js';
 import { fileNotTaken } from './sentences.js';
 import { shrinkPhoto } from './shrink-photo.js';
 
@@ -12,7 +12,13 @@ export interface OutPayload {
   replaces?: string;
   /** it goes only as long as this holds */
   only?: Only;
+  /** chats of the person in which it was tried in vain, as `placeName` writes them */
+  tried?: string[];
+  /** how often it was given another form; names its further parts */
+  forms?: number;
 }
+
+export const placeName = ({ channel, chatId }: ChatAddress) => `${channel} ${chatId}`;
 
 /** What was true when something was asked for, and must still be when it goes. */
 export interface Only {

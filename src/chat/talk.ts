@@ -121,7 +121,7 @@ export function openTalk(options: TalkOptions): OpenTalk {
     },
     async tell(to, reply, key, priority: Priority = 'notice') {
       await outbox.put({ to, reply: asReply(reply), key: `${inboxId}:to:${key}`, priority, inboxId });
-      await openMenuFor(database, to, asReply(reply), channel, clock);
+      if (!('personId' in to)) await openMenuFor(database, to, asReply(reply), channel, clock);
     },
     async replyPrivately(given) {
       if (options.group === null) {

@@ -91,7 +91,7 @@ export async function isIncomingDone(database: Database, id: number): Promise<bo
  */
 export async function pruneQueues(database: Database, beforeMs: number): Promise<number> {
   const old = { lt: BigInt(beforeMs) };
-  await database.outbox.deleteMany({ where: { state: { not: 'waiting' }, doneMs: old } });
+  await database.outbox.deleteMany({ where: { state: { notIn: ['waiting', 'held'] }, doneMs: old } });
   const gone = await database.inbox.deleteMany({ where: { state: 'done', doneMs: old } });
   await database.pending.deleteMany({ where: { expiresMs: old } });
   return gone.count;

@@ -10,13 +10,15 @@ export interface OutboxRow {
   /** 0 alert, 1 answer, 2 notice */
   priority: number;
   inboxId: number | null;
+  /** whom it is meant for, wherever they can be reached; null: for this chat alone */
+  personId: number | null;
   digest: string | null;
   attempts: number;
   createdMs: number;
   nextMs: number;
 }
 
-export type NewOutgoing = Omit<OutboxRow, 'id' | 'attempts' | 'nextMs'>;
+export type NewOutgoing = Omit<OutboxRow, 'id' | 'attempts' | 'nextMs'> & { state?: 'held' };
 
 const toRow = <R extends { createdMs: bigint; nextMs: bigint }>(row: R) => ({
   ...row,
@@ -32,6 +34,7 @@ const COLUMNS = {
   payload: true,
   priority: true,
   inboxId: true,
+  personId: true,
   digest: true,
   attempts: true,
   createdMs: true,
@@ -103,6 +106,46 @@ export async function markRetry(database: Database, id: number, error: string, n
     where: { id },
     data: { error, nextMs: BigInt(nextMs), attempts: { increment: 1 } },
   });
+}
+
+/** Sends what is meant for a person to another chat of theirs, or on its way again after it was held. False: it was done meanwhile. */
+export async function readdress(
+  database: Database,
+  id: number,
+  to: { channel: string; chatId: string; payload: string },
+  from: 'waiting' | 'held',
+): Promise<boolean> {
+  const { count } = await database.outbox.updateMany({
+    where: { id, state: from },
+    data: { ...to, state: 'waiting' },
+  });
+  return count === 1;
+}
+
+/** Nobody can be reached: it waits until the person writes. */
+export async function hold(database: Database, id: number, error: string) {
+  await database.outbox.update({ where: { id }, data: { state: 'held', error } });
+}
+
+/** What waits for people who can't be reached, of one person or of all, oldest first. */
+export async function heldOutgoing(database: Database, personId?: number): Promise<OutboxRow[]> {
+  const rows = await database.outbox.findMany({
+    where: { state: 'held', ...(personId === undefined ? {} : { personId }) },
+    orderBy: { id: 'asc' },
+    select: COLUMNS,
+  });
+  return rows.map(toRow);
+}
+
+/** Gives up what was held since before `beforeMs`. @returns the keys */
+export async function expireHeld(database: Database, beforeMs: number, nowMs: number): Promise<string[]> {
+  const where = { state: 'held', createdMs: { lt: BigInt(beforeMs) } };
+  const rows = await database.outbox.findMany({ where, select: { key: true } });
+  await database.outbox.updateMany({
+    where,
+    data: { state: 'failed', error: 'the person could not be reached', doneMs: BigInt(nowMs) },
+  });
+  return rows.map((row) => row.key);
 }
 
 export async function rewritePayload(database: Database, id: number, payload: string) {

@@ -16,13 +16,16 @@ export interface KnownGroup {
   title: string;
 }
 
+/** "heard just now" is written down so often, ms: the windows that go by it are days long */
+const HEARD_EVERY_MS = 60_000;
+
 const toRole = (role: string): Role => ROLES.find((known) => known === role) ?? 'guest';
 const toPurpose = (purpose: string | null): GroupPurpose | null =>
   GROUP_PURPOSES.find((known) => known === purpose) ?? null;
 
 /**
- * Who speaks. A stranger becomes a guest; the displayed name is kept fresh; writing in private opens the private chat
- * and shows that the bot is not blocked. A removed person is a guest.
+ * Who speaks. A stranger becomes a guest; the displayed name and when they were heard are kept fresh; writing in private
+ * opens the private chat and shows that the bot is not blocked. A removed person is a guest.
  * @param privateChatId the chat when the words were said in private, else null
  */
 export async function identify(
@@ -44,6 +47,7 @@ export async function identify(
           userId: sender.userId,
           displayName,
           privateChatId,
+          heardMs: BigInt(nowMs),
           createdMs: BigInt(nowMs),
           person: { create: { name: displayName, createdMs: BigInt(nowMs) } },
         },
@@ -57,11 +61,16 @@ export async function identify(
   const opened =
     privateChatId !== null && (address.privateChatId !== privateChatId || address.blockedMs !== null);
   const renamed = address.displayName !== displayName;
+  const heard = nowMs - Number(address.heardMs ?? 0) >= HEARD_EVERY_MS;
   let name = address.person.name;
-  if (opened || renamed) {
+  if (opened || renamed || heard) {
     await database.address.update({
       where,
-      data: { displayName, ...(opened ? { privateChatId, blockedMs: null } : {}) },
+      data: {
+        displayName,
+        ...(opened ? { privateChatId, blockedMs: null } : {}),
+        ...(heard ? { heardMs: BigInt(nowMs) } : {}),
+      },
     });
     // a name that only ever came from the platform follows the platform
     if (renamed && address.person.role === 'guest' && name === address.displayName) {
@@ -168,16 +177,22 @@ export async function noteChatClosed(database: Database, channel: string, chatId
   });
 }
 
-export async function noteBlocked(
+export async function noteBlocked(database: Database, channel: string, userId: string, nowMs: number) {
+  await database.address.updateMany({ where: { channel, userId }, data: { blockedMs: BigInt(nowMs) } });
+}
+
+/** A person opened the bot again without a word. @returns the person, where they are known */
+export async function noteUnblocked(
   database: Database,
   channel: string,
   userId: string,
-  blockedMs: number | null,
-) {
-  await database.address.updateMany({
-    where: { channel, userId },
-    data: { blockedMs: blockedMs === null ? null : BigInt(blockedMs) },
-  });
+  nowMs: number,
+): Promise<number | null> {
+  const where = { channel_userId: { channel, userId } };
+  const known = await database.address.findUnique({ where, select: { personId: true } });
+  if (known === null) return null;
+  await database.address.update({ where, data: { blockedMs: null, heardMs: BigInt(nowMs) } });
+  return known.personId;
 }
 
 /** A group has a new id: everything that names the old one names the new one, in one step. */

@@ -25,6 +25,7 @@ export const WIDE_LIMITS: ChannelLimits = {
   albumItems: 10,
   buttons: true,
   edit: true,
+  windowMs: null,
   rates: { perSecond: 10_000, perChatMs: 0, perGroupPerMinute: 1_000_000 },
 };
 

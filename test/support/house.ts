@@ -9,6 +9,7 @@ import { makeKey, makeSeal } from '../../src/base/seal.js';
 import { seedDemo } from '../../src/demo/seed.js';
 import type { Intake } from '../../src/intake/types.js';
 import type { Database } from '../../src/store/database.js';
+import type { TestChannel } from './channel.js';
 import { openTestDatabase } from './database.js';
 import { makeTestRecorder, type TestRecorder } from './recorder.js';
 import { type TalkHouse, talkTo } from './talk.js';
@@ -69,8 +70,15 @@ export const NOON_ISH = fromVietnamTime(2026, 11, 21, 14, 40, 0);
 
 /** The whole bot but for its outer edges: the demo commune, the real chat core and SQLite, a recorder in memory. */
 export async function openHouse(
-  options: { settings?: Partial<HouseSettings>; empty?: boolean; house?: Partial<House> } = {},
+  options: {
+    settings?: Partial<HouseSettings>;
+    empty?: boolean;
+    house?: Partial<House>;
+    /** further channels beside the console */
+    others?: TestChannel[];
+  } = {},
 ): Promise<TestHouse> {
+  const { others = [] } = options;
   const { database: db, close: closeDatabase } = await openTestDatabase();
   const dataDir = await fs.mkdtemp(path.join(os.tmpdir(), 'mat-than-house-'));
   const clock: HandClock = {
@@ -104,14 +112,19 @@ export async function openHouse(
       const { chat } = await (talking as TalkHouse).ready;
       return chat.tell(to, reply, tellOptions);
     },
+    reaches: async (personId) => (await (talking as TalkHouse).ready).chat.reaches(personId),
     spoolFor: async (key, fileName) => (await (talking as TalkHouse).ready).chat.spoolFor(key, fileName),
-    channelOf: (name) => (name === 'console' ? ((talking as TalkHouse).channel ?? null) : null),
+    channelOf: (name) =>
+      [(talking as TalkHouse).channel, ...others].find((channel) => channel.name === name) ?? null,
     pruneQueues: async (days) => (await (talking as TalkHouse).ready).chat.prune(days),
     ...options.house,
   };
   const handlers = makeHandlers(house);
-  const { commands, fallbacks, onRefused, onEvent, digests } = handlers;
-  talking = talkTo({ commands, fallbacks, onRefused, onEvent, digests, database: db, clock });
+  const { commands, fallbacks, onRefused, onEvent, onHeld, digests } = handlers;
+  talking = talkTo({
+    ...{ commands, fallbacks, onRefused, onEvent, onHeld, digests, others },
+    ...{ database: db, clock },
+  });
   const opened = talking;
   await opened.ready;
   return {

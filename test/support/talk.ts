@@ -34,6 +34,8 @@ export interface TalkToOptions extends Partial<Omit<ChatOptions, 'commands' | 'f
   commands: readonly Command[];
   fallbacks?: Fallbacks;
   limits?: Partial<ChannelLimits>;
+  /** further channels beside the console */
+  others?: TestChannel[];
   /** to watch the log; silent by default */
   log?: Log;
 }
@@ -148,7 +150,7 @@ export async function seedPeople(database: Database, clock: Clock = systemClock)
  * Without `database` it has one of its own with the demo's people and groups, removed by `close`.
  */
 export function talkTo(options: TalkToOptions): TalkHouse {
-  const { limits, ...rest } = options;
+  const { limits, others = [], ...rest } = options;
   const channel = makeTestChannel(limits === undefined ? {} : { limits });
   const clock = options.clock ?? systemClock;
   const removals: (() => Promise<void>)[] = [];
@@ -175,7 +177,7 @@ export function talkTo(options: TalkToOptions): TalkHouse {
       database,
       clock,
       spoolDir,
-      channels: [channel],
+      channels: [channel, ...others],
     });
     await chat.start();
     removals.unshift(() => chat.stop());

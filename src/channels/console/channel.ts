@@ -23,6 +23,8 @@ export const CONSOLE_LIMITS: ChannelLimits = {
   albumItems: 10,
   buttons: true,
   edit: true,
+  windowMs: null,
+  lastResort: true,
   rates: { perSecond: 1_000, perChatMs: 0, perGroupPerMinute: 60_000 },
 };
 

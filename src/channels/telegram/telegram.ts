@@ -23,6 +23,7 @@ export const telegramLimits = (local: boolean): ChannelLimits => ({
   albumItems: 10,
   buttons: true,
   edit: true,
+  windowMs: null,
   rates: { perSecond: 30, perChatMs: 1000, perGroupPerMinute: 20 },
 });
 

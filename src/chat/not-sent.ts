@@ -1,0 +1,213 @@
+import { randomBytes } from 'node:crypto';
+import { WorldError } from '../base/errors.js';
+import { noteWindowClosed } from '../store/accounts.js';
+import { hold, markFailed, markRetry, type OutboxRow, putOutgoing, readdress } from '../store/outbox.js';
+import { noteChatClosed } from '../store/speakers.js';
+import type { Lane, Line } from './lines.js';
+import type { Channel, ChannelName, ChatAddress, Reply } from './message.js';
+import type { OutboxOptions, Outgoing } from './outbox.js';
+import { degrade, filesPresent, type OutPayload, placeName, prepare, wholeKey, wordsOf } from './outgoing.js';
+import { reachPerson } from './reach.js';
+import { afterFailure } from './retry.js';
+import { fileGone, undelivered } from './sentences.js';
+
+/** part numbers of what was parted for another form: so many for each */
+const FURTHER_PARTS = 1000;
+/** failures after which what is meant for a person tries another chat of theirs */
+const ELSEWHERE_AFTER = 3;
+
+/** The outbox, as far as what was not sent needs it. */
+export interface OutboxRoom {
+  options: OutboxOptions;
+  lines: ReadonlyMap<ChannelName, Line>;
+  /** monotonic ms */
+  elapsed: () => number;
+  pump: (line: Line) => void;
+  put: (outgoing: Outgoing) => Promise<boolean>;
+  settle: (row: OutboxRow) => Promise<void>;
+  move: (line: Line, from: string, to: string) => Promise<void>;
+  stopped: () => boolean;
+}
+
+/**
+ * What becomes of a message that a channel did not take: it is tried again, in another form, in another chat of the same
+ * person; or it is held until the person writes, or given up with a word about it.
+ */
+export function makeNotSent(room: OutboxRoom) {
+  const { options, lines, elapsed, pump, put, settle, move } = room;
+  const { database, clock, log, channels, spool, counters } = options;
+
+  async function failed(line: Line, lane: Lane, row: OutboxRow, payload: OutPayload, error: unknown) {
+    const { priority, attempts, createdMs } = row;
+    const next = afterFailure(error, { priority, attempts, ageMs: clock.now() - createdMs });
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    if (next.do === 'leave' || room.stopped()) return;
+    const about = { err: error, outbox: row.id, key: row.key, channel: row.channel, attempts };
+    switch (next.do) {
+      case 'wait':
+      case 'retry':
+        counters.retries += 1;
+        if (next.do === 'retry') {
+          row.attempts += 1;
+          if (row.attempts >= ELSEWHERE_AFTER && (await goElsewhere(line, lane, row, payload, next.ms)))
+            return;
+        }
+        line.holdBack(lane, row, next.do, next.ms, elapsed());
+        log.warn({ ...about, againInMs: next.ms }, 'a message did not go, it will be tried again');
+        await markRetry(database, row.id, reason, clock.now() + next.ms);
+        return;
+      case 'move':
+        if (next.to === lane.chatId) {
+          await noteClosed(line, lane, error);
+          return giveUp(line, lane, row, payload, 'closed', about, reason);
+        }
+        log.info({ ...about, to: next.to }, 'a group has a new id');
+        await move(line, lane.chatId, next.to);
+        return;
+      case 'degrade': {
+        const smaller = await degrade(payload.reply, line.channel.limits, options.makeLink);
+        if (smaller === null || smaller.length === 0)
+          return giveUp(line, lane, row, payload, 'invalid', about, reason);
+        log.warn(about, 'too big for the platform, sent as something smaller');
+        await reshape(row, payload, smaller);
+        return;
+      }
+      case 'give-up':
+        if (next.why === 'closed') await noteClosed(line, lane, error);
+        if (next.why === 'closed' && row.personId !== null) {
+          if (!(await goElsewhere(line, lane, row, payload, null)))
+            await holdBack(lane, row, payload, reason);
+          return;
+        }
+        return giveUp(line, lane, row, payload, next.why, about, reason);
+    }
+  }
+
+  /** The same message in another form or place: its first part takes its row, the others follow it. */
+  async function reshape(
+    row: OutboxRow,
+    payload: OutPayload,
+    [first, ...more]: Reply[],
+    from: 'waiting' | 'held' = 'waiting',
+  ): Promise<boolean> {
+    const forms = (payload.forms ?? 0) + 1;
+    const { channel, chatId, priority, inboxId, personId, createdMs } = row;
+    const only = payload.only === undefined ? {} : { only: payload.only };
+    const rows =
+      more.length === 0
+        ? null
+        : await putOutgoing(
+            database,
+            more.map((reply, at) => ({
+              ...{ channel, chatId, priority, inboxId, personId, createdMs, digest: null },
+              key: `${row.key}#${FURTHER_PARTS * forms + at}`,
+              payload: JSON.stringify({ reply, ...only } satisfies OutPayload),
+            })),
+          );
+    row.payload = JSON.stringify({ ...payload, reply: first!, forms } satisfies OutPayload);
+    if (!(await readdress(database, row.id, { channel, chatId, payload: row.payload }, from))) return false;
+    const line = lines.get(channel as ChannelName)!;
+    for (const part of rows ?? []) if (line.add(part, elapsed())) options.onWaiting(part);
+    return true;
+  }
+
+  const reach = (personId: number) => reachPerson(database, channels, personId, clock.now());
+
+  const prepareFor = (channel: Channel, reply: Reply, { key, inboxId }: Pick<OutboxRow, 'key' | 'inboxId'>) =>
+    prepare(reply, channel, {
+      spool: (name) => (inboxId === null ? spool.forKey(wholeKey(key), name) : spool.forInbox(inboxId, name)),
+      ...(options.makeLink === undefined ? {} : { makeLink: options.makeLink }),
+    });
+
+  /** Puts what is meant for a person on its way to a chat of theirs, in the form its channel takes. */
+  async function redirect(row: OutboxRow, payload: OutPayload, to: ChatAddress, from: 'waiting' | 'held') {
+    const line = lines.get(to.channel)!;
+    const { replaces: _, reply, ...rest } = payload;
+    const parts = await prepareFor(line.channel, reply, row);
+    row.channel = to.channel;
+    row.chatId = to.chatId;
+    if (!(await reshape(row, { ...rest, reply }, parts, from))) return;
+    await options.onAddressed?.(to, reply);
+    if (line.add(row, elapsed()) && from === 'held') options.onWaiting(row);
+  }
+
+  /**
+   * Tries another chat of the person. @param retryMs the patience to have where every one was tried in vain; null: this
+   * one is closed, it need not be tried again
+   */
+  async function goElsewhere(
+    line: Line,
+    lane: Lane,
+    row: OutboxRow,
+    payload: OutPayload,
+    retryMs: number | null,
+  ): Promise<boolean> {
+    if (row.personId === null) return false;
+    const here = placeName({ channel: line.channel.name, chatId: lane.chatId });
+    const others = (await reach(row.personId)).filter((to) => placeName(to) !== here);
+    const untried = others.find((to) => payload.tried?.includes(placeName(to)) !== true);
+    const to = untried ?? others[0];
+    if (to === undefined) return false;
+    log.warn({ outbox: row.id, from: line.channel.name, to: to.channel }, 'a person is tried elsewhere');
+    lane.remove(row);
+    const tried = untried === undefined ? [here] : [...(payload.tried ?? []), here];
+    await redirect(row, { ...payload, tried }, to, 'waiting');
+    const next = lines.get(to.channel)!;
+    if (untried === undefined && retryMs !== null)
+      next.holdBack(next.laneOf(to.chatId), row, 'retry', retryMs, elapsed());
+    pump(next);
+    return true;
+  }
+
+  async function noteClosed(line: Line, lane: Lane, error: unknown) {
+    if (error instanceof WorldError && error.kind === 'window-closed')
+      await noteWindowClosed(database, line.channel.name, lane.chatId);
+    else await noteChatClosed(database, line.channel.name, lane.chatId, clock.now());
+  }
+
+  /** Its files stay: it may still go. */
+  async function holdBack(lane: Lane, row: OutboxRow, { reply }: OutPayload, reason: string) {
+    lane.remove(row);
+    await hold(database, row.id, reason);
+    await options.onSettled(row);
+    await options.onHeld?.(row, reply);
+  }
+
+  async function giveUp(
+    line: Line,
+    lane: Lane,
+    row: OutboxRow,
+    payload: OutPayload,
+    why: 'closed' | 'invalid' | 'too-old' | 'fault',
+    about: object,
+    reason: string,
+  ) {
+    const code = randomBytes(3).toString('hex').toUpperCase();
+    counters.failed += 1;
+    log.error({ ...about, why, code }, 'a message could not be delivered');
+    lane.remove(row);
+    if ((why === 'invalid' || why === 'fault') && !row.key.endsWith(':undelivered')) {
+      const gone = !(await filesPresent(payload.reply));
+      const text =
+        row.inboxId !== null
+          ? gone
+            ? fileGone
+            : undelivered(code)
+          : payload.reply.kind === 'text'
+            ? ''
+            : wordsOf(payload.reply);
+      if (text !== '')
+        await put({
+          to: { channel: line.channel.name, chatId: lane.chatId },
+          reply: { kind: 'text', text },
+          key: `${row.key}:undelivered`,
+          priority: row.priority === 0 ? 'alert' : 'answer',
+          inboxId: row.inboxId,
+        });
+    }
+    await markFailed(database, row.id, `${why} (${code}): ${reason}`, clock.now());
+    await settle(row);
+  }
+
+  return { failed, redirect, prepareFor, reach };
+}
