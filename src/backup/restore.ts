@@ -56,7 +56,7 @@ const QUEUES_STALE_MS = 10 * 60_000;
  * this machine measured. The heads of the chains that are here are newer than a backup's, so they show more.
  */
 const STAYS =
-  /^(recordings|reports|logs|demo|console|links|clips|lost\+found|recorder-clock\.json|chain-heads\.json|old-.*|restore-.*|backup-work-.*)$/;
+  /^(recordings|reports|logs|demo|console|links|clips|lost\+found|recorder-clock\.json|refused-logins\.json|chain-heads\.json|old-.*|restore-.*|backup-work-.*)$/;
 
 const two = (value: number) => String(value).padStart(2, '0');
 function stampOf(ms: number): string {

@@ -1,4 +1,7 @@
 import path from 'node:path';
+import { LoginGuard } from '../../media/source/login-guard.js';
+import { LOGIN_FILE, loginFile } from '../../media/source/login-memory.js';
+import { makeLog } from '../base/log.js';
 import { makeSeal, type Seal } from '../base/seal.js';
 import { type Account, myself } from './accounts.js';
 import { judgeRunning, tryCameras } from './cameras.js';
@@ -44,6 +47,7 @@ const CAMERAS_MS = 18_000;
 /** Any section, ms: with the disk's before them all is done within thirty seconds. */
 const SECTION_MS = 21_000;
 const NETWORK_MS = 6000;
+const QUIET = makeLog({ name: 'doctor', level: 'silent', dir: null });
 
 /** A value that several checks wait for; a fault of ours in it becomes `instead`. */
 const shared = <T, I>(work: Promise<T>, instead: I): Promise<T | I> => work.catch(() => instead);
@@ -247,5 +251,9 @@ async function tryAll(
       ),
     ];
   }
-  return noneOr(await tryCameras(look.cameras, names, { ffmpeg, seal, signal }));
+  // what the recorder counted is minded, and nothing is written down
+  const counted = loginFile(path.join(config.dataDir, LOGIN_FILE), QUIET);
+  const guard = new LoginGuard({ secret: config.secretKey, memory: { ...counted, save: async () => {} } });
+  await guard.load();
+  return noneOr(await tryCameras(look.cameras, names, { ffmpeg, seal, guard, signal }));
 }

@@ -10,7 +10,11 @@ import { createClient } from '@libsql/client';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { RecorderIndex } from '../../media/index/index.js';
+import { parseAddress } from '../../media/source/address.js';
+import { LoginGuard } from '../../media/source/login-guard.js';
+import { LOGIN_FILE, loginFile } from '../../media/source/login-memory.js';
 import { ensureKeys } from '../../src/base/env-file.js';
+import { makeLog } from '../../src/base/log.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
 import { printUnit } from '../../src/bin/service.js';
 import { judgeTried } from '../../src/doctor/cameras.js';
@@ -616,6 +620,44 @@ describe('cameras, while the recorder is away', () => {
     } finally {
       silent.close();
       await rtsp.stop();
+    }
+  }, 60_000);
+
+  test('a DVR with many channels sees a wrong password once, and not at all where the recorder has counted', async () => {
+    const { key } = install();
+    const channels = Array.from({ length: 12 }, (_, i) => `/kenh${i + 1}`);
+    const dvr = await startRtspServer({
+      login: { user: 'admin', password: 'mat-khau-dung' },
+      streams: Object.fromEntries(channels.map((channel) => [channel, TINY])),
+    });
+    try {
+      const url = (channel: string) => dvr.url(channel, { password: 'mat-khau-sai' });
+      await addCameras(
+        key,
+        channels.map((channel) => ({ id: channel.slice(1), name: channel, url: url(channel) })),
+      );
+      const describes = () => dvr.requests.filter((request) => request.startsWith('DESCRIBE')).length;
+      const seen = await visit();
+      expect(seen.of('camera').map(({ says }) => says)).toEqual(
+        channels.map((channel) => `Camera ${channel}: camera không nhận mật khẩu.`),
+      );
+      // each try asks twice: without the login, then with it
+      expect(describes()).toBeLessThanOrEqual(4);
+      const before = describes();
+      const file = path.join(data, LOGIN_FILE);
+      const quiet = makeLog({ name: 'test', level: 'silent', dir: null });
+      const guard = new LoginGuard({ secret: key, memory: loginFile(file, quiet) });
+      (await guard.enter(parseAddress(url('/kenh1')), AbortSignal.timeout(5000)))?.ended('refused');
+      (await guard.enter(parseAddress(url('/kenh2')), AbortSignal.timeout(5000)))?.ended('refused');
+      await guard.settled();
+      const kept = fs.readFileSync(file, 'utf8');
+      expect((await visit()).of('camera').every(({ says }) => says.includes('không nhận mật khẩu'))).toBe(
+        true,
+      );
+      expect(describes()).toBe(before);
+      expect(fs.readFileSync(file, 'utf8')).toBe(kept);
+    } finally {
+      await dvr.stop();
     }
   }, 60_000);
 
