@@ -3,6 +3,7 @@ import { sayAgo } from '../src/base/vietnamese/say.js';
 import type { Camera } from '../src/store/cameras.js';
 import { causeWords } from './alerts/causes.js';
 import { stepsByHand } from './alerts/moved.js';
+import { fitWords } from './alerts/room.js';
 import { since } from './alerts/words.js';
 
 /** How a camera is, in words: "đang ghi", "mất hình từ 14:02:10, không kết nối được". */
@@ -27,9 +28,17 @@ export const stateMark = (info: CameraInfo | undefined): string =>
 export function detailWords(
   camera: Camera,
   info: CameraInfo | undefined,
-  about: { technicians: string[]; phone: string | null; retentionDays: number; nowMs: number },
+  about: {
+    technicians: string[];
+    phone: string | null;
+    retentionDays: number;
+    /** what fits on the disk; null: all that was promised */
+    fitDays: number | null;
+    nowMs: number;
+  },
 ): string {
   const place = camera.site;
+  const days = info?.retentionDays ?? about.retentionDays;
   const spot =
     place?.latitude == null || place.longitude == null
       ? null
@@ -50,7 +59,7 @@ export function detailWords(
     info?.width == null
       ? null
       : `Hình: ${info.width}×${info.height}, ${codecWords(info.codec)}${info.audio ? ', có tiếng' : ''}`,
-    `Giữ hình: ${info?.retentionDays ?? about.retentionDays} ngày`,
+    `Giữ hình: ${days} ngày${fitWords(days, about.fitDays)}`,
     info === undefined ? null : `Địa chỉ: ${info.address}`,
     info?.state === 'down' ? stepsByHand(info, camera) : null,
   ];

@@ -2,7 +2,7 @@ import { readBackupStatus } from '../../src/base/backup-status.js';
 import { sayMoment } from '../../src/base/vietnamese/say.js';
 import { readFact, writeFact } from '../../src/store/settings.js';
 import type { House } from '../house.js';
-import { officersChats } from './recipients.js';
+import { tellOfficers } from './recipients.js';
 
 interface Told {
   /** the failure that was told, by its beginning */
@@ -15,15 +15,12 @@ const TOLD = 'alerts.backup';
 
 /** Says once that the nightly backup fails, and once that it works again: to the officers' groups, else the chiefs. */
 export async function tellBackup(house: House): Promise<void> {
-  const { db, settings, log } = house;
+  const { db, settings } = house;
   const status = await readBackupStatus(settings.dataDir);
   if (status === null) return;
   const told = await readFact<Told>(db, TOLD);
   const say = async (key: string, text: string, next: Told) => {
-    const { chats } = await officersChats(db);
-    for (const chat of chats)
-      await house.tell(chat, text, { key: `${key}:${chat.channel}:${chat.chatId}`, priority: 'alert' });
-    if (chats.length === 0) log.warn({ alert: key }, 'alert without anybody to hear it');
+    await tellOfficers(house, key, text);
     // told before it is marked: repeated after a crash, the outbox knows the key
     await writeFact(db, TOLD, next);
   };

@@ -2,6 +2,7 @@ import type { ChannelName, ChatAddress } from '../../src/chat/message.js';
 import type { Database } from '../../src/store/database.js';
 import { groupsFor } from '../../src/store/groups.js';
 import { addressesOf, peopleByRole } from '../../src/store/people.js';
+import type { House } from '../house.js';
 
 /** The private chats of a person that can be written to. */
 export async function privateChatsOf(db: Database, personId: number): Promise<ChatAddress[]> {
@@ -27,4 +28,12 @@ export async function officersChats(db: Database): Promise<{ chats: ChatAddress[
     if (first !== undefined) chats.push(first);
   }
   return { chats, bound: false };
+}
+
+/** Says an alert to the officers; the same key is said once. */
+export async function tellOfficers(house: House, key: string, text: string): Promise<void> {
+  const { chats } = await officersChats(house.db);
+  for (const chat of chats)
+    await house.tell(chat, text, { key: `${key}:${chat.channel}:${chat.chatId}`, priority: 'alert' });
+  if (chats.length === 0) house.log.warn({ alert: key }, 'alert without anybody to hear it');
 }

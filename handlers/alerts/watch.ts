@@ -9,6 +9,7 @@ import { type AlertRules, rulesFor } from './decide.js';
 import { keepMoved } from './moved.js';
 import { closeQuietly, makeOutageTeller } from './outages.js';
 import { makeSay } from './planned.js';
+import { keepRoom } from './room.js';
 import * as words from './words.js';
 
 interface Away {
@@ -78,6 +79,7 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
       } satisfies words.Notice);
       return;
     }
+    if (event.kind === 'footage-deleted') return keepRoom(tx, event);
     if (event.cameraId === null) return;
     const camera = await cameraByRecorderId(tx, event.cameraId);
     if (camera === null) return;

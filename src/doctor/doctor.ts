@@ -7,7 +7,7 @@ import { type Account, myself } from './accounts.js';
 import { judgeRunning, tryCameras } from './cameras.js';
 import { askSystemd, judgeClock } from './clock.js';
 import { broughtMigrations, type DatabaseLook, judgeDatabase, lookAtDatabase } from './databases.js';
-import { checkFolder, checkSpace, checkSpeed, dailyBytes, judgeSpeed } from './disk.js';
+import { checkFolder, checkSpeed, judgeSpeed } from './disk.js';
 import { checkFfmpeg } from './ffmpeg.js';
 import { broken, careful, type Finding, fine, within } from './finding.js';
 import {
@@ -24,6 +24,7 @@ import { checkPorts } from './ports.js';
 import { judgeServices, lookAtServices, type ServicesLook } from './services.js';
 import { checkSettings } from './settings.js';
 import type { Situation } from './situation.js';
+import { checkSpace, dailyBytes, pacesOf } from './space.js';
 import { type Answer, checkPublicUrl, checkTelegram } from './telegram.js';
 
 export interface Section {
@@ -102,8 +103,10 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
           },
         ];
         const found = await Promise.all(places.map((place) => checkFolder({ ...place, serviceUser, me })));
-        found.push(...(await checkSpace(config, look)));
-        if (speed !== null) found.push(judgeSpeed(speed.speed, dailyBytes(look).bytesADay, speed.spinning));
+        const heldBytes = (await services).health?.holds.heldBytes ?? 0;
+        found.push(...(await checkSpace(config, look, heldBytes)));
+        const bytesADay = dailyBytes(pacesOf(look, config.retentionDays));
+        if (speed !== null) found.push(judgeSpeed(speed.speed, bytesADay, speed.spinning));
         return found;
       },
     ],
