@@ -12,8 +12,10 @@ interface Told {
 }
 
 const TOLD = 'alerts.backup';
+/** The place that was told to be no other disk. */
+const SAME_DISK = 'alerts.backup-same-disk';
 
-/** Says once that the nightly backup fails, and once that it works again: to the officers' groups, else the chiefs. */
+/** Says once each: the nightly backup fails, works again, lies on the very disk it shall save. */
 export async function tellBackup(house: House): Promise<void> {
   const { db, settings } = house;
   const status = await readBackupStatus(settings.dataDir);
@@ -41,4 +43,12 @@ export async function tellBackup(house: House): Promise<void> {
       `🟢 Sao lưu đã làm được trở lại lúc ${sayMoment(status.lastGoodMs ?? status.atMs)}.`,
       { ...told, okTold: true },
     );
+  if (status.ok && status.sameDisk && (await readFact<string>(db, SAME_DISK)) !== status.place) {
+    await tellOfficers(
+      house,
+      `backup-same-disk:${status.place}`,
+      `🟠 Bản sao lưu hằng đêm đang nằm cùng ổ với dữ liệu (${status.place}): hỏng ổ là mất cả hai. Nhờ kỹ thuật viên cắm USB hoặc ổ khác, rồi đặt BACKUP_DIR sang đó.`,
+    );
+    await writeFact(db, SAME_DISK, status.place);
+  }
 }

@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { LoginGuard } from '../../media/source/login-guard.js';
 import { LOGIN_FILE, loginFile } from '../../media/source/login-memory.js';
+import { readBackupStatus } from '../base/backup-status.js';
 import { makeLog } from '../base/log.js';
 import { makeSeal, type Seal } from '../base/seal.js';
 import { type Account, myself } from './accounts.js';
+import { judgeBackups } from './backups.js';
 import { judgeRunning, tryCameras } from './cameras.js';
 import { askSystemd, judgeClock } from './clock.js';
 import { broughtMigrations, type DatabaseLook, judgeDatabase, lookAtDatabase } from './databases.js';
@@ -133,7 +135,10 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
         if (hidden) return [unseen('databases', 'dữ liệu còn nguyên vẹn không')];
         const looks = await Promise.all([bot.done, recorder.done]);
         const some = looks.some((look) => look.exists);
-        return looks.map((look) => judgeDatabase(look, broughtMigrations(look.name), some));
+        return [
+          ...looks.map((look) => judgeDatabase(look, broughtMigrations(look.name), some)),
+          ...(installed ? [judgeBackups(config, await readBackupStatus(config.dataDir), now())] : []),
+        ];
       },
     ],
     [

@@ -17,6 +17,7 @@ import { ensureKeys } from '../../src/base/env-file.js';
 import { makeLog } from '../../src/base/log.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
 import { printUnit } from '../../src/bin/service.js';
+import { judgeBackups } from '../../src/doctor/backups.js';
 import { judgeTried } from '../../src/doctor/cameras.js';
 import { judgeClock } from '../../src/doctor/clock.js';
 import { judgeSpeed, percentile } from '../../src/doctor/disk.js';
@@ -573,6 +574,26 @@ describe('databases', () => {
   });
 });
 
+test('backups: none set, none yet, failing, old, on the same disk, fine', () => {
+  const nowMs = 1_790_000_000_000;
+  const backup = { dir: '/media/usb', keep: 14 };
+  const status = {
+    ...{ atMs: nowMs, ok: true, lastGoodMs: nowMs - 3_600_000, failingSinceMs: null, sentence: null },
+    ...{ file: 'f', sizeBytes: 1, place: '/media/usb', sameDisk: false },
+  };
+  const judge = (more: Partial<typeof status> | null, set: object = { backup }) =>
+    judgeBackups({ backup, demo: false, ...set }, more === null ? null : { ...status, ...more }, nowMs);
+  const unset = { backup: { dir: null, keep: 14 } };
+  expect(judge({}).mark).toBe('ok');
+  expect(judge(null, unset)).toMatchObject({ mark: 'warn', todo: expect.stringContaining('BACKUP_DIR') });
+  expect(judge(null, { ...unset, demo: true }).mark).toBe('ok');
+  expect(judge(null).mark).toBe('warn');
+  const failing = { ok: false, sentence: 'Hãy cắm lại ổ hoặc USB.' } as never;
+  expect(judge(failing)).toMatchObject({ mark: 'bad', todo: 'Hãy cắm lại ổ hoặc USB.' });
+  expect(judge({ lastGoodMs: nowMs - 3 * 86_400_000 }).mark).toBe('bad');
+  expect(judge({ sameDisk: true })).toMatchObject({ mark: 'warn', says: expect.stringContaining('cùng ổ') });
+});
+
 describe('Telegram', () => {
   const real = { DEMO: '0' };
   test('a token that is right, wrong, malformed; a webhook; nobody there; somebody in between', async () => {
@@ -819,6 +840,7 @@ describe('npm run doctor', () => {
       Dữ liệu
         ✓ Tệp bot.db (dữ liệu người và tin nhắn): nguyên vẹn, đúng phiên bản, <figure>.
         ✓ Tệp recorder.db (mục lục hình và camera): nguyên vẹn, đúng phiên bản, <figure>.
+        ✓ Sao lưu hằng đêm: chưa đặt, bản dùng thử không cần.
 
       Dịch vụ
         ✓ Máy ghi đang chạy từ <moment> (<ago>).
