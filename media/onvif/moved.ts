@@ -9,7 +9,7 @@ import type { CameraIdentity } from '../types.js';
 import { describeDevice } from './describe.js';
 import { type DiscoveryOptions, discover } from './discovery.js';
 import { askEndpoint, opens } from './endpoint.js';
-import { isRecognizable, isSameDevice, neighbours } from './identity.js';
+import { isRecognizable, isSameDevice, neighbours, ownMac } from './identity.js';
 import { sweep } from './sweep.js';
 
 export interface MovedOptions {
@@ -191,7 +191,7 @@ export class MovedCameras {
       if (host === undefined || !inSubnets(subnets, host) || this.stopping.signal.aborted) continue;
       macs ??= await neighbours();
       const known = identity ?? NOTHING;
-      const mac = known.mac ?? macs.get(host) ?? null;
+      const mac = known.mac ?? ownMac(macs, host);
       let { endpoint, onvifPort } = known;
       if (endpoint === null && !this.asked.has(`${id} ${host}`)) {
         this.asked.add(`${id} ${host}`);
