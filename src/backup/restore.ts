@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
@@ -253,14 +253,22 @@ async function moveIn(from: string, to: string): Promise<void> {
   await syncFolder(to);
 }
 
-/** A folder that stayed may lie on another disk: `reports` behind a link. */
+/** A folder that stayed may lie on another disk (`reports` behind a link): there a file is whole before it has its name. */
 async function moveFile(source: string, target: string): Promise<void> {
   try {
     await fs.rename(source, target);
+    return;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-    await fs.cp(source, target, { recursive: true, errorOnExist: true, force: false });
   }
+  if ((await fs.stat(source)).isDirectory()) {
+    await fs.mkdir(target, { mode: 0o700 });
+    await moveIn(source, target);
+    return;
+  }
+  await fs.rm(`${target}.part`, { force: true });
+  await writeSynced(`${target}.part`, createReadStream(source));
+  await fs.rename(`${target}.part`, target);
 }
 
 async function putSettings({ file, text, aside }: SettingsPlan): Promise<string | null> {
