@@ -1,8 +1,9 @@
 import type { CameraInfo, ProbeResult } from '../media/types.js';
-import { isPrivateAddress } from '../src/base/subnets.js';
 import { sayAgo } from '../src/base/vietnamese/say.js';
 import type { Camera } from '../src/store/cameras.js';
 import { causeWords } from './alerts/causes.js';
+import { stepsByHand } from './alerts/moved.js';
+import { fitWords } from './alerts/room.js';
 import { since } from './alerts/words.js';
 
 /** How a camera is, in words: "đang ghi", "mất hình từ 14:02:10, không kết nối được". */
@@ -27,9 +28,17 @@ export const stateMark = (info: CameraInfo | undefined): string =>
 export function detailWords(
   camera: Camera,
   info: CameraInfo | undefined,
-  about: { technicians: string[]; phone: string | null; retentionDays: number; nowMs: number },
+  about: {
+    technicians: string[];
+    phone: string | null;
+    retentionDays: number;
+    /** what fits on the disk; null: all that was promised */
+    fitDays: number | null;
+    nowMs: number;
+  },
 ): string {
   const place = camera.site;
+  const days = info?.retentionDays ?? about.retentionDays;
   const spot =
     place?.latitude == null || place.longitude == null
       ? null
@@ -50,19 +59,11 @@ export function detailWords(
     info?.width == null
       ? null
       : `Hình: ${info.width}×${info.height}, ${codecWords(info.codec)}${info.audio ? ', có tiếng' : ''}`,
-    `Giữ hình: ${info?.retentionDays ?? about.retentionDays} ngày`,
+    `Giữ hình: ${days} ngày${fitWords(days, about.fitDays)}`,
     info === undefined ? null : `Địa chỉ: ${info.address}`,
-    info?.state === 'down' && isOverInternet(info.address)
-      ? `Cách sửa: camera này nối qua internet nên hệ thống không tự tìm lại được. Ở nhà gắn camera, xin xem: 1. camera còn điện, còn mạng; 2. trang quản lý modem còn chuyển cổng của camera không (đổi modem là mất); 3. tên miền DDNS còn trỏ về đúng IP của nhà. Địa chỉ đổi thì gõ: camera sửa ${camera.number} địa chỉ`
-      : null,
+    info?.state === 'down' ? stepsByHand(info, camera) : null,
   ];
   return lines.filter((line) => line !== null).join('\n');
-}
-
-/** By a name or a public address: where nothing can be looked for. */
-function isOverInternet(address: string): boolean {
-  const host = /^rtsps?:\/\/([^/:?]+)/i.exec(address)?.[1];
-  return host !== undefined && host !== 'localhost' && !isPrivateAddress(host);
 }
 
 export const codecWords = (codec: string | null): string =>

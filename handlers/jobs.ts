@@ -4,6 +4,7 @@ import { DAY_MS } from '../src/base/clock.js';
 import { pruneExpired } from '../src/store/prune.js';
 import { tellBackup } from './alerts/backup.js';
 import { tellDayDigest } from './alerts/day-digest.js';
+import { tellRoom } from './alerts/room.js';
 import type { House } from './house.js';
 import { forwardAlbums } from './reports/album.js';
 
@@ -39,6 +40,12 @@ export const JOBS: Job[] = [
     cron: '*/15 * * * *',
     about: 'Sau nửa đêm, gửi nhóm cán bộ mã niêm phong bản ghi hình của ngày vừa qua, mỗi ngày một lần',
     run: tellDayDigest,
+  },
+  {
+    name: 'tell-room',
+    cron: '5 8 * * *',
+    about: 'Báo cán bộ khi ổ ghi hình không giữ đủ số ngày đã đặt, khi đổi nhiều, và khi đủ trở lại',
+    run: tellRoom,
   },
   {
     name: 'prune-queues',

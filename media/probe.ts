@@ -2,15 +2,20 @@ import type { Ffmpeg } from '../src/base/ffmpeg.js';
 import type { StreamInit } from './fragment.js';
 import { type Address, AddressError, parseAddress } from './source/address.js';
 import { FfmpegSource } from './source/ffmpeg.js';
+import type { LoginGuard } from './source/login-guard.js';
 import type { ProbeResult } from './types.js';
 
 const PROBE_MS = 20_000;
 
-/** Tries an address until its first pictures are here, or it is clear why they don't come. */
+/**
+ * Tries an address until its first pictures are here, or it is clear why they don't come.
+ * @param guard keeps many tries from locking a camera out; default: none, since a person tries this one address
+ */
 export async function probe(
   ffmpeg: Ffmpeg,
   { url, transport = 'tcp' }: { url: string; transport?: 'tcp' | 'udp' | undefined },
   signal?: AbortSignal,
+  guard?: LoginGuard,
 ): Promise<ProbeResult> {
   let address: Address;
   try {
@@ -22,7 +27,10 @@ export async function probe(
   const enough = new AbortController();
   let init: StreamInit | null = null;
   let seen = false;
-  const source = new FfmpegSource({ ffmpeg, address, transport, audio: false, name: 'test' });
+  const source = new FfmpegSource({
+    ...{ ffmpeg, address, transport, audio: false, name: 'test' },
+    ...(guard && { guard }),
+  });
   const limits = [enough.signal, AbortSignal.timeout(PROBE_MS), ...(signal ? [signal] : [])];
   const end = await source.run(
     {

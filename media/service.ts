@@ -23,6 +23,8 @@ import { MovedCameras, type MovedOptions } from './onvif/moved.js';
 import { ClockWatch } from './recording/clock-watch.js';
 import { Recorder, type RecorderOptions } from './recording/recorder.js';
 import { Retention, type RetentionOptions } from './retention.js';
+import { LoginGuard } from './source/login-guard.js';
+import { LOGIN_FILE, loginFile } from './source/login-memory.js';
 import { clockFile, TrustedClock } from './trusted-clock.js';
 import type { Health } from './types.js';
 
@@ -50,7 +52,7 @@ export interface ServiceOptions extends Partial<Pick<RecorderOptions, 'limits' |
   readDisk?: RetentionOptions['readDisk'];
   tryDisk?: RetentionOptions['tryDisk'];
   /** how devices are looked for, for tests */
-  nets?: Partial<Pick<MovedOptions, 'discovery' | 'opens' | 'lostMs' | 'everyMs'>>;
+  nets?: Partial<Pick<MovedOptions, 'discovery' | 'opens' | 'lostMs' | 'everyMs' | 'lookWait'>>;
   /** finished clips are kept this long, ms */
   keepClipsMs?: number;
 }
@@ -111,8 +113,13 @@ export async function startService(
     ...(options.readDisk && { readDisk: options.readDisk }),
     ...(options.tryDisk && { tryDisk: options.tryDisk }),
   });
+  const guard = new LoginGuard({
+    secret: config.secretKey,
+    memory: loginFile(path.join(config.dataDir, LOGIN_FILE), log),
+  });
+  await guard.load();
   const recorder = new Recorder({
-    ...{ root, index, log, ffmpeg, tell: hub.tell, integrity },
+    ...{ root, index, log, ffmpeg, tell: hub.tell, integrity, guard },
     segmentMs: options.segmentMs ?? 60_000,
     onDiskFault: () => void retention.run(),
     ...(options.limits && { limits: options.limits }),
@@ -131,7 +138,7 @@ export async function startService(
   const clockWatch = new ClockWatch({ index, log, tell: hub.tell });
   clockWatch.start();
   const subnets = () => ownSubnets(config.ownSubnets ?? 'auto', networkInterfaces());
-  const moved = new MovedCameras({ ...options.nets, recorder, subnets, log });
+  const moved = new MovedCameras({ ...options.nets, recorder, guard, subnets, log });
   moved.start();
   const footage = new Footage(root, index, recorder, holds);
   const clips = new Clips({
@@ -176,6 +183,7 @@ export async function startService(
     clearInterval(round);
     await moved.stop();
     await recorder.stop();
+    await guard.settled();
     await clips.stop();
     await retention.run();
     await clockWatch.stop();

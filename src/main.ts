@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { startNightly } from './backup/nightly.js';
 import { unfinishedRestore } from './backup/unfinished.js';
 import { systemClock } from './base/clock.js';
-import { type Config, ConfigError, decideMode, makeConfig, readSettings } from './base/config.js';
-import { ensureKeys, readEnvFile } from './base/env-file.js';
+import { type Config, ConfigError, makeConfig } from './base/config.js';
+import { ensureKeys } from './base/env-file.js';
 import { takeFolder } from './base/folder-lock.js';
+import { findInstallation } from './base/installation.js';
 import { type Log, makeLog } from './base/log.js';
-import { waitForPort } from './base/ports.js';
+import { checkPorts } from './doctor/ports.js';
 import { DatabaseFault, migrate, migrateIndex } from './migrate.js';
 import { supervise } from './supervise.js';
 
@@ -31,21 +32,12 @@ const keyLost = (keyFile: string, demoFolder: string | null) =>
     : `Thiếu khóa của bản dùng thử (${keyFile}). Hãy xóa thư mục ${demoFolder} rồi chạy lại npm start.`;
 
 function settle(): { config: Config; env: NodeJS.ProcessEnv } | string {
-  const envFile = path.resolve('.env');
-  const env = { ...readEnvFile(envFile), ...process.env };
-  const dataRoot = path.resolve(readSettings(env).DATA_DIR);
+  const { keyFile, env, dataRoot, mode, config, installed } = findInstallation(process.cwd(), process.env);
   const unfinished = unfinishedRestore(dataRoot) ?? unfinishedRestore(path.join(dataRoot, 'demo'));
   if (unfinished !== null) return unfinished;
-  const installed =
-    fs.existsSync(path.join(dataRoot, 'bot.db')) || fs.existsSync(path.join(dataRoot, 'recorder.db'));
-  const mode = decideMode(env, installed);
   if (mode.mode === 'refused') return mode.sentence;
-  const demo = mode.mode === 'demo';
-  // The demo keeps its keys in its own folder: it touches nothing of a real installation.
-  const keyFile = demo ? path.join(dataRoot, 'demo', '.env') : envFile;
-  const known = demo ? readEnvFile(keyFile) : env;
-  const sealed = demo ? fs.existsSync(path.join(dataRoot, 'demo', 'recorder.db')) : installed;
-  if (sealed && !known.SECRET_KEY) return keyLost(keyFile, demo ? path.join(dataRoot, 'demo') : null);
+  const { demo } = config;
+  if (installed && config.secretKey === '') return keyLost(keyFile, demo ? config.dataDir : null);
   const keys = ensureKeys(keyFile, demo ? {} : env);
   const all = { ...env, ...keys, MAT_THAN_DEMO: demo ? '1' : '0' };
   return { config: makeConfig(all, demo), env: all };
@@ -58,23 +50,11 @@ const OLD_ONES_GONE_MS = 10_000;
 
 /** Why a port can't be opened and what to do, or null. Asked before anything is touched: what runs there may be ours. */
 async function portObstacle(config: Config): Promise<string | null> {
-  const { host, port, recorderPort } = config;
-  if (port !== 0 && port === recorderPort)
-    return `PORT và RECORDER_PORT cùng là ${port}. Hãy đặt hai cổng khác nhau trong .env.`;
-  for (const [name, where, number] of [
-    ['PORT', host, port],
-    ['RECORDER_PORT', '127.0.0.1', recorderPort],
-  ] as const) {
-    const state = await waitForPort(where, number, OLD_ONES_GONE_MS, () =>
-      say(`Cổng ${number} đang bận, chờ một lát…`),
-    );
-    if (state === 'taken')
-      return `Cổng ${number} đang có chương trình khác dùng. Dừng chương trình đó, hoặc đặt ${name} khác trong .env, ví dụ ${name}=${number + 10}.`;
-    if (state === 'forbidden')
-      return `Không được phép mở cổng ${number}. Hãy đặt ${name} từ 1024 trở lên trong .env.`;
-    if (state === 'no-such-address') return `Máy này không có địa chỉ ${where}. Hãy sửa HOST trong .env.`;
-  }
-  return null;
+  const found = await checkPorts(config, { bot: null, recorder: 'away' }, OLD_ONES_GONE_MS, (port) =>
+    say(`Cổng ${port} đang bận, chờ một lát…`),
+  );
+  const bad = found.find(({ mark }) => mark === 'bad');
+  return bad === undefined ? null : `${bad.says} ${bad.todo ?? ''}`;
 }
 
 async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<void> {

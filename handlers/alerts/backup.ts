@@ -2,7 +2,7 @@ import { readBackupStatus } from '../../src/base/backup-status.js';
 import { sayMoment } from '../../src/base/vietnamese/say.js';
 import { readFact, writeFact } from '../../src/store/settings.js';
 import type { House } from '../house.js';
-import { officersChats, recipientName } from './recipients.js';
+import { tellOfficers } from './recipients.js';
 
 interface Told {
   /** the failure that was told, by its beginning */
@@ -12,18 +12,17 @@ interface Told {
 }
 
 const TOLD = 'alerts.backup';
+/** The place that was told to be no other disk. */
+const SAME_DISK = 'alerts.backup-same-disk';
 
-/** Says once that the nightly backup fails, and once that it works again: to the officers' groups, else the chiefs. */
+/** Says once each: the nightly backup fails, works again, lies on the very disk it shall save. */
 export async function tellBackup(house: House): Promise<void> {
-  const { db, settings, log } = house;
+  const { db, settings } = house;
   const status = await readBackupStatus(settings.dataDir);
   if (status === null) return;
   const told = await readFact<Told>(db, TOLD);
   const say = async (key: string, text: string, next: Told) => {
-    const { chats } = await officersChats(db);
-    for (const chat of chats)
-      await house.tell(chat, text, { key: `${key}:${recipientName(chat)}`, priority: 'alert' });
-    if (chats.length === 0) log.warn({ alert: key }, 'alert without anybody to hear it');
+    await tellOfficers(house, key, text);
     // told before it is marked: repeated after a crash, the outbox knows the key
     await writeFact(db, TOLD, next);
   };
@@ -44,4 +43,12 @@ export async function tellBackup(house: House): Promise<void> {
       `🟢 Sao lưu đã làm được trở lại lúc ${sayMoment(status.lastGoodMs ?? status.atMs)}.`,
       { ...told, okTold: true },
     );
+  if (status.ok && status.sameDisk && (await readFact<string>(db, SAME_DISK)) !== status.place) {
+    await tellOfficers(
+      house,
+      `backup-same-disk:${status.place}`,
+      `🟠 Bản sao lưu hằng đêm đang nằm cùng ổ với dữ liệu (${status.place}): hỏng ổ là mất cả hai. Nhờ kỹ thuật viên cắm USB hoặc ổ khác, rồi đặt BACKUP_DIR sang đó.`,
+    );
+    await writeFact(db, SAME_DISK, status.place);
+  }
 }

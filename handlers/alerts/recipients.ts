@@ -3,6 +3,7 @@ import { accountsOf } from '../../src/store/accounts.js';
 import type { Database } from '../../src/store/database.js';
 import { groupsFor } from '../../src/store/groups.js';
 import { peopleByRole } from '../../src/store/people.js';
+import type { House } from '../house.js';
 
 /** Names a recipient in the key of what it is told. */
 export const recipientName = (to: Recipient): string =>
@@ -23,4 +24,12 @@ export async function officersChats(db: Database): Promise<{ chats: Recipient[];
       chats.push({ personId: id });
   }
   return { chats, bound: false };
+}
+
+/** Says an alert to the officers; the same key is said once. */
+export async function tellOfficers(house: House, key: string, text: string): Promise<void> {
+  const { chats } = await officersChats(house.db);
+  for (const chat of chats)
+    await house.tell(chat, text, { key: `${key}:${recipientName(chat)}`, priority: 'alert' });
+  if (chats.length === 0) house.log.warn({ alert: key }, 'alert without anybody to hear it');
 }

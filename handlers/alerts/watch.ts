@@ -1,33 +1,16 @@
 import type { RecorderEvent } from '../../media/types.js';
 import { WorldError } from '../../src/base/errors.js';
-import { type Camera, cameraByRecorderId, listCameras } from '../../src/store/cameras.js';
+import { cameraByRecorderId, listCameras } from '../../src/store/cameras.js';
 import { inTransaction, type Transaction } from '../../src/store/database.js';
-import {
-  beginOutage,
-  endedUntold,
-  endOutage,
-  markTold,
-  markToldBack,
-  openOutages,
-  outagesSince,
-  toldSince,
-} from '../../src/store/outages.js';
+import { beginOutage, endOutage, openOutages } from '../../src/store/outages.js';
 import { dropSetting, readFact, settingsUnder, writeFact } from '../../src/store/settings.js';
 import type { House } from '../house.js';
-import { type AlertRules, groupOutages, rulesFor } from './decide.js';
-import { officersChats, recipientName } from './recipients.js';
+import { type AlertRules, rulesFor } from './decide.js';
+import { keepMoved } from './moved.js';
+import { closeQuietly, makeOutageTeller } from './outages.js';
+import { makeSay } from './planned.js';
+import { keepRoom } from './room.js';
 import * as words from './words.js';
-
-/** Something to be said, written down before it is said: a crash in between says it once all the same. */
-interface Planned {
-  key: string;
-  text: string;
-  digest: string | null;
-  told: number[];
-  toldBack: number[];
-  /** facts to keep (value) or forget (null) once it is said */
-  facts: Record<string, unknown>;
-}
 
 interface Away {
   sinceMs: number;
@@ -42,11 +25,9 @@ interface Disk {
 }
 
 const CURSOR = 'alerts.cursor';
-const PLANNED = 'alerts.planned';
 const AWAY = 'alerts.recorder-away';
 const DISK = 'alerts.disk';
 const NOTICE = 'alerts.notice:';
-const FLAPPING = 'alerts.flapping:';
 /** a disk that is low again within this time is not told again */
 const DISK_AGAIN_MS = 6 * 3_600_000;
 const TICK_MS = 5000;
@@ -68,6 +49,8 @@ const number = (value: unknown, otherwise: number) => (typeof value === 'number'
 /** When a camera speaks: outages, the recorder's own absence and the disk, each told once. */
 export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.settings.outageSeconds)): Alerts {
   const { db, recorder, clock, log } = house;
+  const { say, finish } = makeSay(house);
+  const tellOutages = makeOutageTeller(house, rules, say);
 
   async function change(tx: Transaction, event: RecorderEvent): Promise<void> {
     if (event.kind === 'disk-low' || event.kind === 'disk-ok') {
@@ -96,6 +79,7 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
       } satisfies words.Notice);
       return;
     }
+    if (event.kind === 'footage-deleted') return keepRoom(tx, event);
     if (event.cameraId === null) return;
     const camera = await cameraByRecorderId(tx, event.cameraId);
     if (camera === null) return;
@@ -106,167 +90,13 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
         reason: typeof event.data.cause === 'string' ? event.data.cause : 'unknown',
       });
     else if (event.kind === 'camera-recording') await endOutage(tx, camera.id, event.atMs);
+    else if (event.kind === 'camera-moved')
+      await keepMoved(tx, camera.id, {
+        from: String(event.data.from),
+        to: String(event.data.to),
+        atMs: event.atMs,
+      });
     else if (event.kind === 'camera-off') await closeQuietly(tx, camera.id, event.atMs);
-  }
-
-  async function closeQuietly(tx: Transaction, cameraId: number, atMs: number): Promise<void> {
-    const open = (await openOutages(tx)).filter((outage) => outage.cameraId === cameraId);
-    await endOutage(tx, cameraId, atMs);
-    await markToldBack(
-      tx,
-      open.map((outage) => outage.id),
-      atMs,
-    );
-  }
-
-  /** Says what is planned, then marks it: repeated after a crash, the outbox knows the key. */
-  async function carryOut(planned: Planned): Promise<void> {
-    const { chats } = await officersChats(db);
-    for (const chat of chats)
-      await house.tell(chat, planned.text, {
-        key: `${planned.key}:${recipientName(chat)}`,
-        priority: 'alert',
-        ...(planned.digest === null ? {} : { digest: planned.digest }),
-      });
-    const nowMs = clock.now();
-    await inTransaction(db, async (tx) => {
-      await markTold(tx, planned.told, nowMs);
-      await markToldBack(tx, planned.toldBack, nowMs);
-      for (const [key, value] of Object.entries(planned.facts))
-        if (value === null) await dropSetting(tx, key);
-        else await writeFact(tx, key, value);
-      await dropSetting(tx, PLANNED);
-    });
-    if (chats.length === 0) log.warn({ alert: planned.key }, 'alert without anybody to hear it');
-  }
-
-  async function say(planned: Partial<Planned> & { key: string; text: string }): Promise<void> {
-    const whole: Planned = { digest: null, told: [], toldBack: [], facts: {}, ...planned };
-    await writeFact(db, PLANNED, whole);
-    await carryOut(whole);
-  }
-
-  async function tellOutages(nowMs: number): Promise<void> {
-    const open = await openOutages(db);
-    const ended = await endedUntold(db);
-    const flapping = await settingsUnder(db, FLAPPING);
-    if (open.length === 0 && ended.length === 0 && flapping.length === 0) return;
-    const cameras = new Map((await listCameras(db)).map((camera) => [camera.id, camera]));
-    for (const outage of open)
-      if (!cameras.has(outage.cameraId))
-        await inTransaction(db, (tx) => closeQuietly(tx, outage.cameraId, nowMs));
-
-    const recent = await outagesSince(db, nowMs - 24 * 3_600_000);
-    const lastChangeMs = new Map<number, number>();
-    for (const outage of recent)
-      lastChangeMs.set(
-        outage.cameraId,
-        Math.max(lastChangeMs.get(outage.cameraId) ?? 0, outage.backMs ?? outage.sinceMs),
-      );
-    const decision = groupOutages(
-      {
-        nowMs,
-        open: open.filter((outage) => cameras.has(outage.cameraId)),
-        ended,
-        told: await toldSince(db, nowMs - 3_600_000),
-        lastChangeMs,
-        flapping: new Set(flapping.map((fact) => Number(fact.key.slice(FLAPPING.length)))),
-        recordingNow: await recordingNow(open.some((outage) => outage.toldMs === null)),
-      },
-      rules,
-    );
-    const tellable = (outages: typeof open) =>
-      outages.flatMap((outage) => {
-        const camera = cameras.get(outage.cameraId);
-        return camera === undefined ? [] : [{ outage, camera }];
-      });
-    const ids = (list: { outage: { id: number } }[]) => list.map(({ outage }) => outage.id);
-
-    const unknown = [...decision.past, ...decision.back].filter((outage) => !cameras.has(outage.cameraId));
-    await markToldBack(
-      db,
-      [...decision.silent, ...unknown].map((outage) => outage.id),
-      nowMs,
-    );
-    for (const item of tellable(decision.past))
-      await say({
-        key: `outage:${item.outage.id}:past`,
-        text: words.pastWords(item, nowMs),
-        digest: 'outage',
-        toldBack: [item.outage.id],
-      });
-
-    const back = tellable(decision.back);
-    if (back.length >= rules.floodFrom)
-      await say({
-        key: `outage:${ids(back).join(',')}:back`,
-        text: words.floodBackWords(back),
-        toldBack: ids(back),
-      });
-    else
-      for (const item of back)
-        await say({
-          key: `outage:${item.outage.id}:back`,
-          text: words.backWords(item),
-          digest: 'outage',
-          toldBack: [item.outage.id],
-        });
-
-    const down = tellable(decision.down);
-    const forget = (items: typeof down) =>
-      Object.fromEntries(items.map(({ camera }) => [`${FLAPPING}${camera.id}`, null]));
-    if (down.length >= rules.floodFrom)
-      await say({
-        key: `outage:${ids(down).join(',')}:down`,
-        text: words.floodWords(down, nowMs),
-        told: ids(down),
-        facts: forget(down),
-      });
-    else
-      for (const item of down)
-        await say({
-          key: `outage:${item.outage.id}:down`,
-          text: words.downWords(item, nowMs),
-          digest: 'outage',
-          told: [item.outage.id],
-          facts: forget([item]),
-        });
-
-    for (const cameraId of decision.flap) {
-      const camera = cameras.get(cameraId);
-      if (camera === undefined) continue;
-      const times = recent.filter(
-        (outage) => outage.cameraId === cameraId && outage.sinceMs >= nowMs - 3_600_000,
-      ).length;
-      await say({
-        key: `flapping:${cameraId}:${nowMs}`,
-        text: words.flapWords(camera, times),
-        facts: { [`${FLAPPING}${cameraId}`]: nowMs },
-      });
-    }
-    for (const cameraId of decision.steady) {
-      const camera = cameras.get(cameraId) as Camera | undefined;
-      if (camera === undefined) await dropSetting(db, `${FLAPPING}${cameraId}`);
-      else
-        await say({
-          key: `steady:${cameraId}:${nowMs}`,
-          text: words.steadyWords(camera),
-          facts: { [`${FLAPPING}${cameraId}`]: null },
-        });
-    }
-  }
-
-  /** Cameras that record at this moment: an event of their return may still be under way. */
-  async function recordingNow(needed: boolean): Promise<Set<number>> {
-    if (!needed) return new Set();
-    try {
-      const ids = new Map((await listCameras(db)).map((camera) => [camera.recorderId, camera.id]));
-      const infos = await recorder.cameras();
-      return new Set(infos.flatMap((info) => (info.state === 'recording' ? [ids.get(info.id) ?? -1] : [])));
-    } catch (error) {
-      if (error instanceof WorldError) return new Set();
-      throw error;
-    }
   }
 
   async function tellRecorder(nowMs: number): Promise<void> {
@@ -359,8 +189,7 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
     },
 
     async tick() {
-      const left = await readFact<Planned>(db, PLANNED);
-      if (left !== null) await carryOut(left);
+      await finish();
       const nowMs = clock.now();
       await tellRecorder(nowMs);
       await tellOutages(nowMs);

@@ -3,6 +3,7 @@ import { sayClock, sayDuration, sayMoment } from '../../src/base/vietnamese/say.
 import type { Camera } from '../../src/store/cameras.js';
 import type { Outage } from '../../src/store/outages.js';
 import { causeWords } from './causes.js';
+import { type Moved, movedSentence } from './moved.js';
 
 export interface TellableOutage {
   outage: Outage;
@@ -30,19 +31,24 @@ function whom(camera: Camera): string {
   return lines.length === 0 ? '' : `\n${lines.join('\n')}`;
 }
 
-export function downWords({ outage, camera }: TellableOutage, nowMs: number): string {
-  const { reason, hint } = causeWords(outage.reason);
+/** @param steps what a technician does by hand, where nothing can be looked for */
+export function downWords({ outage, camera }: TellableOutage, nowMs: number, steps: string | null): string {
+  const cause = causeWords(outage.reason);
+  const { reason } = cause;
+  const hint = [cause.hint, steps].filter((line) => line !== null).join('\n') || null;
   return `🔴 ${called(camera)} mất hình từ ${since(outage.sinceMs, nowMs)}: ${reason}.${whom(camera)}${hint === null ? '' : `\n${hint}`}`;
 }
 
-export function backWords({ outage, camera }: TellableOutage): string {
+const andMoved = (moved: Moved | null) => (moved === null ? '' : ` ${movedSentence(moved)}`);
+
+export function backWords({ outage, camera }: TellableOutage, moved: Moved | null): string {
   const backMs = outage.backMs ?? outage.sinceMs;
-  return `🟢 ${called(camera)} đã có hình trở lại lúc ${sayClock(backMs)}, mất ${sayDuration(backMs - outage.sinceMs)}.`;
+  return `🟢 ${called(camera)} đã có hình trở lại lúc ${sayClock(backMs)}, mất ${sayDuration(backMs - outage.sinceMs)}.${andMoved(moved)}`;
 }
 
-export function pastWords({ outage, camera }: TellableOutage, nowMs: number): string {
+export function pastWords({ outage, camera }: TellableOutage, nowMs: number, moved: Moved | null): string {
   const backMs = outage.backMs ?? outage.sinceMs;
-  return `🟡 ${called(camera)} đã mất hình từ ${since(outage.sinceMs, nowMs)} đến ${since(backMs, nowMs)} (${sayDuration(backMs - outage.sinceMs)}): ${causeWords(outage.reason).reason}. Bây giờ đã có hình.`;
+  return `🟡 ${called(camera)} đã mất hình từ ${since(outage.sinceMs, nowMs)} đến ${since(backMs, nowMs)} (${sayDuration(backMs - outage.sinceMs)}): ${causeWords(outage.reason).reason}. Bây giờ đã có hình.${andMoved(moved)}`;
 }
 
 export function floodWords(outages: TellableOutage[], nowMs: number): string {
@@ -53,11 +59,13 @@ export function floodWords(outages: TellableOutage[], nowMs: number): string {
   return `🔴 ${outages.length} camera cùng mất hình:\n${lines.join('\n')}\nNhiều camera cùng lúc thường do mất điện hoặc đứt mạng một khu. Hãy kiểm tra đường truyền chung trước.`;
 }
 
-export function floodBackWords(outages: TellableOutage[]): string {
-  const lines = outages.map(
-    ({ outage, camera }) =>
-      `• ${called(camera)}, mất ${sayDuration((outage.backMs ?? outage.sinceMs) - outage.sinceMs)}`,
-  );
+export function floodBackWords(outages: TellableOutage[], moves: ReadonlyMap<number, Moved>): string {
+  const lines = outages.map(({ outage, camera }) => {
+    const moved = moves.get(camera.id);
+    const there =
+      moved === undefined ? '' : `, tự tìm thấy ở địa chỉ mới ${moved.to} (trước là ${moved.from})`;
+    return `• ${called(camera)}, mất ${sayDuration((outage.backMs ?? outage.sinceMs) - outage.sinceMs)}${there}`;
+  });
   return `🟢 ${outages.length} camera đã có hình trở lại:\n${lines.join('\n')}`;
 }
 

@@ -5,6 +5,7 @@ import { type Command, command, type Talk } from '../../src/chat/command.js';
 import type { Button } from '../../src/chat/message.js';
 import { type Camera, cameraById } from '../../src/store/cameras.js';
 import { personById } from '../../src/store/people.js';
+import { daysThatFit } from '../alerts/room.js';
 import { askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
 import { detailWords, stateMark, stateWords } from '../camera-words.js';
 import type { House } from '../house.js';
@@ -202,6 +203,7 @@ async function show(house: House, talk: Talk, camera: Camera): Promise<void> {
     technicians,
     phone,
     retentionDays: house.settings.retentionDays,
+    fitDays: await daysThatFit(house.db, talk.nowMs),
     nowMs: talk.nowMs,
   });
   const n = camera.number;

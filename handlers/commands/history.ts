@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import PQueue from 'p-queue';
 import type { Coverage, Range } from '../../media/types.js';
+import { DAY_MS } from '../../src/base/clock.js';
 import { PersonError } from '../../src/base/errors.js';
 import { readSpan, type SpanReading } from '../../src/base/vietnamese/moment.js';
 import {
@@ -14,6 +15,7 @@ import {
 import { command, type Talk } from '../../src/chat/command.js';
 import type { Camera } from '../../src/store/cameras.js';
 import { gapWords } from '../alerts/causes.js';
+import { daysThatFit, sayDays } from '../alerts/room.js';
 import { askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
 import type { House } from '../house.js';
 import { MAY, mayShowHere } from '../rights.js';
@@ -131,7 +133,10 @@ async function history(house: House, talk: Talk, { cameras, startMs, endMs }: Ar
     const reply = {
       kind: 'photo' as const,
       file: { path, sizeBytes: picture.jpeg.length, fileName },
-      caption: page.length === 1 ? oneInWords(page[0]!.camera, page[0]!.coverage) : manyInWords(page),
+      caption: [
+        page.length === 1 ? oneInWords(page[0]!.camera, page[0]!.coverage) : manyInWords(page),
+        ...shortOfRoom(page, talk.nowMs, await daysThatFit(house.db, talk.nowMs)),
+      ].join('\n'),
       width: picture.width,
       height: picture.height,
       buttons: rows(buttonsOf(page, asked)),
@@ -209,6 +214,14 @@ function manyInWords(page: { camera: Camera; coverage: Coverage }[]): string {
       .slice(0, GAPS_TOLD)
       .map(({ camera, coverage }) => `• ${labelOf(camera)}: thiếu ${sayDuration(total(coverage.gaps))}`),
   ].join('\n');
+}
+
+/** Why old footage is not there, where the disk is too small for it. */
+function shortOfRoom(page: { coverage: Coverage }[], nowMs: number, fitDays: number | null): string[] {
+  const deleted = page.some(({ coverage }) => coverage.gaps.some(({ cause }) => cause === 'deleted'));
+  const { startMs } = page[0]!.coverage.asked;
+  if (fitDays === null || !deleted || nowMs - startMs < fitDays * DAY_MS) return [];
+  return [`Ổ ghi hình hiện chỉ đủ ${sayDays(fitDays)}, đoạn cũ hơn phải xóa sớm để lấy chỗ ghi tiếp.`];
 }
 
 function buttonsOf(page: { camera: Camera; coverage: Coverage }[], asked: Range) {

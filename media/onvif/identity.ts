@@ -53,3 +53,12 @@ export function readNeighbours(table: string): Map<string, string> {
     }),
   );
 }
+
+/**
+ * The MAC of a neighbour, when it is its own: a router that answers for those behind it (proxy ARP, a VPN's bridge) gives
+ * one MAC to many addresses, and no camera would be told from the next by it.
+ */
+export function ownMac(macs: ReadonlyMap<string, string>, host: string): string | null {
+  const mac = macs.get(host) ?? null;
+  return [...macs.values()].filter((one) => one === mac).length === 1 ? mac : null;
+}

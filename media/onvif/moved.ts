@@ -3,16 +3,19 @@ import type { Log } from '../../src/base/log.js';
 import { hostsOf, inSubnets, type Subnet } from '../../src/base/subnets.js';
 import type { CameraRow } from '../index/rows.js';
 import type { Recorder } from '../recording/recorder.js';
-import { partsOf } from '../source/address.js';
+import { atHost, parseAddress, partsOf } from '../source/address.js';
+import type { LoginGuard } from '../source/login-guard.js';
 import type { CameraIdentity } from '../types.js';
 import { describeDevice } from './describe.js';
 import { type DiscoveryOptions, discover } from './discovery.js';
 import { askEndpoint, opens } from './endpoint.js';
-import { isRecognizable, isSameDevice, neighbours } from './identity.js';
+import { isRecognizable, isSameDevice, neighbours, ownMac } from './identity.js';
 import { sweep } from './sweep.js';
 
 export interface MovedOptions {
   recorder: Pick<Recorder, 'lost' | 'recording' | 'change' | 'move'>;
+  /** a login that a device refused here is not shown to it again and again either */
+  guard: Pick<LoginGuard, 'enter'>;
   /** the own nets, as they are at this moment */
   subnets: () => readonly Subnet[];
   log: Log;
@@ -23,6 +26,8 @@ export interface MovedOptions {
   lostMs?: number;
   /** how often it is seen who is lost, ms; default 5 s */
   everyMs?: number;
+  /** ms to the next look for the same camera; default `lookWait` */
+  lookWait?: (looks: number) => number;
 }
 
 const LOST_MS = 20_000;
@@ -106,7 +111,10 @@ export class MovedCameras {
     if (gone.length > 0) await this.search(gone, subnets);
     for (const { row } of sought) {
       const count = (this.looks.get(row.id)?.count ?? 0) + 1;
-      this.looks.set(row.id, { count, nextMs: performance.now() + lookWait(count) });
+      this.looks.set(row.id, {
+        count,
+        nextMs: performance.now() + (this.options.lookWait ?? lookWait)(count),
+      });
     }
   }
 
@@ -164,10 +172,11 @@ export class MovedCameras {
     const port = seen.onvifPort ?? identity.onvifPort;
     if (identity.serial === null || port === null) return byMac;
     const { user, password } = partsOf(row.url)!;
-    const said = await describeDevice(
-      { host: seen.host, port, user, password },
-      { signal: this.stopping.signal },
-    );
+    const { signal } = this.stopping;
+    const pass = await this.options.guard.enter(atHost(parseAddress(row.url), seen.host), signal);
+    if (pass === null) return false;
+    const said = await describeDevice({ host: seen.host, port, user, password }, { signal });
+    pass.ended(said.ok || said.cause !== 'refused' ? null : 'refused');
     if (said.ok) return said.identity.serial === identity.serial;
     return byMac && said.cause !== 'refused';
   }
@@ -182,7 +191,7 @@ export class MovedCameras {
       if (host === undefined || !inSubnets(subnets, host) || this.stopping.signal.aborted) continue;
       macs ??= await neighbours();
       const known = identity ?? NOTHING;
-      const mac = known.mac ?? macs.get(host) ?? null;
+      const mac = known.mac ?? ownMac(macs, host);
       let { endpoint, onvifPort } = known;
       if (endpoint === null && !this.asked.has(`${id} ${host}`)) {
         this.asked.add(`${id} ${host}`);

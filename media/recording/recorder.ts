@@ -22,6 +22,8 @@ export interface RecorderOptions extends RecordingDoors {
   limits?: Partial<SourceLimits>;
   wait?: typeof restartWait;
   onDiskFault?: () => void;
+  /** counts refused passwords; default: one that forgets them with the process */
+  guard?: LoginGuard;
   /** another kind of source; default an ffmpeg child */
   makeSource?: (camera: CameraRow, stream: StreamName) => FragmentSource;
 }
@@ -45,7 +47,7 @@ const ALIVE_EVERY_MS = 5000;
 export class Recorder {
   private readonly cameras = new Map<string, Recorded>();
   private readonly children = new Map<string, number>();
-  private readonly guard = new LoginGuard();
+  private readonly guard: LoginGuard;
   /** by address: what its camera was found to need */
   private readonly habits = new Map<string, SourceHabits>();
   private alive: NodeJS.Timeout | undefined;
@@ -55,7 +57,9 @@ export class Recorder {
   /** resolves when index and files agree again */
   recovered: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: RecorderOptions) {}
+  constructor(private readonly options: RecorderOptions) {
+    this.guard = options.guard ?? new LoginGuard();
+  }
 
   /** Begins recording at once; recovery runs beside it. */
   async start(): Promise<void> {

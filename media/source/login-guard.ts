@@ -2,10 +2,11 @@
  * Cameras and recorders of other makes lock out who tries a wrong password a few times, and a DVR has one lock for all
  * its channels. So refusals are counted per host and login, whichever camera or stream made the try.
  */
-import { createHash } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Cause } from '../types.js';
 import type { Address } from './address.js';
+import type { LoginMemory } from './login-memory.js';
 
 /** A refused password is tried this often, then no more until a person has acted or the wait is over. */
 const MOST_TRIES = 2;
@@ -14,6 +15,8 @@ const LOCKED_MS = 30 * 60_000 - 1000;
 const AGAIN_MS = 8_000;
 /** The others wait this long at most to see what becomes of the first, ms. */
 const VERDICT_MS = 3_000;
+/** A refusal is kept over restarts for so long: a camera has forgotten it by then, ms. */
+const KEPT_MS = 24 * 3_600_000;
 
 interface Login {
   refusals: number;
@@ -22,7 +25,7 @@ interface Login {
   verdict: Verdict | null;
   /** connections that pictures come through */
   inside: number;
-  /** addresses that were refused, and those that were not let try: theirs is the second try */
+  /** digests of addresses that were refused, and of those that were not let try: theirs is the second try */
   refused: Set<string>;
   kept: Set<string>;
 }
@@ -36,7 +39,19 @@ interface Verdict {
 export interface Pass {
   /** pictures are coming: the password is right */
   admitted(): void;
-  ended(cause: Cause): void;
+  /** null: it ended without a fault */
+  ended(cause: Cause | null): void;
+}
+
+export interface GuardOptions {
+  /** monotonic ms */
+  now?: () => number;
+  /** wall clock, epoch ms: the only one that goes on while the process is away */
+  wall?: () => number;
+  /** keys the digests; default: one of this process, for a guard that keeps nothing */
+  secret?: string | Buffer;
+  /** keeps refusals over restarts; default: in memory only */
+  memory?: LoginMemory;
 }
 
 const ANYBODY: Pass = { admitted: () => {}, ended: () => {} };
@@ -44,28 +59,75 @@ const ANYBODY: Pass = { admitted: () => {}, ended: () => {} };
 /** One of each process that connects to cameras. */
 export class LoginGuard {
   private readonly logins = new Map<string, Login>();
+  private readonly now: () => number;
+  private readonly wall: () => number;
+  private readonly secret: string | Buffer;
+  private saved: Promise<void> = Promise.resolve();
 
-  constructor(
-    /** monotonic ms */
-    private readonly now: () => number = () => performance.now(),
-  ) {}
+  constructor(private readonly options: GuardOptions = {}) {
+    this.now = options.now ?? (() => performance.now());
+    this.wall = options.wall ?? Date.now;
+    this.secret = options.secret ?? randomBytes(32);
+  }
+
+  /** Takes up what the process before had counted. A clock that was set back meanwhile makes the wait begin anew. */
+  async load(): Promise<void> {
+    const kept = (await this.options.memory?.load()) ?? [];
+    for (const { login, refusals, atMs, addresses } of kept) {
+      const ageMs = Math.max(0, this.wall() - atMs);
+      if (ageMs > KEPT_MS) continue;
+      const refusedMs = this.now() - ageMs;
+      this.logins.set(login, { ...fresh(), refusals, refusedMs, refused: new Set(addresses) });
+    }
+  }
+
+  /** Resolves when everything counted so far is written down. */
+  settled(): Promise<void> {
+    return this.saved;
+  }
+
+  private save(): void {
+    const { memory } = this.options;
+    if (memory === undefined) return;
+    const toWall = this.wall() - this.now();
+    const logins = [...this.logins].flatMap(([login, { refusals, refusedMs, refused }]) =>
+      refusals === 0
+        ? []
+        : [{ login, refusals, atMs: Math.round(refusedMs + toWall), addresses: [...refused] }],
+    );
+    this.saved = this.saved.then(() => memory.save(logins));
+  }
+
+  private digest(...parts: string[]): string {
+    return createHmac('sha256', this.secret).update(parts.join('\n')).digest('hex');
+  }
+
+  private clear(login: Login): void {
+    const counted = login.refusals > 0;
+    login.refusals = 0;
+    login.refused.clear();
+    login.kept.clear();
+    if (counted) this.save();
+  }
 
   /**
    * Asks to connect. One goes first, others with the same login wait a moment for what becomes of it. Null: don't, the
    * password would only be counted against us.
    */
   async enter(address: Address, signal: AbortSignal): Promise<Pass | null> {
-    const key = loginOf(address);
+    const key = this.loginOf(address);
     if (key === null) return ANYBODY;
     const login = this.logins.get(key) ?? fresh();
     this.logins.set(key, login);
+    // a refusal is on disk before the next try: no crash in between makes it forgotten
+    if (login.refusals > 0) await this.saved;
     if (login.verdict !== null) {
       const told = new AbortController();
       const limit = pause(VERDICT_MS, undefined, { signal: AbortSignal.any([signal, told.signal]) });
       await Promise.race([login.verdict.promise, limit.catch(() => {})]);
       told.abort();
     }
-    const url = address.kind === 'rtsp' ? address.url : '';
+    const url = this.digest(address.kind === 'rtsp' ? address.url : '');
     if (this.isLocked(login, url)) {
       if (!login.refused.has(url)) login.kept.add(url);
       return null;
@@ -79,10 +141,10 @@ export class LoginGuard {
       if (login.verdict === verdict) login.verdict = null;
     };
     return {
-      admitted() {
+      admitted: () => {
         if (!admitted) login.inside++;
         admitted = true;
-        clear(login);
+        this.clear(login);
         tell();
       },
       ended: (cause) => {
@@ -92,6 +154,7 @@ export class LoginGuard {
           login.refused.add(url);
           login.refusals++;
           login.refusedMs = this.now();
+          this.save();
         }
         tell();
       },
@@ -107,8 +170,15 @@ export class LoginGuard {
 
   /** A person has acted (a new address, the same again, switched on): it may be tried at once. */
   forget(address: Address): void {
-    const login = this.logins.get(loginOf(address) ?? '');
-    if (login !== undefined) clear(login);
+    const login = this.logins.get(this.loginOf(address) ?? '');
+    if (login !== undefined) this.clear(login);
+  }
+
+  /** Host, port and login as a digest; null where there is no password to be refused. */
+  private loginOf(address: Address): string | null {
+    if (address.kind !== 'rtsp' || address.secrets.length === 0) return null;
+    const host = /^\w+:\/\/(?:.*@)?([^/?]+)/.exec(address.url)?.[1] ?? '';
+    return this.digest(host, ...address.secrets);
   }
 }
 
@@ -117,25 +187,10 @@ const fresh = (): Login => ({
   ...{ refused: new Set(), kept: new Set() },
 });
 
-function clear(login: Login): void {
-  login.refusals = 0;
-  login.refused.clear();
-  login.kept.clear();
-}
-
 function makeVerdict(): Verdict {
   let tell = () => {};
   const promise = new Promise<void>((resolve) => {
     tell = resolve;
   });
   return { promise, tell };
-}
-
-/** Host, port and login as a digest; null where there is no password to be refused. */
-function loginOf(address: Address): string | null {
-  if (address.kind !== 'rtsp' || address.secrets.length === 0) return null;
-  const host = /^\w+:\/\/(?:.*@)?([^/?]+)/.exec(address.url)?.[1] ?? '';
-  return createHash('sha256')
-    .update([host, ...address.secrets].join('\n'))
-    .digest('hex');
 }

@@ -21,6 +21,7 @@ const LEFT_OUT: (string | RegExp)[] = [
   'backup-status.json',
   // what this machine measured: on another one, or later, it would make the right time look wrong
   'recorder-clock.json',
+  'refused-logins.json',
   '.env',
   'lost+found',
   /^backup-work-/,

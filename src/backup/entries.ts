@@ -1,9 +1,9 @@
-import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
+import { z } from 'zod';
 import { BackupFault } from './fault.js';
 import { openStream, type SealOptions, sealStream } from './sealed-file.js';
 
@@ -11,21 +11,22 @@ import { openStream, type SealOptions, sealStream } from './sealed-file.js';
  * Inside the envelope: gzip of `u32 length, JSON, bytes` again and again. The first JSON is the manifest, the last one
  * `{kind:"end"}` with the count of files, each other one a file whose bytes follow.
  */
-export interface Manifest {
-  kind: 'manifest';
+const manifest = z.object({
+  kind: z.literal('manifest'),
   /** of the software that made it */
-  version: string;
-  createdMs: number;
-  demo: boolean;
-  withReports: boolean;
+  version: z.string(),
+  createdMs: z.number(),
+  demo: z.boolean(),
+  withReports: z.boolean(),
   /** as they were on the old machine, absolute */
-  dataDir: string;
-  recordingsDir: string;
+  dataDir: z.string(),
+  recordingsDir: z.string(),
   /** names of the migrations that each database had seen, by file name */
-  migrations: Record<string, string[]>;
+  migrations: z.record(z.string(), z.array(z.string())),
   /** what was there and does not lie in here, relative to the data folder */
-  leftOut: string[];
-}
+  leftOut: z.array(z.string()),
+});
+export type Manifest = z.output<typeof manifest>;
 
 /** The settings file's name inside a backup; every other path is relative to the data folder, with forward slashes. */
 export const SETTINGS_ENTRY = '.env';
@@ -33,12 +34,29 @@ export const SETTINGS_ENTRY = '.env';
 /** A file to be put into a backup, on disk or in memory. */
 export type Source = { path: string } & ({ file: string } | { bytes: Buffer });
 
-interface FileHead {
-  kind: 'file';
-  path: string;
-  sizeBytes: number;
+/** May a file of this name be written below a folder of ours? */
+function isSafePath(name: string): boolean {
+  return (
+    !/[\\:\0]/.test(name) &&
+    !path.posix.isAbsolute(name) &&
+    name.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
+  );
 }
 
+const fileHead = z.object({
+  kind: z.literal('file'),
+  path: z.string().refine(isSafePath),
+  sizeBytes: z.int().nonnegative(),
+});
+type FileHead = z.output<typeof fileHead>;
+/** What is sealed was made by us, or by somebody with the passphrase: it is not believed unread. */
+const head = z.discriminatedUnion('kind', [
+  manifest,
+  fileHead,
+  z.object({ kind: z.literal('end'), files: z.int() }),
+]);
+
+const PIECE_BYTES = 64 * 1024;
 /** A JSON head is never longer, bytes. */
 const MOST_HEAD = 4 * 1024 * 1024;
 
@@ -49,31 +67,55 @@ function headBytes(head: object): Buffer {
   return Buffer.concat([length, json]);
 }
 
+const CHANGED = (name: string) =>
+  new BackupFault('source-failed', `Tệp ${name} thay đổi trong lúc sao lưu. Hãy chạy lại npm run backup.`);
+
+/** A failure of the disk that is backed up, told apart from one of the disk the backup goes to. */
+const unreadable = (name: string) => (error: unknown) => {
+  throw new BackupFault(
+    'source-failed',
+    `Không đọc được tệp dữ liệu ${name} (lỗi ${(error as NodeJS.ErrnoException).code ?? '?'}). Hãy xem quyền của tệp và chạy npm run doctor; các bản sao cũ vẫn còn nguyên.`,
+    { cause: error },
+  );
+};
+
+/** The bytes of one file as it is when it is opened, whatever takes its place meanwhile; one that is gone gives none. */
+async function* writeFile(name: string, file: string): AsyncGenerator<Buffer, boolean> {
+  const handle = await fs
+    .open(file, 'r')
+    .catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? null : unreadable(name)(error)));
+  if (handle === null) return false;
+  try {
+    const { size } = await handle.stat();
+    const head: FileHead = { kind: 'file', path: name, sizeBytes: size };
+    yield headBytes(head);
+    for (let at = 0; at < size; ) {
+      const piece = Buffer.alloc(Math.min(PIECE_BYTES, size - at));
+      const { bytesRead } = await handle.read(piece, 0, piece.length, at).catch(unreadable(name));
+      if (bytesRead === 0) throw CHANGED(name);
+      yield piece.subarray(0, bytesRead);
+      at += bytesRead;
+    }
+    return true;
+  } finally {
+    await handle.close();
+  }
+}
+
 async function* writeEntries(manifest: Manifest, sources: Source[]): AsyncGenerator<Buffer> {
   yield headBytes(manifest);
+  let files = 0;
   for (const source of sources) {
-    if ('bytes' in source) {
-      const head: FileHead = { kind: 'file', path: source.path, sizeBytes: source.bytes.length };
-      yield headBytes(head);
-      yield source.bytes;
+    if ('file' in source) {
+      if (yield* writeFile(source.path, source.file)) files += 1;
       continue;
     }
-    const { size } = await fs.stat(source.file);
-    const head: FileHead = { kind: 'file', path: source.path, sizeBytes: size };
+    const head: FileHead = { kind: 'file', path: source.path, sizeBytes: source.bytes.length };
     yield headBytes(head);
-    let sent = 0;
-    if (size > 0)
-      for await (const piece of createReadStream(source.file, { end: size - 1 })) {
-        sent += (piece as Buffer).length;
-        yield piece as Buffer;
-      }
-    if (sent !== size)
-      throw new BackupFault(
-        'source-failed',
-        `Tệp ${source.path} thay đổi trong lúc sao lưu. Hãy chạy lại npm run backup.`,
-      );
+    yield source.bytes;
+    files += 1;
   }
-  yield headBytes({ kind: 'end', files: sources.length });
+  yield headBytes({ kind: 'end', files });
 }
 
 /** The bytes of a whole backup. */
@@ -141,13 +183,6 @@ class Bytes {
 const inside = () =>
   new BackupFault('damaged', 'Nội dung trong tệp sao lưu không đúng dạng. Hãy dùng bản sao khác.');
 
-/** May a file of this name be written below a folder of ours? */
-const isSafePath = (name: string) =>
-  name !== '' &&
-  !/[\\:\0]/.test(name) &&
-  !path.posix.isAbsolute(name) &&
-  name.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
-
 /** Takes one file of a backup; must read all of `bytes`. */
 export type TakeFile = (path: string, bytes: AsyncIterable<Buffer>, sizeBytes: number) => Promise<void>;
 
@@ -200,39 +235,39 @@ export async function readBackup(file: string, passphrase: string, take?: TakeFi
   }
 }
 
-async function readHead(bytes: Bytes): Promise<Manifest | FileHead | { kind: 'end'; files: number }> {
+async function readHead(bytes: Bytes): Promise<z.output<typeof head>> {
   const length = (await bytes.exactly(4)).readUInt32BE();
   if (length > MOST_HEAD) throw inside();
   const json = (await bytes.exactly(length)).toString('utf8');
   try {
-    return JSON.parse(json);
+    return head.parse(JSON.parse(json));
   } catch {
     throw inside();
   }
 }
 
 async function readEntries(bytes: Bytes, take: TakeFile | undefined): Promise<ReadBackup> {
-  const manifest = await readHead(bytes);
-  if (manifest.kind !== 'manifest') throw inside();
+  const first = await readHead(bytes);
+  if (first.kind !== 'manifest') throw inside();
   const files: ReadBackup['files'] = [];
   for (;;) {
-    const head = await readHead(bytes);
-    if (head.kind === 'end') {
-      if (head.files !== files.length || !(await bytes.ended())) throw inside();
-      return { manifest, files };
+    const next = await readHead(bytes);
+    if (next.kind === 'end') {
+      if (next.files !== files.length || !(await bytes.ended())) throw inside();
+      return { manifest: first, files };
     }
-    if (head.kind !== 'file' || !isSafePath(head.path) || !Number.isSafeInteger(head.sizeBytes))
-      throw inside();
+    if (next.kind !== 'file') throw inside();
+    const { path: name, sizeBytes } = next;
     let had = 0;
     const body = (async function* () {
-      for await (const piece of bytes.upTo(head.sizeBytes)) {
+      for await (const piece of bytes.upTo(sizeBytes)) {
         had += piece.length;
         yield piece;
       }
     })();
-    if (take !== undefined) await take(head.path, body, head.sizeBytes);
+    if (take !== undefined) await take(name, body, sizeBytes);
     for await (const _rest of body);
-    if (had !== head.sizeBytes) throw inside();
-    files.push({ path: head.path, sizeBytes: head.sizeBytes });
+    if (had !== sizeBytes) throw inside();
+    files.push({ path: name, sizeBytes });
   }
 }

@@ -42,7 +42,13 @@ export class BackupFault extends Error {
 export function placeFault(error: unknown, folder: string): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code;
   if (error instanceof BackupFault || typeof code !== 'string') return error;
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
+  if (code === 'EFBIG')
+    return new BackupFault(
+      'place-failed',
+      `Ổ lưu bản sao (${folder}) không nhận tệp lớn như vậy (USB kiểu FAT32 chỉ tới 4 GB). Hãy định dạng lại USB thành exFAT hoặc ext4, hoặc bỏ --with-reports; các bản sao cũ vẫn còn nguyên.`,
+      { cause: error },
+    );
+  if (code === 'ENOSPC' || code === 'EDQUOT')
     return new BackupFault(
       'place-full',
       `Ổ lưu bản sao (${folder}) đã đầy. Hãy xóa bớt tệp trên ổ đó hoặc thay ổ lớn hơn; các bản sao cũ vẫn còn nguyên.`,

@@ -4,11 +4,12 @@ import { readBackupStatus, writeBackupStatus } from '../base/backup-status.js';
 import { type Clock, systemClock } from '../base/clock.js';
 import { syncFolder, writeSynced } from '../base/durable.js';
 import { readEnvFile } from '../base/env-file.js';
+import type { Installation } from '../base/installation.js';
 import type { Log } from '../base/log.js';
 import { backupName, choose, chooseOld } from './chosen.js';
 import { type Manifest, readBackup, SETTINGS_ENTRY, type Source, writeBackup } from './entries.js';
 import { BackupFault, placeFault } from './fault.js';
-import type { Installation } from './installation.js';
+import { LONGEST_MS } from './nightly.js';
 import type { SealOptions } from './sealed-file.js';
 import { migrationsOf, snapshot } from './snapshot.js';
 
@@ -52,8 +53,8 @@ export interface BackedUp {
   sameDisk: boolean;
 }
 
-/** Left behind by a backup that was killed, once they are this old, ms. */
-const LEFTOVER_MS = 2 * 3_600_000;
+/** Left behind by a backup that was killed: the longest that may still be under way is done by then, ms. */
+const LEFTOVER_MS = LONGEST_MS + 3_600_000;
 
 async function sweep(folder: string, pattern: RegExp, nowMs: number): Promise<void> {
   for (const name of await fs.readdir(folder)) {
@@ -65,12 +66,12 @@ async function sweep(folder: string, pattern: RegExp, nowMs: number): Promise<vo
 }
 
 /** The settings file as it is; keys that came from the environment instead are added, or nothing could be opened. */
-async function settingsText({ envFile, config }: Installation): Promise<Buffer> {
-  const text = await fs.readFile(envFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+async function settingsText({ keyFile, config }: Installation): Promise<Buffer> {
+  const text = await fs.readFile(keyFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;
   });
-  const there = readEnvFile(envFile);
+  const there = readEnvFile(keyFile);
   const keys = { SECRET_KEY: config.secretKey, RECORDER_TOKEN: config.recorderToken };
   const missing = Object.entries(keys).filter(([name, value]) => value !== '' && there[name] !== value);
   return Buffer.from(
@@ -159,7 +160,7 @@ export async function backUp(from: Installation, options: BackUpOptions): Promis
     const sizeBytes = await writeSynced(part, writeBackup(manifest, sources, passphrase, options.seal)).catch(
       toPlace,
     );
-    await readBack(part, passphrase, sources.length).catch(toPlace);
+    await readBack(part, passphrase).catch(toPlace);
     const file = path.join(place, name);
     await fs.rename(part, file).catch(toPlace);
     part = null;
@@ -173,8 +174,9 @@ export async function backUp(from: Installation, options: BackUpOptions): Promis
   }
 }
 
-async function readBack(file: string, passphrase: string, wanted: number): Promise<void> {
-  const { files } = await readBackup(file, passphrase).catch((error: unknown) => {
+/** The count of its files stands at its end: reading it finds none missing. */
+async function readBack(file: string, passphrase: string): Promise<void> {
+  await readBackup(file, passphrase).catch((error: unknown) => {
     if (!(error instanceof BackupFault)) throw error;
     throw new BackupFault(
       'place-failed',
@@ -182,7 +184,6 @@ async function readBack(file: string, passphrase: string, wanted: number): Promi
       { cause: error },
     );
   });
-  if (files.length !== wanted) throw new BackupFault('place-failed', 'Bản sao đọc lại bị thiếu tệp.');
 }
 
 /** The nightly one: into BACKUP_DIR, with BACKUP_PASSPHRASE, and what came of it kept for the bot to tell. */

@@ -10,7 +10,7 @@ const DUE = { hour: 2, minute: 30 };
 const AGAIN_MS = 3_600_000;
 const LOOK_MS = 60_000;
 /** A backup that takes longer hangs on a dead disk, ms. */
-const LONGEST_MS = 3 * 3_600_000;
+export const LONGEST_MS = 3 * 3_600_000;
 
 /** Pure: is one due? Also where the machine was off at night, and where the clock was set back past the last one. */
 export function isBackupDue(

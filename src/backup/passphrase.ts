@@ -15,10 +15,14 @@ const ENDED = () =>
     'Chưa nhập mật khẩu sao lưu. Hãy chạy lại lệnh trong cửa sổ lệnh và gõ mật khẩu khi được hỏi.',
   );
 
+/** Arrows, Delete, F-keys and a terminal's marks around what was pasted: keys that write nothing. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they begin with Escape
+const SILENT_KEYS = /\u001b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])/g;
+
 /** Pure: the line typed so far after more keys; `done` at Enter, `left` at Ctrl-C or Ctrl-D. */
 export function typeKeys(line: string, keys: string): { line: string; state: 'typing' | 'done' | 'left' } {
   let typed = [...line];
-  for (const key of keys) {
+  for (const key of keys.replace(SILENT_KEYS, '')) {
     if (key === '\r' || key === '\n') return { line: typed.join(''), state: 'done' };
     if (key === '\u0003' || key === '\u0004') return { line: '', state: 'left' };
     if (key === '\u007f' || key === '\b') typed = typed.slice(0, -1);

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
@@ -7,10 +7,11 @@ import { syncFolder, writeSynced } from '../base/durable.js';
 import { readEnvText } from '../base/env-file.js';
 import { takeFolder } from '../base/folder-lock.js';
 import { makeSeal } from '../base/seal.js';
-import { sayDuration, sayMoment } from '../base/vietnamese/say.js';
 import { migrate } from '../migrate.js';
+import { isLeftOut } from './chosen.js';
 import { type Manifest, type ReadBackup, readBackup, SETTINGS_ENTRY } from './entries.js';
 import { BackupFault } from './fault.js';
+import { type Facts, readFacts, summarize } from './restored-words.js';
 import { ask, checkDatabase, settleQueues } from './snapshot.js';
 import { MARKER } from './unfinished.js';
 
@@ -56,7 +57,7 @@ const QUEUES_STALE_MS = 10 * 60_000;
  * this machine measured. The heads of the chains that are here are newer than a backup's, so they show more.
  */
 const STAYS =
-  /^(recordings|reports|logs|demo|console|links|clips|lost\+found|recorder-clock\.json|chain-heads\.json|old-.*|restore-.*|backup-work-.*)$/;
+  /^(recordings|reports|logs|demo|console|links|clips|lost\+found|recorder-clock\.json|refused-logins\.json|chain-heads\.json|old-.*|restore-.*|backup-work-.*)$/;
 
 const two = (value: number) => String(value).padStart(2, '0');
 function stampOf(ms: number): string {
@@ -186,7 +187,9 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   let facts: Facts;
   try {
     await readBackup(options.file, options.passphrase, async (name, bytes) => {
-      if (name !== SETTINGS_ENTRY) await writeSynced(path.join(ready, ...name.split('/')), bytes);
+      // nothing that we would not have put in: it would land among recordings, logs or another installation
+      if (name !== SETTINGS_ENTRY && !isLeftOut(name.split('/')[0]!))
+        await writeSynced(path.join(ready, ...name.split('/')), bytes);
     });
     const bot = path.join(ready, 'bot.db');
     const recorder = path.join(ready, 'recorder.db');
@@ -244,10 +247,28 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 async function moveIn(from: string, to: string): Promise<void> {
   for (const entry of await fs.readdir(from, { withFileTypes: true })) {
     const [source, target] = [path.join(from, entry.name), path.join(to, entry.name)];
-    if (!existsSync(target)) await fs.rename(source, target);
+    if (!existsSync(target)) await moveFile(source, target);
     else if (entry.isDirectory()) await moveIn(source, target);
   }
   await syncFolder(to);
+}
+
+/** A folder that stayed may lie on another disk (`reports` behind a link): there a file is whole before it has its name. */
+async function moveFile(source: string, target: string): Promise<void> {
+  try {
+    await fs.rename(source, target);
+    return;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+  }
+  if ((await fs.stat(source)).isDirectory()) {
+    await fs.mkdir(target, { mode: 0o700 });
+    await moveIn(source, target);
+    return;
+  }
+  await fs.rm(`${target}.part`, { force: true });
+  await writeSynced(`${target}.part`, createReadStream(source));
+  await fs.rename(`${target}.part`, target);
 }
 
 async function putSettings({ file, text, aside }: SettingsPlan): Promise<string | null> {
@@ -271,69 +292,4 @@ async function doKeysFit(recorder: string, key: string | undefined): Promise<boo
   } catch {
     return false;
   }
-}
-
-interface Facts {
-  cameras: number;
-  people: number;
-  donations: number;
-  reports: number;
-  audit: number;
-  segments: number;
-}
-
-async function readFacts(bot: string, recorder: string): Promise<Facts> {
-  const count = async (file: string, from: string) =>
-    existsSync(file) ? Number((await ask(file, `SELECT count(*) FROM ${from}`)) ?? 0) : 0;
-  return {
-    cameras: await count(recorder, 'Camera WHERE removedMs IS NULL'),
-    segments: await count(recorder, 'Segment'),
-    people: await count(bot, 'Person WHERE removedMs IS NULL'),
-    donations: await count(bot, 'Donation'),
-    reports: await count(bot, 'Report'),
-    audit: await count(bot, 'Audit'),
-  };
-}
-
-function summarize(restored: Omit<Restored, 'summary'>, facts: Facts, nowMs: number): string[] {
-  const { manifest, home, recordingsDir, files } = restored;
-  const age = nowMs - manifest.createdMs;
-  const originals = files.filter(({ path: name }) => name.startsWith('reports/')).length;
-  const lines = [
-    `Đã khôi phục vào ${home} từ bản sao lúc ${sayMoment(manifest.createdMs)}${age >= 60_000 ? ` (${sayDuration(age)} trước)` : ''}.`,
-    '',
-    'Đã có lại:',
-    `  • ${facts.cameras} camera, ${facts.people} người, ${facts.donations} khoản ủng hộ, ${facts.reports} tin báo, ${facts.audit} dòng nhật ký`,
-    `  • mục lục ${facts.segments} đoạn hình, cài đặt và khóa`,
-  ];
-  if (originals > 0) lines.push(`  • ${originals} ảnh, video gốc của tin báo`);
-  lines.push('', 'Không có trong bản sao:');
-  lines.push(
-    existsSync(recordingsDir)
-      ? `  • Hình đã ghi: đang nằm ở ${recordingsDir}. Khi chạy, máy ghi tự tìm lại mọi đoạn hình ở đó, kể cả đoạn ghi sau lúc sao lưu.`
-      : `  • Hình đã ghi: không bao giờ nằm trong bản sao. Nếu ổ ghi hình cũ còn, hãy gắn vào ${recordingsDir} rồi mới chạy; máy ghi tự tìm lại mọi đoạn hình.`,
-  );
-  if (manifest.leftOut.includes('reports'))
-    lines.push('  • Ảnh, video gốc của tin báo (bản sao này làm không có --with-reports).');
-  lines.push(
-    `  • Mọi thay đổi sau ${sayMoment(manifest.createdMs)}: người, camera, ủng hộ thêm sau lúc đó phải nhập lại.`,
-  );
-  if (restored.settled > 0)
-    lines.push(
-      `  • ${restored.settled} tin nhắn đang chờ lúc sao lưu: không gửi lại nữa, vì máy cũ đã xử lý sau đó.`,
-    );
-  if (restored.oldFolder !== null) lines.push('', `Dữ liệu có sẵn trước đây nằm ở ${restored.oldFolder}.`);
-  if (restored.oldEnvFile !== null) lines.push(`Tệp .env cũ được giữ thành ${restored.oldEnvFile}.`);
-  if (restored.settingsApart)
-    lines.push(
-      '',
-      `Tệp .env ở đây được giữ nguyên. Cài đặt và khóa của bản sao nằm ở ${restored.envFile}: chép đè lên .env nếu muốn dùng.`,
-    );
-  if (restored.keysFit === false)
-    lines.push(
-      '',
-      '! Khóa SECRET_KEY trong bản sao không mở được địa chỉ camera: phải thêm lại địa chỉ camera.',
-    );
-  lines.push('', 'Nếu máy cũ còn chạy, hãy tắt hẳn nó trước. Rồi gõ: npm start');
-  return lines;
 }

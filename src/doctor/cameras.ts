@@ -5,6 +5,7 @@ import { causeWords } from '../../handlers/alerts/causes.js';
 import { codecWords, probeWords } from '../../handlers/camera-words.js';
 import { probe } from '../../media/probe.js';
 import { type Address, parseAddress } from '../../media/source/address.js';
+import type { LoginGuard } from '../../media/source/login-guard.js';
 import type { CameraInfo, ProbeResult } from '../../media/types.js';
 import type { Ffmpeg } from '../base/ffmpeg.js';
 import type { Seal } from '../base/seal.js';
@@ -115,10 +116,11 @@ async function tryPictures(
   ffmpeg: Ffmpeg,
   camera: { url: string; transport: 'tcp' | 'udp' },
   signal: AbortSignal,
+  guard: LoginGuard,
 ): Promise<Tried> {
   if (signal.aborted) return 'no-time';
   const limit = AbortSignal.timeout(PICTURE_MS);
-  const result = await probe(ffmpeg, camera, AbortSignal.any([signal, limit]));
+  const result = await probe(ffmpeg, camera, AbortSignal.any([signal, limit]), guard);
   if (result.ok) return result;
   if (signal.aborted && !limit.aborted) return 'no-time';
   // it took the connection and said nothing that could be judged
@@ -127,12 +129,13 @@ async function tryPictures(
 
 /**
  * Tries every camera while the recorder is away, some at a time, until the signal ends it; those without a turn are said
- * to have had none.
+ * to have had none. A password that a host refused, now or lately when the recorder tried it, is not tried by its next
+ * channel too: the host would lock us out.
  */
 export async function tryCameras(
   cameras: CameraFact[],
   names: CameraFact[],
-  { ffmpeg, seal, signal }: { ffmpeg: Ffmpeg; seal: Seal; signal: AbortSignal },
+  { ffmpeg, seal, guard, signal }: { ffmpeg: Ffmpeg; seal: Seal; guard: LoginGuard; signal: AbortSignal },
 ): Promise<Finding[]> {
   // one for every camera under way
   setMaxListeners(0, signal);
@@ -156,7 +159,7 @@ export async function tryCameras(
     const absent = await knocks.add(() => knock(url, signal), { throwOnTimeout: true });
     const tried =
       absent ??
-      (await queue.add(() => tryPictures(ffmpeg, { url, transport: camera.transport }, signal), {
+      (await queue.add(() => tryPictures(ffmpeg, { url, transport: camera.transport }, signal, guard), {
         throwOnTimeout: true,
       }));
     return judgeTried(shown, tried);

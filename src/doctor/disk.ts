@@ -2,18 +2,8 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
-import { type Disk, wantedFree } from '../../media/retention.js';
 import { type Account, accountName } from './accounts.js';
-import type { DatabaseLook } from './databases.js';
 import { broken, careful, type Finding, fine, sayNumber, saySize } from './finding.js';
-
-/** A camera's stream where nothing was measured yet: 2 Mbps, bytes a day. */
-const CAMERA_BYTES_A_DAY = (2_000_000 / 8) * 86_400;
-const DAY_MS = 86_400_000;
-/** So little is as good as full, bytes. */
-const AS_GOOD_AS_FULL = 300_000_000;
-/** Less than this was recorded lately: too short to tell a rate, ms. */
-const RATE_NEEDS_MS = 10 * 60_000;
 
 /** The folder itself, or the nearest one above it that is there. */
 export async function nearestFolder(folder: string): Promise<string> {
@@ -128,126 +118,6 @@ export async function checkFolder(options: FolderOptions): Promise<Finding> {
   return fine(check, `${called} ${folder}: ghi được (thuộc tài khoản ${owner}).`, { folder, owner });
 }
 
-/** Kinds of file system that recordings should not be on (statfs f_type). */
-const STRANGE: Record<number, { says: string; todo: string }> = {
-  16914836: {
-    says: 'nằm trong bộ nhớ tạm (RAM): tắt máy là mất hết',
-    todo: 'Hãy đặt RECORDINGS_DIR và DATA_DIR trong .env sang một ổ đĩa thật.',
-  },
-  26985: { says: 'nằm trên ổ mạng (NFS): đứt mạng là ngừng ghi', todo: 'Hãy đặt sang ổ gắn trong máy.' },
-  4283649346: {
-    says: 'nằm trên ổ mạng (Windows/SMB): đứt mạng là ngừng ghi',
-    todo: 'Hãy đặt sang ổ gắn trong máy.',
-  },
-  4266872130: {
-    says: 'nằm trên ổ mạng (Windows/SMB): đứt mạng là ngừng ghi',
-    todo: 'Hãy đặt sang ổ gắn trong máy.',
-  },
-};
-
-export interface SpaceFacts {
-  disk: Disk;
-  /** files that can still be made; null: not told */
-  freeFiles: number | null;
-  minFreeBytes: number;
-  minFreePercent: number;
-  retentionDays: number;
-  demo: boolean;
-  /** all cameras together, bytes a day; null: there are none */
-  bytesADay: number | null;
-  measured: boolean;
-  recordedBytes: number;
-}
-
-/** What is recorded a day: as measured lately, else guessed from the number of cameras. Pure. */
-export function dailyBytes(
-  look: Pick<DatabaseLook, 'sizes' | 'cameras'> | null,
-): Pick<SpaceFacts, 'bytesADay' | 'measured' | 'recordedBytes'> {
-  const recordedBytes = look?.sizes?.recordedBytes ?? 0;
-  const lately = look?.sizes?.lately;
-  if (lately !== undefined && lately.spanMs >= RATE_NEEDS_MS && lately.bytes > 0)
-    return { bytesADay: (lately.bytes / lately.spanMs) * DAY_MS, measured: true, recordedBytes };
-  const cameras = look?.cameras?.filter((camera) => camera.enabled).length ?? 0;
-  return { bytesADay: cameras === 0 ? null : cameras * CAMERA_BYTES_A_DAY, measured: false, recordedBytes };
-}
-
-/** Is there room, and for how many days? Pure. */
-export function judgeSpace(facts: SpaceFacts): Finding {
-  const { disk, minFreeBytes, minFreePercent, retentionDays, bytesADay, recordedBytes } = facts;
-  const wanted = wantedFree(disk, minFreeBytes, minFreePercent);
-  const room = `còn trống ${saySize(disk.freeBytes)} trên ${saySize(disk.totalBytes)}`;
-  const days = bytesADay === null ? null : Math.max(0, disk.freeBytes - wanted + recordedBytes) / bytesADay;
-  const told = { ...disk, wantedBytes: wanted, bytesADay, days };
-  const more = 'Hãy dọn bớt tệp trên ổ đó, gắn ổ lớn hơn và đặt RECORDINGS_DIR sang đó';
-  if (disk.freeBytes < AS_GOOD_AS_FULL)
-    return broken('disk-space', `Ổ ghi hình gần như đã đầy: ${room}.`, `${more}.`, told);
-  if (facts.freeFiles !== null && facts.freeFiles < 10_000)
-    return broken(
-      'disk-space',
-      `Ổ ghi hình còn chỗ nhưng chỉ tạo thêm được ${facts.freeFiles} tệp nữa.`,
-      'Hãy xóa các tệp nhỏ không cần trên ổ đó, hoặc gắn ổ khác.',
-      told,
-    );
-  if (disk.freeBytes < wanted && recordedBytes < wanted)
-    return broken(
-      'disk-space',
-      `Ổ ghi hình sắp đầy vì những tệp khác: ${room}, dưới mức cần giữ ${saySize(wanted)}; hình mới ghi sẽ bị xóa gần như ngay.`,
-      `${more}; hoặc giảm MIN_FREE_PERCENT, MIN_FREE_GB trong .env.`,
-      told,
-    );
-  const guess = facts.measured ? '' : '; ước tính 2 Mbps mỗi camera';
-  const span = days === null ? '' : days < 1 ? 'chưa tới 1 ngày' : `khoảng ${sayNumber(days, 0)} ngày`;
-  // the demo keeps what fits and nobody counts on it
-  if (days !== null && days < retentionDays && !facts.demo)
-    return careful(
-      'disk-space',
-      `Ổ ghi hình ${room}: chỉ giữ được ${span} (cài đặt ${retentionDays} ngày${guess}), đoạn cũ nhất sẽ bị xóa sớm.`,
-      `${more}; hoặc giảm RETENTION_DAYS, giảm chất lượng hình trong camera.`,
-      told,
-    );
-  return fine(
-    'disk-space',
-    `Ổ ghi hình ${room}${days === null ? '' : `, đủ cho ${span} (cài đặt ${retentionDays} ngày${guess})`}.`,
-    told,
-  );
-}
-
-/** Is the folder on a disk that is meant for it? */
-export async function checkSpace(
-  config: {
-    recordingsDir: string;
-    retentionDays: number;
-    minFreePercent: number;
-    minFreeBytes: number;
-    demo: boolean;
-  },
-  look: DatabaseLook | null,
-): Promise<Finding[]> {
-  const at = await nearestFolder(config.recordingsDir);
-  const stat = await fs.statfs(at);
-  const found = [
-    judgeSpace({
-      disk: { freeBytes: stat.bavail * stat.bsize, totalBytes: stat.blocks * stat.bsize },
-      freeFiles: stat.files > 0 ? stat.ffree : null,
-      ...config,
-      ...dailyBytes(look),
-    }),
-  ];
-  const strange = STRANGE[stat.type];
-  if (strange !== undefined && !config.demo)
-    found.push(careful('disk-kind', `Thư mục ghi hình ${strange.says}.`, strange.todo));
-  const [own, root] = await Promise.all([fs.stat(at), fs.stat('/')].map((one) => one.catch(() => null)));
-  if (/^\/(mnt|media)\//.test(config.recordingsDir) && own?.dev !== undefined && own.dev === root?.dev)
-    found.push(
-      careful(
-        'disk-mounted',
-        `${config.recordingsDir} đang nằm trên ổ hệ thống: có lẽ ổ ghi hình chưa được gắn.`,
-        'Hãy xem ổ đã cắm chưa và được gắn khi máy khởi động chưa (dòng trong /etc/fstab), rồi khởi động lại máy.',
-      ),
-    );
-  return found;
-}
-
 export interface Speed {
   /** written and made durable, bytes a second */
   bytesPerSecond: number;
@@ -302,8 +172,8 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 /** Is the disk fast enough for these cameras? Pure. @param spinning as the kernel says; null: not told */
-export function judgeSpeed(speed: Speed, bytesADay: number | null, spinning: boolean | null): Finding {
-  const needed = (bytesADay ?? 0) / 86_400;
+export function judgeSpeed(speed: Speed, bytesADay: number, spinning: boolean | null): Finding {
+  const needed = bytesADay / 86_400;
   const rate = `${sayNumber(speed.bytesPerSecond / 1e6, 0)} MB mỗi giây`;
   const wait = `${sayNumber(speed.syncP95Ms, speed.syncP95Ms < 10 ? 1 : 0)} ms`;
   const facts = { ...speed, neededBytesPerSecond: needed, spinning };

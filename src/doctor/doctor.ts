@@ -1,10 +1,15 @@
 import path from 'node:path';
+import { LoginGuard } from '../../media/source/login-guard.js';
+import { LOGIN_FILE, loginFile } from '../../media/source/login-memory.js';
+import { readBackupStatus } from '../base/backup-status.js';
+import { makeLog } from '../base/log.js';
 import { makeSeal, type Seal } from '../base/seal.js';
 import { type Account, myself } from './accounts.js';
+import { judgeBackups } from './backups.js';
 import { judgeRunning, tryCameras } from './cameras.js';
 import { askSystemd, judgeClock } from './clock.js';
 import { broughtMigrations, type DatabaseLook, judgeDatabase, lookAtDatabase } from './databases.js';
-import { checkFolder, checkSpace, checkSpeed, dailyBytes, judgeSpeed } from './disk.js';
+import { checkFolder, checkSpeed, judgeSpeed } from './disk.js';
 import { checkFfmpeg } from './ffmpeg.js';
 import { broken, careful, type Finding, fine, within } from './finding.js';
 import {
@@ -21,6 +26,7 @@ import { checkPorts } from './ports.js';
 import { judgeServices, lookAtServices, type ServicesLook } from './services.js';
 import { checkSettings } from './settings.js';
 import type { Situation } from './situation.js';
+import { checkSpace, dailyBytes, pacesOf } from './space.js';
 import { type Answer, checkPublicUrl, checkTelegram } from './telegram.js';
 
 export interface Section {
@@ -44,6 +50,7 @@ const CAMERAS_MS = 18_000;
 /** Any section, ms: with the disk's before them all is done within thirty seconds. */
 const SECTION_MS = 21_000;
 const NETWORK_MS = 6000;
+const QUIET = makeLog({ name: 'doctor', level: 'silent', dir: null });
 
 /** A value that several checks wait for; a fault of ours in it becomes `instead`. */
 const shared = <T, I>(work: Promise<T>, instead: I): Promise<T | I> => work.catch(() => instead);
@@ -98,8 +105,10 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
           },
         ];
         const found = await Promise.all(places.map((place) => checkFolder({ ...place, serviceUser, me })));
-        found.push(...(await checkSpace(config, look)));
-        if (speed !== null) found.push(judgeSpeed(speed.speed, dailyBytes(look).bytesADay, speed.spinning));
+        const heldBytes = (await services).health?.holds.heldBytes ?? 0;
+        found.push(...(await checkSpace(config, look, heldBytes)));
+        const bytesADay = dailyBytes(pacesOf(look, config.retentionDays));
+        if (speed !== null) found.push(judgeSpeed(speed.speed, bytesADay, speed.spinning));
         return found;
       },
     ],
@@ -126,7 +135,10 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
         if (hidden) return [unseen('databases', 'dữ liệu còn nguyên vẹn không')];
         const looks = await Promise.all([bot.done, recorder.done]);
         const some = looks.some((look) => look.exists);
-        return looks.map((look) => judgeDatabase(look, broughtMigrations(look.name), some));
+        return [
+          ...looks.map((look) => judgeDatabase(look, broughtMigrations(look.name), some)),
+          ...(installed ? [judgeBackups(config, await readBackupStatus(config.dataDir), now())] : []),
+        ];
       },
     ],
     [
@@ -247,5 +259,9 @@ async function tryAll(
       ),
     ];
   }
-  return noneOr(await tryCameras(look.cameras, names, { ffmpeg, seal, signal }));
+  // what the recorder counted is minded, and nothing is written down
+  const counted = loginFile(path.join(config.dataDir, LOGIN_FILE), QUIET);
+  const guard = new LoginGuard({ secret: config.secretKey, memory: { ...counted, save: async () => {} } });
+  await guard.load();
+  return noneOr(await tryCameras(look.cameras, names, { ffmpeg, seal, guard, signal }));
 }

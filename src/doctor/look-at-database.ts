@@ -19,8 +19,8 @@ export type Piece =
   | {
       is: 'sizes';
       recordedBytes: number;
-      /** of the last day's recordings: their bytes, and from their first start to their last end */
-      lately: { bytes: number; spanMs: number };
+      /** each camera's recordings of the last day: their bytes, and from their first start to their last end */
+      lately: { cameraId: string; bytes: number; spanMs: number }[];
     }
   /** SQLite's own words; "ok" when whole */
   | { is: 'integrity'; said: string }
@@ -35,6 +35,8 @@ export interface CameraFact {
   urlSealed: string | null;
   transport: 'tcp' | 'udp';
   enabled: boolean;
+  /** its own days to keep; null: as all */
+  retentionDays: number | null;
 }
 
 const DAY_MS = 86_400_000;
@@ -61,11 +63,11 @@ async function look(): Promise<void> {
       name === 'recorder'
         ? await of(
             'Camera',
-            'SELECT id, NULL AS number, name, urlSealed AS sealed, transport, enabled FROM Camera WHERE removedMs IS NULL ORDER BY createdMs, id',
+            'SELECT id, NULL AS number, name, urlSealed AS sealed, transport, enabled, retentionDays FROM Camera WHERE removedMs IS NULL ORDER BY createdMs, id',
           )
         : await of(
             'Camera',
-            "SELECT recorderId AS id, number, name, householdPhoneSealed AS sealed, 'tcp' AS transport, 1 AS enabled FROM Camera WHERE removedMs IS NULL ORDER BY number",
+            "SELECT recorderId AS id, number, name, householdPhoneSealed AS sealed, 'tcp' AS transport, 1 AS enabled, NULL AS retentionDays FROM Camera WHERE removedMs IS NULL ORDER BY number",
           );
     const newest =
       name === 'recorder'
@@ -85,6 +87,7 @@ async function look(): Promise<void> {
         urlSealed: name === 'recorder' ? String(row.sealed) : null,
         transport: row.transport === 'udp' ? 'udp' : 'tcp',
         enabled: Number(row.enabled) === 1,
+        retentionDays: row.retentionDays === null ? null : Number(row.retentionDays),
       })),
       sealed,
       newestMs: newest.length === 0 ? null : Math.max(...newest.map((row) => Number(row.at))),
@@ -93,14 +96,18 @@ async function look(): Promise<void> {
       const [all] = await rows(
         'SELECT COALESCE(SUM(sizeBytes), 0) AS bytes, MAX(endMs) AS last FROM Segment',
       );
-      const [day] = await rows(
-        'SELECT COALESCE(SUM(sizeBytes), 0) AS bytes, MIN(startMs) AS first, MAX(endMs) AS last FROM Segment WHERE startMs >= ?',
+      const day = await rows(
+        'SELECT cameraId, SUM(sizeBytes) AS bytes, MIN(startMs) AS first, MAX(endMs) AS last FROM Segment WHERE startMs >= ? GROUP BY cameraId',
         [Number(all?.last ?? 0) - DAY_MS],
       );
       await tell({
         is: 'sizes',
         recordedBytes: Number(all?.bytes ?? 0),
-        lately: { bytes: Number(day?.bytes ?? 0), spanMs: Number(day?.last ?? 0) - Number(day?.first ?? 0) },
+        lately: day.map((row) => ({
+          cameraId: String(row.cameraId),
+          bytes: Number(row.bytes),
+          spanMs: Number(row.last) - Number(row.first),
+        })),
       });
     }
     const said = (await rows('PRAGMA integrity_check(3)')).map((row) => String(Object.values(row)[0]));

@@ -36,10 +36,16 @@ export async function listenerOf(port: number): Promise<Program | null> {
   return null;
 }
 
-/** Are both ports free, or ours? */
+/**
+ * Are both ports free, or ours?
+ * @param patienceMs one that is taken is waited for so long
+ * @param busy told once that a port is waited for
+ */
 export async function checkPorts(
   config: Pick<Config, 'host' | 'port' | 'recorderPort'>,
   services: Pick<ServicesLook, 'bot' | 'recorder'>,
+  patienceMs = 0,
+  busy: (port: number) => void = () => {},
 ): Promise<Finding[]> {
   const { host, port, recorderPort } = config;
   if (port !== 0 && port === recorderPort)
@@ -50,23 +56,33 @@ export async function checkPorts(
         'Hãy đặt hai cổng khác nhau trong .env, ví dụ RECORDER_PORT=8601.',
       ),
     ];
+  const look = (name: string, what: string, where: string, number: number, ours: boolean) =>
+    checkPort({ name, what, host: where, port: number, ours, patienceMs, busy });
   return Promise.all([
-    checkPort('PORT', 'trang web', host, port, services.bot !== null),
-    checkPort('RECORDER_PORT', 'máy ghi', '127.0.0.1', recorderPort, services.recorder === 'ours'),
+    look('PORT', 'trang web', host, port, services.bot !== null),
+    look('RECORDER_PORT', 'máy ghi', '127.0.0.1', recorderPort, services.recorder === 'ours'),
   ]);
 }
 
-async function checkPort(
-  name: string,
-  what: string,
-  host: string,
-  port: number,
-  ours: boolean,
-): Promise<Finding> {
+interface PortOptions {
+  /** of the setting */
+  name: string;
+  /** Vietnamese: what it serves */
+  what: string;
+  host: string;
+  port: number;
+  ours: boolean;
+  patienceMs: number;
+  busy: (port: number) => void;
+}
+
+async function checkPort({ name, what, host, port, ours, ...wait }: PortOptions): Promise<Finding> {
   const check = `port-${name === 'PORT' ? 'web' : 'recorder'}`;
   const called = `Cổng ${port} (${what})`;
   if (ours) return fine(check, `${called}: Mắt Thần đang dùng.`, { port, state: 'ours' });
-  const state = await waitForPort(host, port, 0, () => {}).catch(() => 'no-such-address' as const);
+  const state = await waitForPort(host, port, wait.patienceMs, () => wait.busy(port)).catch(
+    () => 'no-such-address' as const,
+  );
   const facts = { port, state };
   switch (state) {
     case 'free':

@@ -1,9 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Config, ConfigError, decideMode, makeConfig, readSettings, SETTINGS } from '../base/config.js';
+import { type Config, ConfigError, readSettings, SECRET_SETTINGS, SETTINGS } from '../base/config.js';
 import { readEnvFile } from '../base/env-file.js';
-
-type Env = Record<string, string | undefined>;
+import { type Env, findInstallation } from '../base/installation.js';
 
 /** A setting that can't be used; the default stands in for it while everything else is looked at. */
 export interface BadSetting {
@@ -35,29 +34,22 @@ export interface Situation {
 
 /** Reads `.env` and the environment, forgiving what is wrong in them. */
 export function readSituation(folder: string, given: Env): Situation {
-  const envFile = path.join(folder, '.env');
-  const fromFile = read(envFile);
-  const raw: Env = { ...fromFile, ...given };
-  const { env, bad } = onlyUsable(raw);
-  const dataRoot = path.resolve(folder, env.DATA_DIR?.trim() || './data');
-  env.DATA_DIR = dataRoot;
-  const has = (where: string) =>
-    fs.existsSync(path.join(where, 'bot.db')) || fs.existsSync(path.join(where, 'recorder.db'));
-  const mode = decideMode(env, has(dataRoot));
-  const demo = mode.mode === 'demo';
-  const keyFile = demo ? path.join(dataRoot, 'demo', '.env') : envFile;
-  const keys = demo ? read(keyFile) : env;
-  const { SECRET_KEY = '', RECORDER_TOKEN = '' } = keys;
-  const config = makeConfig({ ...env, SECRET_KEY, RECORDER_TOKEN }, demo);
-  const secrets = SETTINGS.filter((setting) => 'secret' in setting).flatMap(({ name }) => [
-    ...[raw[name], fromFile[name], keys[name]],
-  ]);
+  let bad: BadSetting[] = [];
+  const { envFile, keyFile, env, mode, config, installed } = findInstallation(folder, given, {
+    read,
+    usable(raw) {
+      const checked = onlyUsable(raw);
+      bad = checked.bad;
+      return checked.env;
+    },
+  });
+  const sources = [given, read(envFile), read(keyFile), env];
+  const secrets = SECRET_SETTINGS.flatMap((name) => sources.map((source) => source[name]?.trim() ?? ''));
   return {
-    ...{ folder, envFile, keyFile, bad, config },
+    ...{ folder, envFile, keyFile, bad, config, installed },
     refused: mode.mode === 'refused' ? mode.sentence : null,
-    installed: has(config.dataDir),
     hidden: isHidden(config.dataDir),
-    secrets: [...new Set(secrets.map((secret) => secret?.trim() ?? ''))].filter((text) => text.length >= 4),
+    secrets: [...new Set(secrets)].filter((text) => text.length >= 4),
   };
 }
 

@@ -257,8 +257,8 @@ describe.concurrent('what cannot start says why, ends with 1 and leaves nothing 
         await eventually('it listens', () => holder.listening);
         const { port } = holder.address() as net.AddressInfo;
         const product = await refused({ [name]: String(port) });
-        expect(product.terminal()).toContain(
-          `Cổng ${port} đang có chương trình khác dùng. Dừng chương trình đó, hoặc đặt ${name} khác`,
+        expect(product.terminal()).toMatch(
+          new RegExp(`Cổng ${port} \\(.*\\): .*đang dùng\\. Hãy dừng chương trình đó, hoặc đặt ${name} khác`),
         );
         expect(await product.processes()).toEqual([]);
       } finally {

@@ -124,6 +124,125 @@ describe('an outage', () => {
   });
 });
 
+describe('a camera that was found again elsewhere', () => {
+  const move = (id: string, from: string, to: string) =>
+    house.recorder.emit('camera-moved', id, { from, to });
+  const technician = () => house.heardIn('kythuat').map(({ text }) => text);
+  const MOVED =
+    'Camera đổi địa chỉ trong mạng từ 192.168.1.20 sang 192.168.1.35, em đã tự tìm thấy và ghi tiếp ở đó';
+  /** the technician looks after camera 3 and not after camera 2 */
+  async function assigned(): Promise<void> {
+    const person = await house.db.person.findFirstOrThrow({ where: { role: 'technician' } });
+    await house.db.assignment.deleteMany({});
+    const camera = await house.db.camera.findFirstOrThrow({ where: { recorderId: 'cam3' } });
+    await house.db.assignment.create({ data: { cameraId: camera.id, personId: person.id } });
+    // a private chat is open once somebody has spoken in it
+    await house.as('kythuat').say('quyền');
+  }
+
+  it('is one message with its return, to the officers and to its technician, once', async () => {
+    await assigned();
+    const before = technician().length;
+    house.recorder.drop('cam3');
+    await pass(70);
+    move('cam3', '192.168.1.20', '192.168.1.35');
+    await pass(10);
+    expect(told(), 'not before it records').toHaveLength(1);
+    house.recorder.bring('cam3');
+    await pass(30);
+    await pass(30, makeAlerts(house.house));
+    expect(told()).toHaveLength(2);
+    expect(told()[1]).toMatch(/Camera 3 .* đã có hình trở lại lúc/);
+    expect(told()[1]).toContain(MOVED);
+    expect(technician().slice(before)).toEqual([told()[1]]);
+  });
+
+  it('so soon that nobody heard of its loss: one message of its own', async () => {
+    house.recorder.drop('cam2');
+    await pass(30);
+    move('cam2', '192.168.1.20', '192.168.1.35');
+    house.recorder.bring('cam2');
+    await pass(30);
+    expect(told()).toEqual([expect.stringMatching(/Camera 2 .* đang có hình từ 14:40:30\./)]);
+    expect(told()[0]).toContain(MOVED);
+  });
+
+  it('twice is one move, there and back is none; among many it stands in its line', async () => {
+    for (const id of ['cam1', 'cam2', 'cam3']) house.recorder.drop(id);
+    await pass(90);
+    move('cam1', '192.168.1.20', '192.168.1.21');
+    move('cam1', '192.168.1.21', '192.168.1.22');
+    move('cam2', '192.168.1.30', '192.168.1.31');
+    move('cam2', '192.168.1.31', '192.168.1.30');
+    for (const id of ['cam1', 'cam2', 'cam3']) house.recorder.bring(id);
+    await pass(30);
+    expect(told()).toHaveLength(2);
+    expect(told()[1]).toContain('địa chỉ mới 192.168.1.22 (trước là 192.168.1.20)');
+    expect(told()[1]?.match(/địa chỉ mới/g)).toHaveLength(1);
+  });
+
+  it('tells no technician of others’ cameras, and nobody who is none any more', async () => {
+    await assigned();
+    const before = technician().length;
+    for (const id of ['cam2', 'cam3']) {
+      await house.db.person.updateMany({
+        where: { role: { in: ['technician', 'household'] }, alias: 'kythuat' },
+        data: { role: id === 'cam3' ? 'household' : 'technician' },
+      });
+      house.recorder.drop(id);
+      await pass(70);
+      move(id, '192.168.1.20', '192.168.1.35');
+      house.recorder.bring(id);
+      await pass(30);
+    }
+    expect(told()).toHaveLength(4);
+    expect(technician()).toHaveLength(before);
+  });
+});
+
+describe('a camera that can not be looked for', () => {
+  const technician = () => house.heardIn('kythuat').map(({ text }) => text);
+
+  for (const [where, address, step] of [
+    ['over the internet', 'rtsp://nha-ba-tu.ddns.net:5541/live', /DDNS.*\n?.*camera sửa 3 địa chỉ/],
+    ['on the own net but unknown', 'rtsp://192.168.1.20:554/live', /“camera tìm”.*camera sửa 3 địa chỉ/],
+  ] as const)
+    it(`${where}: its technician gets the exact step in private, and hears when it is back`, async () => {
+      const person = await house.db.person.findFirstOrThrow({ where: { role: 'technician' } });
+      await house.db.assignment.deleteMany({});
+      const camera = await house.db.camera.findFirstOrThrow({ where: { recorderId: 'cam3' } });
+      await house.db.assignment.create({ data: { cameraId: camera.id, personId: person.id } });
+      await house.as('kythuat').say('quyền');
+      await house.recorder.changeCamera('cam3', { url: address.replace('//', '//admin:bi-mat@') });
+      const before = technician().length;
+      house.recorder.drop('cam3');
+      await pass(70);
+      await pass(30, makeAlerts(house.house));
+      expect(technician().slice(before)).toEqual([expect.stringMatching(step)]);
+      expect(told()).toEqual([technician().at(-1)]);
+      expect(technician().join()).not.toContain('bi-mat');
+      house.recorder.bring('cam3');
+      await pass(30);
+      expect(technician().slice(before)).toHaveLength(2);
+      expect(technician().at(-1)).toContain('đã có hình trở lại');
+      house.recorder.drop('cam3', 'silent');
+      await pass(70);
+      expect(technician().slice(before), 'a camera that answers is not looked for').toHaveLength(2);
+    });
+
+  it('one that is known by its MAC is looked for: no step', async () => {
+    const identity = {
+      ...{ serial: null, mac: '44:19:b6:00:00:01', make: null, model: null, endpoint: null },
+      onvifPort: null,
+    };
+    await house.recorder.changeCamera('cam3', { url: 'rtsp://192.168.1.20/x', identity });
+    house.recorder.drop('cam3');
+    await pass(70);
+    expect(told()).toHaveLength(1);
+    expect(told()[0]).not.toContain('Cách sửa');
+  });
+});
+
 describe('many at once', () => {
   it('are one message, down and back', async () => {
     for (const id of ['cam1', 'cam2', 'cam3', 'cam4']) {

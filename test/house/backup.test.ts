@@ -2,19 +2,19 @@ import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import fsp from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { PassThrough } from 'node:stream';
 import { createClient } from '@libsql/client';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { tellBackup } from '../../handlers/alerts/backup.js';
 import { RecorderIndex } from '../../media/index/index.js';
 import { backupName, choose, chooseOld } from '../../src/backup/chosen.js';
 import { type Manifest, readBackup, writeBackup } from '../../src/backup/entries.js';
-import { BackupFault } from '../../src/backup/fault.js';
-import { findInstallation } from '../../src/backup/installation.js';
+import { BackupFault, placeFault } from '../../src/backup/fault.js';
 import { type BackUpOptions, backUp, backUpNightly } from '../../src/backup/make.js';
 import { isBackupDue, startNightly } from '../../src/backup/nightly.js';
 import { askPassphrase, typeKeys } from '../../src/backup/passphrase.js';
@@ -24,6 +24,7 @@ import { MARKER, unfinishedRestore } from '../../src/backup/unfinished.js';
 import { readBackupStatus, writeBackupStatus } from '../../src/base/backup-status.js';
 import { DAY_MS, fromVietnamTime, systemClock } from '../../src/base/clock.js';
 import { readEnvFile } from '../../src/base/env-file.js';
+import { findInstallation } from '../../src/base/installation.js';
 import { makeLog } from '../../src/base/log.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
 import { migrate } from '../../src/migrate.js';
@@ -174,12 +175,17 @@ const filesIn = (where: string): string[] =>
     .filter((name) => fs.statSync(path.join(where, name)).isFile())
     .sort();
 
+const manifest: Manifest = {
+  ...{ kind: 'manifest', version: '1', createdMs: 0, demo: false, withReports: false },
+  ...{ dataDir: '/d', recordingsDir: '/r', migrations: {}, leftOut: [] },
+};
+const tiny = { cost: { logN: 1, r: 1, p: 1 }, chunkBytes: 64 };
+const readBytes = async (bytes: Buffer, passphrase = PASSPHRASE) => {
+  fs.writeFileSync(at('x.backup'), bytes);
+  return readBackup(at('x.backup'), passphrase);
+};
+
 describe('the envelope', () => {
-  const manifest: Manifest = {
-    ...{ kind: 'manifest', version: '1', createdMs: 0, demo: false, withReports: false },
-    ...{ dataDir: '/d', recordingsDir: '/r', migrations: {}, leftOut: [] },
-  };
-  const tiny = { cost: { logN: 1, r: 1, p: 1 }, chunkBytes: 64 };
   /** Nine bytes of a chunk's head, four of its sum, the bytes, the tag. */
   const CHUNK = 9 + 4 + 64 + 16;
 
@@ -192,10 +198,6 @@ describe('the envelope', () => {
     for await (const part of writeBackup(manifest, sources, PASSPHRASE, tiny)) parts.push(part);
     return Buffer.concat(parts);
   }
-  const readBytes = async (bytes: Buffer, passphrase = PASSPHRASE) => {
-    fs.writeFileSync(at('x.backup'), bytes);
-    return readBackup(at('x.backup'), passphrase);
-  };
 
   test('cut anywhere, it says that it is cut', async () => {
     const whole = await makeFile();
@@ -281,6 +283,115 @@ describe('the envelope', () => {
       ))
         parts.push(part);
       expect(await kindOf(readBytes(Buffer.concat(parts))), name).toBe('damaged');
+    }
+  });
+});
+
+describe('what is backed up while others work on it', () => {
+  const whole = async (sources: Parameters<typeof writeBackup>[1]) => {
+    const parts: Buffer[] = [];
+    for await (const part of writeBackup(manifest, sources, PASSPHRASE, tiny)) parts.push(part);
+    return Buffer.concat(parts);
+  };
+
+  test('a file that is gone by then is left out, and the rest is whole', async () => {
+    write(at('here'), 'here');
+    const sources = [
+      { path: 'gone', file: at('gone') },
+      { path: 'here', file: at('here') },
+    ];
+    write(at('some.backup'), await whole(sources));
+    const { files } = await readBackup(at('some.backup'), PASSPHRASE);
+    expect(files).toEqual([{ path: 'here', sizeBytes: 4 }]);
+  });
+
+  test('a file in whose place another is put while it is read stays what it was', async () => {
+    const [old, next] = [randomBytes(400_000), Buffer.from('short')];
+    write(at('head'), old);
+    const parts: Buffer[] = [];
+    for await (const part of writeBackup(manifest, [{ path: 'head', file: at('head') }], PASSPHRASE, tiny)) {
+      if (parts.length === 3) {
+        write(at('head.new'), next);
+        fs.renameSync(at('head.new'), at('head'));
+      }
+      parts.push(part);
+    }
+    expect(fs.readFileSync(at('head'))).toEqual(next);
+    write(at('some.backup'), Buffer.concat(parts));
+    let read = Buffer.alloc(0);
+    await readBackup(at('some.backup'), PASSPHRASE, async (_name, bytes) => {
+      for await (const piece of bytes) read = Buffer.concat([read, piece]);
+    });
+    expect(read.equals(old)).toBe(true);
+  });
+
+  test('a data disk that can not be read is not called the stick’s fault', async () => {
+    const place = await makeInstallation(false);
+    fs.mkdirSync(at('stick'));
+    // opens, and can't be read
+    const broken = path.join(place.data, 'signing', 'ed25519.key');
+    const open = fsp.open;
+    vi.spyOn(fsp, 'open').mockImplementation(async (file, ...more) =>
+      file === broken ? open(path.dirname(broken), 'r') : open(file, ...more),
+    );
+    try {
+      const fault = await backUpTo(place, at('stick')).catch((error: unknown) => error);
+      expect(fault).toMatchObject({ kind: 'source-failed', message: expect.stringContaining('ed25519.key') });
+      expect(fs.readdirSync(at('stick'))).toEqual([]);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  });
+
+  test('a stick that takes no file of that size is not called full', () => {
+    const fault = placeFault(Object.assign(new Error('x'), { code: 'EFBIG' }), '/media/usb');
+    expect(fault).toMatchObject({ kind: 'place-failed', message: expect.stringContaining('FAT32') });
+  });
+});
+
+describe('what an archive may bring', () => {
+  test('nothing that we would not have put in, whoever made it', async () => {
+    const names = [
+      'recordings/cam1/x.mp4',
+      'logs/x',
+      'demo/.env',
+      'first-chief-code.txt',
+      'refused-logins.json',
+    ];
+    const sources = [...names, 'signing/key'].map((name) => ({ path: name, bytes: Buffer.from('x') }));
+    const parts: Buffer[] = [];
+    const settings = { path: '.env', bytes: Buffer.from(`SECRET_KEY=${makeKey()}\n`) };
+    for await (const part of writeBackup(manifest, [settings, ...sources], PASSPHRASE, tiny))
+      parts.push(part);
+    write(at('some.backup'), Buffer.concat(parts));
+    await restoreFrom(at('some.backup'), { dataDir: at('second') });
+    expect(filesIn(at('second'))).toEqual([path.join('signing', 'key')]);
+  });
+
+  test('heads that are none of ours are damage, not a crash', async () => {
+    for (const made of [null, 3, { kind: 'manifest' }, { ...manifest, migrations: { 'bot.db': 'x' } }]) {
+      const parts: Buffer[] = [];
+      for await (const part of writeBackup(made as never, [], PASSPHRASE, tiny)) parts.push(part);
+      expect(await kindOf(readBytes(Buffer.concat(parts))), JSON.stringify(made)).toBe('damaged');
+    }
+  });
+
+  test('originals go where reports are, on another disk too', async (context) => {
+    const other = fs.existsSync('/dev/shm') ? fs.mkdtempSync('/dev/shm/mat-than-') : null;
+    if (other === null || fs.statSync(other).dev === fs.statSync(folder).dev) return context.skip();
+    try {
+      const place = await makeInstallation(false);
+      const { file } = await backUpTo(place, at('stick'), { withReports: true });
+      fs.mkdirSync(at('second'));
+      fs.symlinkSync(other, at('second', 'reports'));
+      const { oldFolder } = await restoreFrom(file, { dataDir: at('second') });
+      expect(oldFolder).toBeNull();
+      expect(fs.readFileSync(path.join(other, '2026-11', 'a.jpg'))).toEqual(
+        fs.readFileSync(path.join(place.data, 'reports', '2026-11', 'a.jpg')),
+      );
+      expect(unfinishedRestore(at('second'))).toBeNull();
+    } finally {
+      fs.rmSync(other, { recursive: true, force: true });
     }
   });
 });
@@ -744,6 +855,12 @@ describe('the stick', () => {
       expect(second.at(-1)).toContain('được trở lại');
       await writeBackupStatus(house.dataDir, { ...works, atMs: atMs + DAY_MS });
       expect(await told()).toEqual(second);
+      // plugged in nowhere: the folder lies on the disk that it shall save
+      await writeBackupStatus(house.dataDir, { ...works, atMs: atMs + 2 * DAY_MS, sameDisk: true });
+      const third = await told();
+      expect(third).toHaveLength(first.length * 3);
+      expect(third.at(-1)).toContain('cùng ổ với dữ liệu (/m)');
+      expect(await told()).toEqual(third);
     } finally {
       await house.close();
     }
@@ -816,6 +933,10 @@ describe('the commands', () => {
     expect(typeKeys('', 'mậ\u007fật\r')).toEqual({ line: 'mật', state: 'done' });
     expect(typeKeys('abc', '\u0015x')).toEqual({ line: 'x', state: 'typing' });
     expect(typeKeys('abc', '\u0003').state).toBe('left');
+    // an arrow, Delete and the marks around what is pasted write nothing
+    expect(typeKeys('ab', '\u001b[D\u001b[3~\u001bOP\u001b[200~c[A\u001b[201~')).toEqual({
+      ...{ line: 'abc[A', state: 'typing' },
+    });
     const raw: boolean[] = [];
     let shown = '';
     const input = Object.assign(new PassThrough(), {
@@ -852,6 +973,12 @@ describe('the machine is lost, the disk with the recordings is not', () => {
       filesIn(where).filter((name) => name.endsWith('.mp4') && !name.endsWith('.recording.mp4'));
     await eventually('recordings', () => closed().length >= 4, 40_000);
     fs.mkdirSync(at('stick'));
+    const officer = { by: 'Đại úy Tuấn', why: 'vụ trộm' };
+    const range = { startMs: Date.now() - 6000, endMs: Date.now() - 3000 };
+    const kept = await first.recorder().hold({ id: 'before-backup', cameraId: 'cam1', ...range, ...officer });
+    const over = await first
+      .recorder()
+      .hold({ id: 'released-since', cameraId: 'cam2', ...range, ...officer });
     const env = { DATA_DIR: first.data };
     const made = await run('backup', ['--to', at('stick')], `${PASSPHRASE}\n`, first.cwd, env);
     expect([made.code, made.stdout]).toEqual([0, expect.stringContaining('Đã sao lưu')]);
@@ -860,6 +987,11 @@ describe('the machine is lost, the disk with the recordings is not', () => {
     await eventually('newer recordings', () => closed().length >= count + 8, 40_000);
     const fresh = await first.say('canbo', 'ảnh 1');
     expect(fresh[0]!.kind).toBe('photo');
+    // what the backup does not know lies beside the recordings
+    const later = { startMs: backedUpMs, endMs: backedUpMs + 4000 };
+    const newer = await first.recorder().hold({ id: 'after-backup', cameraId: 'cam3', ...later, ...officer });
+    await first.recorder().releaseHold(over.id, { by: 'Đại úy Tuấn', why: 'xong việc' });
+    await first.recorder().addCamera({ id: 'moi', name: 'Mới', url: 'test:yard' });
     const lastMs = Date.now() - 2000;
     await first.stop();
 
@@ -872,7 +1004,14 @@ describe('the machine is lost, the disk with the recordings is not', () => {
       after: first,
       env: { DATA_DIR: at('second'), MAT_THAN_SEGMENT_MS: '4000' },
     });
-    expect((await second.recorder().cameras()).length).toBe(4);
+    const cameras = (await second.recorder().cameras()).map(({ id }) => id).sort();
+    expect(cameras).toEqual(['cam1', 'cam2', 'cam3', 'cam4', 'moi']);
+    const holds = await second.recorder().holds();
+    expect(holds.map(({ id }) => id).sort()).toEqual([newer.id, kept.id, over.id].sort());
+    expect(holds.find(({ id }) => id === over.id)?.released?.why).toBe('xong việc');
+    expect((await second.recorder().holds({ active: true })).map(({ id }) => id).sort()).toEqual(
+      [newer.id, kept.id].sort(),
+    );
     for (const camera of ['cam1', 'cam2', 'cam3', 'cam4'])
       await eventually(`all of ${camera} is listed`, async () => {
         const range = { startMs: backedUpMs, endMs: lastMs };
@@ -891,5 +1030,17 @@ describe('the machine is lost, the disk with the recordings is not', () => {
     expect(rows).toEqual(
       closed(at('second', 'demo', 'recordings')).map((name) => name.replaceAll('\\', '/')),
     );
+    // and its proof, signed with the key that came back, from before the loss and after it
+    const where = ['--recordings', at('second', 'demo', 'recordings'), '--data', at('second', 'demo')];
+    const verified = await run(
+      '../../media/integrity/main',
+      [...where, '--content', '--json'],
+      '',
+      first.cwd,
+    );
+    expect([verified.code, verified.stderr]).toEqual([0, '']);
+    const proof = JSON.parse(verified.stdout);
+    expect(proof).toMatchObject({ ok: true, problems: [], rebuilt: 0, unprotected: 0, unreadable: 0 });
+    expect(proof.keys).toHaveLength(1);
   }, 150_000);
 });

@@ -10,18 +10,24 @@ import { createClient } from '@libsql/client';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { RecorderIndex } from '../../media/index/index.js';
+import { parseAddress } from '../../media/source/address.js';
+import { LoginGuard } from '../../media/source/login-guard.js';
+import { LOGIN_FILE, loginFile } from '../../media/source/login-memory.js';
 import { ensureKeys } from '../../src/base/env-file.js';
+import { makeLog } from '../../src/base/log.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
 import { printUnit } from '../../src/bin/service.js';
+import { judgeBackups } from '../../src/doctor/backups.js';
 import { judgeTried } from '../../src/doctor/cameras.js';
 import { judgeClock } from '../../src/doctor/clock.js';
-import { dailyBytes, judgeSpace, judgeSpeed, percentile, type SpaceFacts } from '../../src/doctor/disk.js';
+import { judgeSpeed, percentile } from '../../src/doctor/disk.js';
 import { examine, type Section } from '../../src/doctor/doctor.js';
 import type { Finding } from '../../src/doctor/finding.js';
 import { checkService, judgeFileLimit, judgeMemory } from '../../src/doctor/machine.js';
 import { makeClean, printJson, printSection } from '../../src/doctor/print.js';
 import { nearestSetting } from '../../src/doctor/settings.js';
 import { readSituation } from '../../src/doctor/situation.js';
+import { daysThatFit, judgeSpace, pacesOf, type SpaceFacts } from '../../src/doctor/space.js';
 import { migrate } from '../../src/migrate.js';
 import { eventually, freePort, startProduct } from '../support/product.js';
 import { projectRoot } from '../support/project-root.js';
@@ -260,7 +266,8 @@ describe('the disk', () => {
     }
   });
 
-  test('space is told in days that fit', () => {
+  test('space is told against the days that were promised', () => {
+    const pace = { bytesADay: 20e9, measured: true, days: 30 };
     const facts: SpaceFacts = {
       ...{
         disk: { freeBytes: 100e9, totalBytes: 1000e9 },
@@ -268,11 +275,22 @@ describe('the disk', () => {
         minFreeBytes: 5e9,
         minFreePercent: 5,
       },
-      ...{ retentionDays: 30, demo: false, bytesADay: 20e9, measured: true, recordedBytes: 400e9 },
+      ...{ demo: false, paces: [pace], recordedBytes: 400e9, heldBytes: 0 },
     };
     // (100 − 50 kept free + 400 already there) / 20 a day
-    expect(judgeSpace(facts)).toMatchObject({ mark: 'warn', facts: { days: 22.5 } });
-    expect(judgeSpace({ ...facts, retentionDays: 20 })).toMatchObject({ mark: 'ok' });
+    const short = judgeSpace(facts);
+    expect(short).toMatchObject({ mark: 'warn', facts: { days: 22.5, lackingBytes: 150e9 } });
+    expect(short.says).toContain('chỉ giữ được khoảng 22 ngày, trong khi đã đặt 30 ngày');
+    expect(short.todo).toMatch(/ổ lớn hơn \(cần thêm khoảng 150 GB\).*bitrate.*luồng phụ.*ít ngày hơn/);
+    // what is held is no room for anything else
+    expect(judgeSpace({ ...facts, heldBytes: 50e9 })).toMatchObject({ facts: { days: 20 } });
+    // the demo promises thirty days too, and a day is less
+    const demo = judgeSpace({ ...facts, demo: true, paces: [{ ...pace, bytesADay: 500e9 }] });
+    expect(demo).toMatchObject({ mark: 'warn', says: expect.stringContaining('chưa tới 1 ngày') });
+    expect(judgeSpace({ ...facts, paces: [{ ...pace, days: 20 }] })).toMatchObject({
+      mark: 'ok',
+      says: expect.stringContaining('đủ giữ 20 ngày như đã đặt'),
+    });
     expect(judgeSpace({ ...facts, disk: { freeBytes: 1e8, totalBytes: 1e12 } })).toMatchObject({
       mark: 'bad',
     });
@@ -284,27 +302,57 @@ describe('the disk', () => {
     });
   });
 
-  test('a day is measured where enough was recorded, else guessed by cameras', () => {
-    const camera = {
-      id: 'a',
-      number: null,
-      name: 'A',
-      urlSealed: '',
-      transport: 'tcp',
-      enabled: true,
-    } as const;
-    const sizes = { recordedBytes: 5e9, lately: { bytes: 1e9, spanMs: 3_600_000 } };
-    expect(dailyBytes({ sizes, cameras: [camera] })).toEqual({
-      bytesADay: 24e9,
-      measured: true,
+  test('cameras with days of their own leave the room to the others when those are over', () => {
+    const paces = [
+      { bytesADay: 10e9, measured: true, days: 7 },
+      { bytesADay: 20e9, measured: true, days: 30 },
+    ];
+    // 7 days of both are 210, then 20 a day
+    expect(daysThatFit(670e9, paces)).toBeNull();
+    expect(daysThatFit(410e9, paces)).toBe(17);
+    expect(daysThatFit(105e9, paces)).toBe(3.5);
+    expect(daysThatFit(0, paces)).toBe(0);
+    expect(daysThatFit(0, [])).toBeNull();
+    fc.assert(
+      fc.property(
+        fc.double({ min: 1e6, max: 1e13, noNaN: true }),
+        fc.array(
+          fc.record({
+            bytesADay: fc.double({ min: 1e6, max: 1e11, noNaN: true }),
+            measured: fc.constant(true),
+            days: fc.integer({ min: 1, max: 90 }),
+          }),
+          { minLength: 1, maxLength: 8 },
+        ),
+        (room, some) => {
+          const days = daysThatFit(room, some);
+          const used = some.reduce((sum, one) => sum + one.bytesADay * Math.min(one.days, days ?? 1e9), 0);
+          if (days === null) expect(used).toBeLessThanOrEqual(room * (1 + 1e-9));
+          else expect(used / room).toBeCloseTo(1, 5);
+        },
+      ),
+    );
+  });
+
+  test('a pace is measured where enough was recorded, else guessed; its days are the camera’s own', () => {
+    const camera = (id: string, more: object = {}) => ({
+      ...{ id, number: null, name: id, urlSealed: '', transport: 'tcp' as const },
+      ...{ enabled: true, retentionDays: null, ...more },
+    });
+    const sizes = {
       recordedBytes: 5e9,
-    });
-    const short = { recordedBytes: 1e6, lately: { bytes: 1e6, spanMs: 4000 } };
-    expect(dailyBytes({ sizes: short, cameras: [camera, camera] })).toMatchObject({
-      bytesADay: 43.2e9,
-      measured: false,
-    });
-    expect(dailyBytes(null).bytesADay).toBeNull();
+      lately: [
+        { cameraId: 'a', bytes: 1e9, spanMs: 3_600_000 },
+        { cameraId: 'b', bytes: 1e6, spanMs: 4000 },
+        { cameraId: 'gone', bytes: 9e9, spanMs: 3_600_000 },
+      ],
+    };
+    const cameras = [camera('a', { retentionDays: 7 }), camera('b'), camera('off', { enabled: false })];
+    expect(pacesOf({ sizes, cameras }, 30)).toEqual([
+      { bytesADay: 24e9, measured: true, days: 7 },
+      { bytesADay: 21.6e9, measured: false, days: 30 },
+    ]);
+    expect(pacesOf(null, 30)).toEqual([]);
   });
 
   test('a slow disk is told apart from one too slow for these cameras', () => {
@@ -526,6 +574,26 @@ describe('databases', () => {
   });
 });
 
+test('backups: none set, none yet, failing, old, on the same disk, fine', () => {
+  const nowMs = 1_790_000_000_000;
+  const backup = { dir: '/media/usb', keep: 14 };
+  const status = {
+    ...{ atMs: nowMs, ok: true, lastGoodMs: nowMs - 3_600_000, failingSinceMs: null, sentence: null },
+    ...{ file: 'f', sizeBytes: 1, place: '/media/usb', sameDisk: false },
+  };
+  const judge = (more: Partial<typeof status> | null, set: object = { backup }) =>
+    judgeBackups({ backup, demo: false, ...set }, more === null ? null : { ...status, ...more }, nowMs);
+  const unset = { backup: { dir: null, keep: 14 } };
+  expect(judge({}).mark).toBe('ok');
+  expect(judge(null, unset)).toMatchObject({ mark: 'warn', todo: expect.stringContaining('BACKUP_DIR') });
+  expect(judge(null, { ...unset, demo: true }).mark).toBe('ok');
+  expect(judge(null).mark).toBe('warn');
+  const failing = { ok: false, sentence: 'Hãy cắm lại ổ hoặc USB.' } as never;
+  expect(judge(failing)).toMatchObject({ mark: 'bad', todo: 'Hãy cắm lại ổ hoặc USB.' });
+  expect(judge({ lastGoodMs: nowMs - 3 * 86_400_000 }).mark).toBe('bad');
+  expect(judge({ sameDisk: true })).toMatchObject({ mark: 'warn', says: expect.stringContaining('cùng ổ') });
+});
+
 describe('Telegram', () => {
   const real = { DEMO: '0' };
   test('a token that is right, wrong, malformed; a webhook; nobody there; somebody in between', async () => {
@@ -619,6 +687,44 @@ describe('cameras, while the recorder is away', () => {
     }
   }, 60_000);
 
+  test('a DVR with many channels sees a wrong password once, and not at all where the recorder has counted', async () => {
+    const { key } = install();
+    const channels = Array.from({ length: 12 }, (_, i) => `/kenh${i + 1}`);
+    const dvr = await startRtspServer({
+      login: { user: 'admin', password: 'mat-khau-dung' },
+      streams: Object.fromEntries(channels.map((channel) => [channel, TINY])),
+    });
+    try {
+      const url = (channel: string) => dvr.url(channel, { password: 'mat-khau-sai' });
+      await addCameras(
+        key,
+        channels.map((channel) => ({ id: channel.slice(1), name: channel, url: url(channel) })),
+      );
+      const describes = () => dvr.requests.filter((request) => request.startsWith('DESCRIBE')).length;
+      const seen = await visit();
+      expect(seen.of('camera').map(({ says }) => says)).toEqual(
+        channels.map((channel) => `Camera ${channel}: camera không nhận mật khẩu.`),
+      );
+      // each try asks twice: without the login, then with it
+      expect(describes()).toBeLessThanOrEqual(4);
+      const before = describes();
+      const file = path.join(data, LOGIN_FILE);
+      const quiet = makeLog({ name: 'test', level: 'silent', dir: null });
+      const guard = new LoginGuard({ secret: key, memory: loginFile(file, quiet) });
+      (await guard.enter(parseAddress(url('/kenh1')), AbortSignal.timeout(5000)))?.ended('refused');
+      (await guard.enter(parseAddress(url('/kenh2')), AbortSignal.timeout(5000)))?.ended('refused');
+      await guard.settled();
+      const kept = fs.readFileSync(file, 'utf8');
+      expect((await visit()).of('camera').every(({ says }) => says.includes('không nhận mật khẩu'))).toBe(
+        true,
+      );
+      expect(describes()).toBe(before);
+      expect(fs.readFileSync(file, 'utf8')).toBe(kept);
+    } finally {
+      await dvr.stop();
+    }
+  }, 60_000);
+
   test('whatever the secrets are, none is printed', async () => {
     const letters = [...'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'];
     const secret = (minLength: number) =>
@@ -696,10 +802,10 @@ describe('npm run doctor', () => {
       .replace(/\d\d:\d\d:\d\d, (?:thứ \p{L}+|chủ nhật) [\d/]+/gu, '<moment>')
       .replace(/(?:\d+ (?:giây|phút) trước|vừa xong)/g, '<ago>')
       .replace(/[\d,]+ (?:[KMGT]B|ms)(?: mỗi giây)?/g, '<figure>')
-      .replace(/(?:chưa tới|khoảng) \d+ ngày/, '<days>')
       // of the machine that tests: its ffmpeg, its disk, whether it sets its clock
       .replace(/^ {2}[✓!] ffmpeg .*\n(?: {6}→ .*\n)?/m, '  <ffmpeg>\n')
       .replace(/^ {2}[✓!] (?:Tốc độ ổ|Ổ ghi hình chậm).*\n(?: {6}→ .*\n)?/m, '  <speed>\n')
+      .replace(/^ {2}[✓!] Ổ ghi hình còn trống .*\n(?: {6}→ .*\n)?/m, '  <space>\n')
       .replace(/^ {2}[✓!] Đồng hồ.*\n(?: {6}→ .*\n)?/m, '  <clock>\n')
       .replace(/mở cùng lúc: [^,]+/, 'mở cùng lúc: <files>')
       .replace(/^Kết luận: .*$/m, 'Kết luận')
@@ -717,7 +823,7 @@ describe('npm run doctor', () => {
       Ổ đĩa
         ✓ Thư mục dữ liệu <folder>/data/demo: ghi được (thuộc tài khoản <me>).
         ✓ Thư mục ghi hình <folder>/data/demo/recordings: ghi được (thuộc tài khoản <me>).
-        ✓ Ổ ghi hình còn trống <figure> trên <figure>, đủ cho <days> (cài đặt 30 ngày; ước tính 2 Mbps mỗi camera).
+        <space>
         <speed>
 
       Đồng hồ
@@ -734,6 +840,7 @@ describe('npm run doctor', () => {
       Dữ liệu
         ✓ Tệp bot.db (dữ liệu người và tin nhắn): nguyên vẹn, đúng phiên bản, <figure>.
         ✓ Tệp recorder.db (mục lục hình và camera): nguyên vẹn, đúng phiên bản, <figure>.
+        ✓ Sao lưu hằng đêm: chưa đặt, bản dùng thử không cần.
 
       Dịch vụ
         ✓ Máy ghi đang chạy từ <moment> (<ago>).

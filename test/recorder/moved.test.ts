@@ -197,6 +197,33 @@ it('one whose password was changed has not moved: nothing is searched', async ()
   expect(device.seen.slice(reached).filter((one) => one.endsWith('+login'))).toEqual([]);
 }, 60_000);
 
+it('a device that fits and refuses the login is shown it twice, however often it is looked for', async () => {
+  const rtsp = await rtspAt('127.0.0.4');
+  const device = await deviceAt('127.0.0.4', 0, rtsp.port, { scheme: 'digest' });
+  const quick = { lostMs: 500, everyMs: 100, lookWait: () => 200, discovery: { targets: [], waitMs: 50 } };
+  const made = await stand({ ...quick, opens: watched().opening }, '127.0.0.0/28');
+  const identity = { ...(await identityOf(made, device)), mac: null };
+  await made.client.addCamera({ id: 'cam1', name: 'Cổng chợ', url: rtsp.url(PATH), identity });
+  await cameraIs(made.client, 'cam1', 'recording');
+  await Promise.all([rtsp.stop(), device.stop()]);
+  await rtspAt('127.0.0.9', rtsp.port);
+  const there = await deviceAt('127.0.0.9', device.port, rtsp.port, {
+    scheme: 'digest',
+    password: 'moi-doi',
+  });
+  const logins = () => there.seen.filter((one) => one === 'GetDeviceInformation+login').length;
+  const looks = () => there.seen.filter((one) => one === 'GetEndpointReference').length;
+  await until('the second login', () => logins() >= 2, 30_000);
+  const before = looks();
+  await until('more looks', () => looks() >= before + 5, 30_000);
+  expect(logins()).toBe(2);
+  // the process begins anew, and still knows
+  await made.restart();
+  const restarted = looks();
+  await until('looks after the restart', () => looks() >= restarted + 3, 30_000);
+  expect(logins()).toBe(2);
+}, 120_000);
+
 it('looks again every 30 s for some minutes, then ever more rarely', () => {
   expect([1, 8, 9, 10, 30].map(lookWait)).toEqual([30_000, 30_000, 60_000, 120_000, 900_000]);
 });

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { RecorderIndex } from '../../media/index/index.js';
 import { addressAt, describeDevice } from '../../media/onvif/describe.js';
 import { discover, readAnswer } from '../../media/onvif/discovery.js';
-import { isSameDevice, readEndpoint, readMac, readNeighbours } from '../../media/onvif/identity.js';
+import { isSameDevice, ownMac, readEndpoint, readMac, readNeighbours } from '../../media/onvif/identity.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
 import { hostsOf, inSubnets, isPrivateAddress, ownSubnets, readSubnet } from '../../src/base/subnets.js';
 import {
@@ -209,6 +209,17 @@ describe('identity', () => {
     expect(readNeighbours('').size).toBe(0);
     expect([readMac('000000000000'), readMac('xyz'), readEndpoint('urn:x')]).toEqual([null, null, null]);
   });
+});
+
+it('a MAC that stands for many addresses is a router’s, and no camera is known by it', () => {
+  const macs = new Map([
+    ['10.8.0.2', '02:00:00:00:00:01'],
+    ['10.8.0.3', '02:00:00:00:00:01'],
+    ['192.168.1.20', '44:19:b6:00:00:01'],
+  ]);
+  expect(['10.8.0.2', '192.168.1.20', '192.168.1.99'].map((host) => ownMac(macs, host))).toEqual([
+    ...[null, '44:19:b6:00:00:01', null],
+  ]);
 });
 
 it('the API refuses what is no host, port or user, and tells nothing of the password', async () => {

@@ -97,6 +97,8 @@ export interface StartOptions {
   envFile?: Record<string, string>;
   /** start again where an earlier one ran, with its ports */
   after?: Pick<Product, 'folder' | 'port' | 'recorderPort'>;
+  /** folder of another version, built; default this one */
+  root?: string;
   /** as `npm start` does, looking first whether something is to be installed or built */
   prepare?: boolean;
   /** default true: resolve only once it is ready; false: for those that shall refuse */
@@ -181,7 +183,8 @@ async function listProcesses(): Promise<Listed[]> {
 
 /** Starts the product in a folder of its own. */
 export async function startProduct(options: StartOptions = {}): Promise<Product> {
-  const main = path.join(projectRoot, 'dist', 'src', 'main.js');
+  const root = options.root ?? projectRoot;
+  const main = path.join(root, 'dist', 'src', 'main.js');
   if (!fs.existsSync(main)) throw new Error('dist/ is missing: run npm run build first');
   const folder = options.after?.folder ?? fs.mkdtempSync(path.join(os.tmpdir(), 'mat-than-e2e-'));
   folders.add(folder);
@@ -206,7 +209,7 @@ export async function startProduct(options: StartOptions = {}): Promise<Product>
     ...options.env,
   };
   const startedMs = Date.now();
-  const script = options.prepare ? path.join(projectRoot, 'src', 'bin', 'start.mjs') : main;
+  const script = options.prepare ? path.join(root, 'src', 'bin', 'start.mjs') : main;
   const child = spawn(process.execPath, [script], {
     cwd: at('cwd'),
     env,
