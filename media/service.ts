@@ -22,7 +22,7 @@ import { makeMetrics } from './metrics.js';
 import { MovedCameras, type MovedOptions } from './onvif/moved.js';
 import { ClockWatch } from './recording/clock-watch.js';
 import { Recorder, type RecorderOptions } from './recording/recorder.js';
-import { Retention, type RetentionOptions } from './retention.js';
+import { Retention, type RetentionOptions } from './retention/retention.js';
 import { clockFile, TrustedClock } from './trusted-clock.js';
 import type { Health } from './types.js';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
-import { type Disk, wantedFree } from '../../media/retention.js';
+import { type Disk, wantedFree } from '../../media/retention/disk-state.js';
 import { type Account, accountName } from './accounts.js';
 import type { DatabaseLook } from './databases.js';
 import { broken, careful, type Finding, fine, sayNumber, saySize } from './finding.js';

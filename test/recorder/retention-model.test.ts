@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Holds } from '../../media/holds/holds.js';
 import type { SegmentRow } from '../../media/index/rows.js';
-import { Retention, type RetentionIndex } from '../../media/retention.js';
+import { Retention, type RetentionIndex } from '../../media/retention/retention.js';
 import { TrustedClock } from '../../media/trusted-clock.js';
 import type { Hold, HoldRank, RecorderEventKind, StreamName } from '../../media/types.js';
 import { holdsFor, memoryFiles } from './holds-stand.js';
