@@ -1,10 +1,19 @@
 import path from 'node:path';
+import { spins } from '../../media/recording/disk-kind.js';
 import { makeSeal, type Seal } from '../base/seal.js';
 import { type Account, myself } from './accounts.js';
 import { judgeRunning, tryCameras } from './cameras.js';
 import { askSystemd, judgeClock } from './clock.js';
 import { broughtMigrations, type DatabaseLook, judgeDatabase, lookAtDatabase } from './databases.js';
-import { checkFolder, checkSpace, checkSpeed, dailyBytes, judgeSpeed } from './disk.js';
+import {
+  checkFolder,
+  checkSpace,
+  checkSpeed,
+  dailyBytes,
+  judgeSpeed,
+  judgeSyncing,
+  nearestFolder,
+} from './disk.js';
 import { checkFfmpeg } from './ffmpeg.js';
 import { broken, careful, type Finding, fine, within } from './finding.js';
 import {
@@ -100,6 +109,8 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
         const found = await Promise.all(places.map((place) => checkFolder({ ...place, serviceUser, me })));
         found.push(...(await checkSpace(config, look)));
         if (speed !== null) found.push(judgeSpeed(speed.speed, dailyBytes(look).bytesADay, speed.spinning));
+        const spinning = await spins(await nearestFolder(config.recordingsDir));
+        found.push(judgeSyncing(config.diskKind, spinning));
         return found;
       },
     ],

@@ -15,7 +15,14 @@ import { makeKey, makeSeal } from '../../src/base/seal.js';
 import { printUnit } from '../../src/bin/service.js';
 import { judgeTried } from '../../src/doctor/cameras.js';
 import { judgeClock } from '../../src/doctor/clock.js';
-import { dailyBytes, judgeSpace, judgeSpeed, percentile, type SpaceFacts } from '../../src/doctor/disk.js';
+import {
+  dailyBytes,
+  judgeSpace,
+  judgeSpeed,
+  judgeSyncing,
+  percentile,
+  type SpaceFacts,
+} from '../../src/doctor/disk.js';
 import { examine, type Section } from '../../src/doctor/doctor.js';
 import type { Finding } from '../../src/doctor/finding.js';
 import { checkService, judgeFileLimit, judgeMemory } from '../../src/doctor/machine.js';
@@ -305,6 +312,16 @@ describe('the disk', () => {
       measured: false,
     });
     expect(dailyBytes(null).bytesADay).toBeNull();
+  });
+
+  test('how the disk is synced is told with what a power cut costs, and a setting that does not fit it', () => {
+    expect(judgeSyncing('auto', null)).toMatchObject({ mark: 'ok', says: expect.stringContaining('2 giây') });
+    expect(judgeSyncing('auto', true)).toMatchObject({ mark: 'ok', says: expect.stringContaining('5 giây') });
+    expect(judgeSyncing('hdd', false)).toMatchObject({ mark: 'ok', says: expect.stringContaining('5 giây') });
+    expect(judgeSyncing('ssd', true)).toMatchObject({
+      mark: 'warn',
+      todo: expect.stringContaining('DISK_KIND=auto'),
+    });
   });
 
   test('a slow disk is told apart from one too slow for these cameras', () => {

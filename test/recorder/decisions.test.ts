@@ -160,6 +160,23 @@ describe('writing at once', () => {
     expect(pace.atOnce).toBe(true);
   });
 
+  it('ends when many writes together take a fifth of the time, none of them long', () => {
+    let nowMs = 0;
+    const pace = new WritePace(() => nowMs);
+    const writes = (count: number, tookMs: number, everyMs: number) => {
+      for (let n = 0; n < count && pace.atOnce; n++) {
+        pace.measure(() => {
+          nowMs += tookMs;
+        });
+        nowMs += everyMs - tookMs;
+      }
+    };
+    writes(300, 1, 10);
+    expect(pace.atOnce).toBe(true);
+    writes(100, 12, 15);
+    expect(pace.atOnce).toBe(false);
+  });
+
   it('counts a write that failed slowly as slow', () => {
     let nowMs = 0;
     const pace = new WritePace(() => nowMs);
