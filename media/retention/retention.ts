@@ -36,7 +36,7 @@ export interface RetentionIndex {
     RecorderIndex['segments'],
     'recordedSince' | 'oldestOf' | 'bytesOf' | 'bytesBegunIn' | 'newestBefore' | 'drop'
   >;
-  deletions: Pick<RecorderIndex['deletions'], 'add'>;
+  deletions: Pick<RecorderIndex['deletions'], 'add' | 'withdraw'>;
   events: Pick<RecorderIndex['events'], 'forget'>;
   settings: Pick<RecorderIndex['settings'], 'read' | 'write'>;
 }
@@ -259,12 +259,14 @@ export class Retention {
   private async removeOne({ segment, reason }: Victim): Promise<boolean> {
     const { index, root, log, clock } = this.options;
     const { cameraId, stream, startMs, endMs, sizeBytes } = segment;
-    await index.deletions.add({ atMs: clock.now(), cameraId, stream, startMs, endMs, sizeBytes, reason });
+    const atMs = clock.now();
+    const id = await index.deletions.add({ atMs, cameraId, stream, startMs, endMs, sizeBytes, reason });
     await this.options.integrity?.recordDeletion({ path: segment.path, startMs, endMs, sizeBytes, reason });
     try {
       await (this.options.removeFile ?? removeFromDisk)(path.join(root, segment.path));
     } catch (error) {
       log.error({ err: error, path: segment.path }, 'a file could not be deleted');
+      await index.deletions.withdraw(id);
       return false;
     }
     await index.segments.drop([segment.id]);

@@ -717,6 +717,7 @@ describe('npm run doctor', () => {
       // of the machine that tests: its ffmpeg, its disk, whether it sets its clock
       .replace(/^ {2}[✓!] ffmpeg .*\n(?: {6}→ .*\n)?/m, '  <ffmpeg>\n')
       .replace(/^ {2}[✓!] (?:Tốc độ ổ|Ổ ghi hình chậm).*\n(?: {6}→ .*\n)?/m, '  <speed>\n')
+      .replace(/^ {2}[✓!] Chốt dữ liệu kiểu .*\n(?: {6}→ .*\n)?/m, '  <syncing>\n')
       .replace(/^ {2}[✓!] Đồng hồ.*\n(?: {6}→ .*\n)?/m, '  <clock>\n')
       .replace(/mở cùng lúc: [^,]+/, 'mở cùng lúc: <files>')
       .replace(/^Kết luận: .*$/m, 'Kết luận')
@@ -736,6 +737,7 @@ describe('npm run doctor', () => {
         ✓ Thư mục ghi hình <folder>/data/demo/recordings: ghi được (thuộc tài khoản <me>).
         ✓ Ổ ghi hình còn trống <figure> trên <figure>, đủ cho <days> (cài đặt 30 ngày; ước tính 2 Mbps mỗi camera).
         <speed>
+        <syncing>
 
       Đồng hồ
         <clock>

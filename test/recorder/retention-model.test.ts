@@ -62,7 +62,7 @@ class ListIndex implements RetentionIndex {
     },
   };
   readonly cameras = { retentionDays: async () => new Map(CAMERAS.map((id) => [id, DAYS as number | null])) };
-  readonly deletions = { add: async () => {} };
+  readonly deletions = { add: async () => 0, withdraw: async () => {} };
   readonly events = { forget: async () => {} };
   readonly settings = {
     read: async (key: string) => this.values.get(key) ?? null,
