@@ -34,6 +34,10 @@ describe('waiting before connecting again', () => {
     ]);
     expect([wait(1, 0), wait(1, 0.9999)].map(Math.round)).toEqual([800, 1200]);
   });
+  it('never waits long for a disk: it may be well again at any moment', () => {
+    const disk = (tries: number) => restartWait({ cause: 'disk', streamedMs: 0 }, tries, 0.9999) / 1000;
+    expect(Math.max(...[1, 3, 5, 9, 50].map(disk))).toBeLessThanOrEqual(18);
+  });
   it('tries a refused password once more, then waits half an hour', () => {
     const refused = (tries: number) => restartWait({ cause: 'refused', streamedMs: 0 }, tries, 0.5);
     expect([refused(1), refused(2), refused(9)]).toEqual([10_000, 1_800_000, 1_800_000]);
