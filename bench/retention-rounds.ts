@@ -231,17 +231,25 @@ type Draw = { chance(): number; one<T>(of: readonly T[]): T; upTo(most: number):
 
 async function makeHold({ one, upTo, chance }: Draw, archive: Archive, model: Model): Promise<void> {
   const rank = one(['hold', 'hold', 'keep'] as const);
-  const startMs = archive.nowMs - upTo(40) * HOUR;
+  const films = await archive.films();
+  const someMs = films.length > 0 ? readSegmentName(one(films))!.startMs : archive.nowMs;
+  const startMs = someMs - upTo(5 * MINUTE);
   const until = rank === 'keep' || chance() < 0.5 ? archive.nowMs + (1 + upTo(90)) * HOUR : null;
   const made = await archive.holds.make({
     ...{ rank, cameraId: one(CAMERAS), streams: one(['main', 'sub', 'both'] as const) },
-    ...{ startMs, endMs: startMs + 1 + upTo(40 * MINUTE), untilMs: until, by: 'an', why: 'thử' },
+    ...{ startMs, endMs: startMs + 1 + upTo(20 * MINUTE), untilMs: until, by: 'an', why: 'thử' },
   });
   model.holds.set(made.id, made);
   archive.done.holds++;
 }
 
-const STRAY = 'not-a-hold.json';
+async function setUnreadable(archive: Archive, model: Model, unreadable: boolean): Promise<void> {
+  const stray = join(archive.root, 'holds', 'not-a-hold.json');
+  await mkdir(dirname(stray), { recursive: true });
+  if (unreadable) await writeFile(stray, '{');
+  else await rm(stray, { force: true });
+  model.unreadable = unreadable;
+}
 
 /** What may happen between two rounds; those that stand twice come twice as often. */
 const STEPS: ((draw: Draw, archive: Archive, model: Model) => Promise<unknown> | unknown)[] = [
@@ -272,13 +280,7 @@ const STEPS: ((draw: Draw, archive: Archive, model: Model) => Promise<unknown> |
     if (open.length > 0 && !model.unreadable)
       await rm(join(archive.root, 'holds', `${one(open).id}.json`), { force: true });
   },
-  async (_draw, archive, model) => {
-    const stray = join(archive.root, 'holds', STRAY);
-    await mkdir(dirname(stray), { recursive: true });
-    model.unreadable = !model.unreadable;
-    if (model.unreadable) await writeFile(stray, '{');
-    else await rm(stray);
-  },
+  (_draw, archive, model) => setUnreadable(archive, model, true),
 ];
 
 /**
@@ -305,6 +307,7 @@ export async function retentionRounds({
     for (let n = 1; n <= rounds; n++) {
       const step = draw.one(STEPS);
       try {
+        if (model.unreadable && chance() < 0.5) await setUnreadable(archive, model, false);
         await step(draw, archive, model);
         await round(archive, model);
       } catch (error) {
