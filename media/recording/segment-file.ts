@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { Fragment, StreamInit } from '../fragment.js';
 import { prftFor } from '../mp4/prft.js';
@@ -10,7 +10,10 @@ import type { Syncable } from './sync-clock.js';
 const PENDING_BYTES = 32 * 1024 * 1024;
 
 /** A hash of what is written, piece by piece. */
-export type ByteHash = Pick<Hash, 'update' | 'digest'>;
+export interface ByteHash {
+  update(bytes: Buffer): unknown;
+  digest(encoding: 'hex'): string;
+}
 
 const sha256 = (): ByteHash => createHash('sha256');
 
