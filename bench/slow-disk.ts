@@ -83,7 +83,7 @@ export async function slowDiskBench({ cameras = 30, seconds = 90, say }: BenchOp
   await whileServing(S1, cameras, async ({ server, paths }) => {
     const urls = paths.map((path) => server.url(path));
     for (const { name, disk, keepsUp } of DISKS) {
-      say(`${cameras} cameras on a disk that takes ${name}, synced both ways`);
+      say(`${cameras} cameras on each of two slow disks (${name}), synced both ways`);
       const recorders: BenchRecorder[] = [];
       try {
         for (const kind of KINDS) recorders.push(await begin(kind, disk, urls));
