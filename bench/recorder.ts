@@ -25,8 +25,14 @@ export interface BenchRecorder {
   stop(): Promise<void>;
 }
 
-/** Starts `dist/media/main.js` as the parent does, on any free port, and waits until it is ready. */
-export async function startRecorder(env: Record<string, string> = {}): Promise<BenchRecorder> {
+/**
+ * Starts the recorder as the parent does, on any free port, and waits until it is ready.
+ * @param program below dist/: another entry of the same service
+ */
+export async function startRecorder(
+  env: Record<string, string> = {},
+  program = 'media/main.js',
+): Promise<BenchRecorder> {
   const folder = await mkdtemp(join(tmpdir(), 'mat-than-bench-'));
   const token = randomBytes(24).toString('base64url');
   const settings = {
@@ -55,7 +61,7 @@ export async function startRecorder(env: Record<string, string> = {}): Promise<B
   let port = 0;
   let client: RecorderClient;
   async function launch(): Promise<void> {
-    const script = join(projectRoot, 'dist', 'media', 'main.js');
+    const script = join(projectRoot, 'dist', program);
     child = fork(script, [], {
       env: { ...settings, RECORDER_PORT: String(port) },
       detached: process.platform !== 'win32',

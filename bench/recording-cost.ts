@@ -13,7 +13,7 @@ import type { BenchOptions } from './run.js';
 import { pause, whileServing } from './scene.js';
 
 /** Connecting, the first keyframes, compiling and the first memory are not what a day of recording costs. */
-const WARM_UP_SECONDS = 60;
+export const WARM_UP_SECONDS = 60;
 
 async function bytesBelow(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -22,19 +22,19 @@ async function bytesBelow(folder: string): Promise<number> {
   return sizes.reduce((sum, { size }) => sum + size, 0);
 }
 
-interface Run extends Span {
+export interface Run extends Span {
   /** what was written during the measurement, Mbit/s */
   mbps: number;
 }
 
-async function watch(pids: number[], folder: string, seconds: number): Promise<Run> {
+export async function watch(pids: number[], folder: string, seconds: number): Promise<Run> {
   const before = await bytesBelow(folder);
   const span = await measure(pids, seconds);
   const written = (await bytesBelow(folder)) - before;
   return { ...span, mbps: (written * 8) / span.seconds / 1e6 };
 }
 
-interface Recording {
+export interface Recording {
   pids: number[];
   folder: string;
   /** throws unless everything still runs */
@@ -74,7 +74,7 @@ async function end(children: ChildProcess[]): Promise<void> {
 }
 
 /** As many `ffmpeg -c copy -f segment` as there are cameras: one minute a file, fragmented MP4. */
-async function bareFfmpegs(urls: string[]): Promise<Recording> {
+export async function bareFfmpegs(urls: string[]): Promise<Recording> {
   const ffmpeg = await findFfmpeg({ configured: process.env.FFMPEG_PATH });
   const folder = await mkdtemp(join(tmpdir(), 'mat-than-bench-bare-'));
   const children: ChildProcess[] = [];
@@ -98,7 +98,7 @@ async function bareFfmpegs(urls: string[]): Promise<Recording> {
 }
 
 /** The recorder service with the same cameras, added through its API. */
-async function wholeService(urls: string[]): Promise<Recording> {
+export async function wholeService(urls: string[]): Promise<Recording> {
   const recorder = await startRecorder();
   const { pid, stop } = recorder;
   try {

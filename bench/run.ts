@@ -17,8 +17,10 @@ import { botKills } from './bot-kills.js';
 import { type Section, toMarkdown } from './figures.js';
 import { powerCuts } from './power-cuts.js';
 import { machine } from './processes.js';
+import { promisePrice } from './promise-price.js';
 import { recorderKills } from './recorder-kills.js';
 import { recordingCost } from './recording-cost.js';
+import { slowDiskBench } from './slow-disk.js';
 import { updateGap } from './update-gap.js';
 
 export interface BenchOptions {
@@ -33,10 +35,12 @@ export interface BenchOptions {
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   answers,
   'recording-cost': recordingCost,
+  'promise-price': promisePrice,
   'recorder-kills': recorderKills,
   'bot-kills': botKills,
   'power-cuts': powerCuts,
   'update-gap': updateGap,
+  'slow-disk': slowDiskBench,
 };
 
 const OPTIONS = ['cameras', 'seconds', 'rounds', 'seed'] as const;

@@ -14,7 +14,9 @@ export type Op =
   | { kind: 'write'; path: string; bytes: number }
   | { kind: 'truncate'; path: string; size: number }
   /** of a file's data or of a folder's entries, as they were when the call began */
-  | { kind: 'sync'; path: string };
+  | { kind: 'sync'; path: string }
+  /** of everything on the disk */
+  | { kind: 'sync-all'; path: string };
 
 export interface Logged {
   op: Op;
@@ -24,13 +26,13 @@ export interface Logged {
 }
 
 const CALLS =
-  'openat,mkdir,rename,renameat,renameat2,unlink,unlinkat,write,writev,pwrite64,fdatasync,fsync,ftruncate';
+  'openat,mkdir,rename,renameat,renameat2,unlink,unlinkat,write,writev,pwrite64,fdatasync,fsync,syncfs,ftruncate';
 
 export interface Tracing {
   stop(): Promise<void>;
 }
 
-/** Follows a running process and all its threads until stopped; what its children do is not its own. */
+/** Follows a running process, all its threads and what it starts from now on, until stopped. */
 export async function traceWrites(pid: number, logFile: string): Promise<Tracing> {
   const strace: ChildProcess = spawn(
     'strace',
@@ -79,6 +81,7 @@ function opOf(call: string, args: string, result: number): Op | null {
   }
   const path = fdPath(args);
   if (path === undefined || !path.startsWith('/')) return null;
+  if (call === 'syncfs') return { kind: 'sync-all', path };
   if (call === 'fdatasync' || call === 'fsync') return { kind: 'sync', path };
   if (call === 'ftruncate') return { kind: 'truncate', path, size: Number(args.split(',').at(-1)) };
   return { kind: 'write', path, bytes: result };

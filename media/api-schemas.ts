@@ -296,7 +296,10 @@ export const health = z.object({
   startedMs: ms,
   ffmpeg: z.object({ version: z.string(), major: z.number(), kind: z.string() }).nullable(),
   cameras: z.object({ total: z.number(), recording: z.number(), down: z.number(), off: z.number() }),
-  disk: z.object({ freeBytes: z.number(), totalBytes: z.number(), low: z.boolean() }),
+  disk: z.object({
+    ...{ freeBytes: z.number(), totalBytes: z.number(), low: z.boolean() },
+    ...{ kind: z.enum(['ssd', 'hdd']), powerCutMs: z.number(), unsyncedMs: z.number() },
+  }),
   holds: z.object({
     readable: z.boolean().describe('false: nothing is deleted'),
     holds: z.number(),

@@ -19,7 +19,7 @@ import { type DevicesOptions, findDevices } from './onvif/devices.js';
 import { newestFrame } from './picture.js';
 import { probe } from './probe.js';
 import type { Recorder } from './recording/recorder.js';
-import type { Retention } from './retention.js';
+import type { Retention } from './retention/retention.js';
 import { partsOf } from './source/address.js';
 import type {
   CameraSettings,

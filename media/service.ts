@@ -21,8 +21,10 @@ import { Integrity } from './integrity/integrity.js';
 import { makeMetrics } from './metrics.js';
 import { MovedCameras, type MovedOptions } from './onvif/moved.js';
 import { ClockWatch } from './recording/clock-watch.js';
+import { type DiskCalls, diskCalls, POWER_CUT_MS, RecordingDisk } from './recording/disk.js';
+import { diskKind } from './recording/disk-kind.js';
 import { Recorder, type RecorderOptions } from './recording/recorder.js';
-import { Retention, type RetentionOptions } from './retention.js';
+import { Retention, type RetentionOptions } from './retention/retention.js';
 import { LoginGuard } from './source/login-guard.js';
 import { LOGIN_FILE, loginFile } from './source/login-memory.js';
 import { clockFile, TrustedClock } from './trusted-clock.js';
@@ -41,7 +43,7 @@ export type RecorderConfig = Pick<
   | 'minFreeBytes'
   | 'ffmpegPath'
 > &
-  Partial<Pick<Config, 'ownSubnets'>>;
+  Partial<Pick<Config, 'ownSubnets' | 'diskKind'>>;
 
 export interface ServiceOptions extends Partial<Pick<RecorderOptions, 'limits' | 'wait' | 'makeSource'>> {
   log: Log;
@@ -49,6 +51,8 @@ export interface ServiceOptions extends Partial<Pick<RecorderOptions, 'limits' |
   /** a new file each …, ms; default a minute */
   segmentMs?: number;
   ffmpeg?: Ffmpeg;
+  /** how the recordings' disk is written and synced; default as it is */
+  diskCalls?: (root: string) => DiskCalls;
   readDisk?: RetentionOptions['readDisk'];
   tryDisk?: RetentionOptions['tryDisk'];
   /** how devices are looked for, for tests */
@@ -113,13 +117,16 @@ export async function startService(
     ...(options.readDisk && { readDisk: options.readDisk }),
     ...(options.tryDisk && { tryDisk: options.tryDisk }),
   });
+  await fs.mkdir(root, { recursive: true });
+  const kind = await diskKind(config.diskKind ?? 'auto', root);
+  const disk = new RecordingDisk(kind, (options.diskCalls ?? diskCalls)(root), log);
   const guard = new LoginGuard({
     secret: config.secretKey,
     memory: loginFile(path.join(config.dataDir, LOGIN_FILE), log),
   });
   await guard.load();
   const recorder = new Recorder({
-    ...{ root, index, log, ffmpeg, tell: hub.tell, integrity, guard },
+    ...{ root, disk, index, log, ffmpeg, tell: hub.tell, integrity, guard },
     segmentMs: options.segmentMs ?? 60_000,
     onDiskFault: () => void retention.run(),
     ...(options.limits && { limits: options.limits }),
@@ -162,7 +169,10 @@ export async function startService(
         down: count('down', 'starting'),
         off: count('off'),
       },
-      disk: { freeBytes, totalBytes, low: retention.low },
+      disk: {
+        ...{ freeBytes, totalBytes, low: retention.low },
+        ...{ kind, powerCutMs: POWER_CUT_MS[kind], unsyncedMs: Math.round(disk.unsyncedMs) },
+      },
       holds: retention.health(),
     };
   };

@@ -310,7 +310,17 @@ export interface Health {
   startedMs: number;
   ffmpeg: { version: string; major: number; kind: string } | null;
   cameras: { total: number; recording: number; down: number; off: number };
-  disk: { freeBytes: number; totalBytes: number; low: boolean };
+  disk: {
+    freeBytes: number;
+    totalBytes: number;
+    low: boolean;
+    /** how it is synced (DISK_KIND) */
+    kind: 'ssd' | 'hdd';
+    /** what a power cut costs at most, ms */
+    powerCutMs: number;
+    /** how old the oldest data is that is not durable yet, ms */
+    unsyncedMs: number;
+  };
   holds: HoldsHealth;
 }
 

@@ -42,8 +42,8 @@ export function makeSay(house: House): { say: Say; finish(): Promise<void> } {
         ...{ key: `${planned.key}:${recipientName(chat)}`, priority: 'alert' },
         ...digest,
       });
+    // an old alert is no news when somebody turns up days later: it is not kept for those out of reach
     for (const { key, text, personIds } of planned.asides)
-      // an old alert is no news when somebody turns up days later: it is not kept for those out of reach
       for (const personId of personIds)
         if (await house.reaches(personId))
           await house.tell({ personId }, text, { key: `${key}:${personId}`, priority: 'alert', ...digest });

@@ -17,20 +17,26 @@ const deletionOf = (row: Prisma.DeletionGetPayload<object>) => ({
 export class Deletions {
   constructor(private readonly database: Database) {}
 
-  async add(row: DeletionRow): Promise<void> {
-    await this.database.deletion.createMany({
-      data: [
-        {
-          cameraId: row.cameraId,
-          stream: row.stream,
-          reason: row.reason,
-          atMs: BigInt(Math.round(row.atMs)),
-          startMs: BigInt(Math.round(row.startMs)),
-          endMs: BigInt(Math.round(row.endMs)),
-          sizeBytes: BigInt(row.sizeBytes),
-        },
-      ],
+  /** @returns its id */
+  async add(row: DeletionRow): Promise<number> {
+    const added = await this.database.deletion.create({
+      data: {
+        cameraId: row.cameraId,
+        stream: row.stream,
+        reason: row.reason,
+        atMs: BigInt(Math.round(row.atMs)),
+        startMs: BigInt(Math.round(row.startMs)),
+        endMs: BigInt(Math.round(row.endMs)),
+        sizeBytes: BigInt(row.sizeBytes),
+      },
+      select: { id: true },
     });
+    return added.id;
+  }
+
+  /** The file could not be removed after all. */
+  async withdraw(id: number): Promise<void> {
+    await this.database.deletion.deleteMany({ where: { id } });
   }
 
   async within(cameraId: string, stream: StreamName, range: Range): Promise<DeletionRow[]> {

@@ -1,6 +1,5 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { syncFolder } from '../../src/base/durable.js';
 import type { Log } from '../../src/base/log.js';
 import type { SegmentInfo } from '../clip.js';
 import type { Fragment, FragmentSink, StreamInit } from '../fragment.js';
@@ -9,16 +8,20 @@ import { hashFile } from '../integrity/hash.js';
 import type { Integrity } from '../integrity/integrity.js';
 import { mediaMs } from '../mp4/prft.js';
 import type { RecorderEventKind, StreamName } from '../types.js';
+import type { RecordingDisk } from './disk.js';
 import { GopMemory } from './gop-memory.js';
 import { MediaClock } from './media-clock.js';
 import { hourFolder, OPEN_SUFFIX, segmentName } from './names.js';
-import { SegmentFile } from './segment-file.js';
+import { type ByteHash, SegmentFile } from './segment-file.js';
 
 export interface RecordingDoors {
   /** absolute folder of all recordings */
   root: string;
   /** a new file begins at the first keyframe after each multiple of this, ms */
   segmentMs: number;
+  disk: RecordingDisk;
+  /** hashes what is written; default SHA-256 */
+  makeHash?: (() => ByteHash) | undefined;
   index: RecorderIndex;
   /** what is recorded is written down there; absent: nowhere */
   integrity?: Integrity | undefined;
@@ -137,7 +140,7 @@ export class Connection implements FragmentSink {
         return null;
       });
     this.current = {
-      file: new SegmentFile(file, init, (error) => this.fail(error)),
+      file: new SegmentFile(file, init, doors.disk, (error) => this.fail(error), doors.makeHash),
       startTicks: fragment.startTicks,
       end: fragment.startTicks,
       slot,
@@ -195,7 +198,7 @@ export class Connection implements FragmentSink {
     const finalPath = await freeName(doors.root, `${folder}/${segmentName(cameraId, stream, startMs)}`);
     await fs.rename(segment.path, path.join(doors.root, finalPath));
     segment.path = path.join(doors.root, finalPath);
-    await syncFolder(path.dirname(segment.path));
+    await doors.disk.syncName(segment.path);
     const sizeBytes = segment.file.writtenBytes;
     await this.recordSegment(segment.file.sha256, { path: finalPath, startMs, endMs, sizeBytes });
     const closed = {

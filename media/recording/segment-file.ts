@@ -1,16 +1,21 @@
 import { createHash } from 'node:crypto';
-import { writevSync } from 'node:fs';
-import fs from 'node:fs/promises';
-import path from 'node:path';
-import { makeFolder, syncFolder } from '../../src/base/durable.js';
+import type { FileHandle } from 'node:fs/promises';
 import type { Fragment, StreamInit } from '../fragment.js';
 import { prftFor } from '../mp4/prft.js';
 import { describeFragment, type FileFragment } from '../mp4/scan.js';
-import { type Syncable, syncClock } from './sync-clock.js';
-import { writePace } from './write-pace.js';
+import type { RecordingDisk } from './disk.js';
+import type { Syncable } from './sync-clock.js';
 
 /** More than this waiting to be written: the disk can't follow. */
 const PENDING_BYTES = 32 * 1024 * 1024;
+
+/** A hash of what is written, piece by piece. */
+export interface ByteHash {
+  update(bytes: Buffer): unknown;
+  digest(encoding: 'hex'): string;
+}
+
+const sha256 = (): ByteHash => createHash('sha256');
 
 /** What is still to be written: copies, since a fragment's bytes are only lent. */
 interface Piece {
@@ -32,12 +37,12 @@ export class SegmentFile implements Syncable {
   private pendingBytes = 0;
   /** where the next fragment will begin */
   private offset = 0;
-  private handle: fs.FileHandle | null = null;
+  private handle: FileHandle | null = null;
   private writer: Promise<void> | null = null;
   private waiters: (() => void)[] = [];
   private failed = false;
   /** of the bytes that are in the file */
-  private readonly hash = createHash('sha256');
+  private readonly hash: ByteHash;
   /** SHA-256 of the finished file, hex; null while it is written, and where a failed write leaves that to be read */
   sha256: string | null = null;
   /** lent to each write in turn */
@@ -47,8 +52,11 @@ export class SegmentFile implements Syncable {
     /** absolute, ends in `.recording.mp4` */
     readonly file: string,
     readonly init: StreamInit,
+    private readonly disk: RecordingDisk,
     private readonly onError: (error: unknown) => void,
+    makeHash: () => ByteHash = sha256,
   ) {
+    this.hash = makeHash();
     this.append([init.bytes], null);
   }
 
@@ -63,13 +71,10 @@ export class SegmentFile implements Syncable {
     if (this.failed) return;
     const size = sizeOf(bytes);
     this.offset += size;
-    if (this.writer === null && this.handle !== null && writePace.atOnce) {
+    if (this.writer === null && this.handle !== null && this.disk.atOnce) {
       const { fd } = this.handle;
       try {
-        this.wrote(
-          [{ bytes, size, description }],
-          writePace.measure(() => writevSync(fd, bytes)),
-        );
+        this.wrote([{ bytes, size, description }], this.disk.writeNow(fd, bytes));
       } catch (error) {
         this.fail(error);
       }
@@ -98,20 +103,17 @@ export class SegmentFile implements Syncable {
       if (description !== null) this.fragments.push(description);
     }
     for (const wake of this.waiters.splice(0)) wake();
-    syncClock.add(this);
+    this.disk.written(this);
   }
 
   private async writePending(): Promise<void> {
     try {
-      if (this.handle === null) {
-        await makeFolder(path.dirname(this.file));
-        this.handle = await fs.open(this.file, 'wx', 0o640);
-        await syncFolder(path.dirname(this.file));
-      }
+      this.handle ??= await this.disk.create(this.file);
       while (this.pending.length > 0 && !this.failed) {
         const batch = this.pending;
         this.pending = [];
-        const { bytesWritten } = await this.handle.writev(batch.flatMap((piece) => piece.bytes));
+        const bytes = batch.flatMap((piece) => piece.bytes);
+        const bytesWritten = await this.disk.write(this.handle, bytes);
         this.wrote(batch, bytesWritten);
         this.pendingBytes -= bytesWritten;
       }
@@ -138,13 +140,13 @@ export class SegmentFile implements Syncable {
     while (this.writer !== null) await this.writer;
     for (const wake of this.waiters.splice(0)) wake();
     if (this.handle === null) return false;
-    await syncClock.forget(this);
+    await this.disk.forget(this);
     const { handle } = this;
     this.handle = null;
     try {
       // After a failed write a torn fragment may stand at the end.
       if (this.failed) await handle.truncate(this.writtenBytes);
-      await handle.datasync();
+      await this.disk.syncFile(handle);
       if (!this.failed) this.sha256 = this.hash.digest('hex');
     } catch (error) {
       this.fail(error);

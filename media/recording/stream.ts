@@ -29,6 +29,8 @@ export interface StreamOptions {
 export class StreamRecorder {
   status: StreamStatus;
   private connection: Connection | null = null;
+  /** the one that ended, while its files are closed */
+  private closing: Connection | null = null;
   private abort = new AbortController();
   private running: Promise<void> | null = null;
   private gap: { id: Promise<number | null>; cause: Cause } | null;
@@ -64,8 +66,13 @@ export class StreamRecorder {
       this.connection = connection;
       const either = AbortSignal.any([signal, connection.diskFault.signal]);
       const end = await this.runSource(source, connection, either);
-      await connection.finish();
       this.connection = null;
+      this.closing = connection;
+      // a disk that takes its time to close the file holds up neither the news nor the wait
+      const finished = connection.finish().finally(() => {
+        this.closing = null;
+      });
+      if (signal.aborted || connection.diskError !== null) await finished;
       if (signal.aborted) return;
       const streamedMs = connection.firstMs === null ? 0 : (connection.newestMs ?? 0) - connection.firstMs;
       const full = connection.diskError !== null;
@@ -82,6 +89,8 @@ export class StreamRecorder {
         'stream ended',
       );
       await pause(waitMs, undefined, { signal }).catch(() => {});
+      await finished;
+      if (!full && connection.diskError !== null) onDiskFault?.();
     }
   }
 
@@ -150,15 +159,15 @@ export class StreamRecorder {
   }
 
   liveSegments(): SegmentInfo[] {
-    return this.connection?.liveSegments() ?? [];
+    return [this.closing, this.connection].flatMap((one) => one?.liveSegments() ?? []);
   }
 
   knownOf(file: string): SegmentInfo['known'] {
-    return this.connection?.knownOf(file);
+    return this.closing?.knownOf(file) ?? this.connection?.knownOf(file);
   }
 
   openPaths(): string[] {
-    return this.connection?.openPaths() ?? [];
+    return [this.closing, this.connection].flatMap((one) => one?.openPaths() ?? []);
   }
 
   /** Something was written, or `ms` have passed. */

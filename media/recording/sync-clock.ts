@@ -1,7 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import type { SyncFault } from './sync-thread.js';
 
-/** Written data is made durable this long after it was written at the latest, and the time that takes, ms. */
-const SYNC_EVERY_MS = 1200;
+/** Whoever waits for a sync of the whole disk waits this long for others to join, ms. */
+const GATHER_MS = 250;
 
 export interface Syncable {
   /** the open file; null once it is closed */
@@ -10,46 +10,40 @@ export interface Syncable {
   syncFailed(error: unknown): void;
 }
 
-/** What the worker says when it is through. */
-interface SyncAnswer {
-  failed: { fd: number; error: Error }[];
+/** What a sync achieved. */
+export interface Synced {
+  /** everything on the disk is durable, names too; false: only the files that were given, less the faults */
+  whole: boolean;
+  faults: SyncFault[];
 }
 
-/** The worker's whole program: gets descriptors, answers when all are synced. Runs from its text, so it sees nothing around it. */
-function work(): void {
-  const fs = require('node:fs') as typeof import('node:fs');
-  const { parentPort } = require('node:worker_threads') as typeof import('node:worker_threads');
-  parentPort!.on('message', (fds: number[]) => {
-    const failed: SyncAnswer['failed'] = [];
-    for (const fd of fds) {
-      try {
-        fs.fdatasyncSync(fd);
-      } catch (error) {
-        failed.push({ fd, error: error as Error });
-      }
-    }
-    parentPort!.postMessage({ failed });
-  });
-}
-
-/**
- * Syncs the files of all cameras together, in a thread of its own: every sync waits for the disk, and to hand each one
- * to the pool and be woken for it costs the recording thread more than the sync itself.
- */
+/** Makes what all cameras wrote durable, together, every so often. */
 export class SyncClock {
   private dirty = new Set<Syncable>();
-  /** those the worker is busy with, by descriptor */
+  /** those that a sync is busy with, by descriptor */
   private batch = new Map<number, Syncable>();
-  private batchDone: Promise<void> = Promise.resolve();
-  private timer: NodeJS.Timeout | null = null;
-  private worker: Worker | null = null;
+  private batchDone: Promise<unknown> = Promise.resolve();
+  private asked: ((whole: boolean) => void)[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private dueMs = Number.POSITIVE_INFINITY;
+  private running = false;
+  /** monotonic ms: since when something waits for the next sync, and for the one under way */
+  private dirtySinceMs: number | null = null;
+  private batchSinceMs: number | null = null;
 
-  constructor(private readonly everyMs = SYNC_EVERY_MS) {}
+  constructor(
+    /** data is synced this long after it was written at the latest, and the time that takes, ms */
+    private readonly everyMs: number,
+    private readonly sync: (fds: number[]) => Promise<Synced>,
+  ) {}
 
   /** Something was written to this file. */
   add(file: Syncable): void {
     this.dirty.add(file);
-    this.timer ??= setTimeout(() => void this.run(), this.everyMs);
+    if (this.dirtySinceMs === null) {
+      this.dirtySinceMs = performance.now();
+      this.dueIn(this.everyMs);
+    }
   }
 
   /** The file will be synced and closed by whoever wrote it; resolves once no sync of ours uses it. */
@@ -58,41 +52,51 @@ export class SyncClock {
     if ([...this.batch.values()].includes(file)) await this.batchDone;
   }
 
+  /** Waits for a sync that begins after this call. Whether all that was done before is durable now, names too. */
+  whole(): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.asked.push(resolve);
+      this.dueIn(GATHER_MS);
+    });
+  }
+
+  /** How old the oldest data is that may not be durable yet, ms. */
+  get ageMs(): number {
+    const sinceMs = this.batchSinceMs ?? this.dirtySinceMs;
+    return sinceMs === null ? 0 : performance.now() - sinceMs;
+  }
+
+  private dueIn(ms: number): void {
+    const dueMs = performance.now() + ms;
+    if (this.running || dueMs >= this.dueMs) return;
+    clearTimeout(this.timer);
+    this.dueMs = dueMs;
+    this.timer = setTimeout(() => void this.run(), ms);
+  }
+
   private async run(): Promise<void> {
     const begunMs = performance.now();
+    this.running = true;
+    this.dueMs = Number.POSITIVE_INFINITY;
+    const asked = this.asked.splice(0);
+    this.batchSinceMs = this.dirtySinceMs;
+    this.dirtySinceMs = null;
     this.batch = new Map();
     for (const file of this.dirty) if (file.fd !== null) this.batch.set(file.fd, file);
     this.dirty = new Set();
-    if (this.batch.size > 0) {
-      this.batchDone = this.sync([...this.batch.keys()]);
-      await this.batchDone;
-      this.batch = new Map();
+    let whole = false;
+    if (this.batch.size > 0 || asked.length > 0) {
+      const syncing = this.sync([...this.batch.keys()]);
+      this.batchDone = syncing;
+      const synced = await syncing;
+      whole = synced.whole;
+      for (const { fd, error } of synced.faults) this.batch.get(fd)?.syncFailed(error);
     }
-    const restMs = Math.max(0, this.everyMs - (performance.now() - begunMs));
-    this.timer = this.dirty.size === 0 ? null : setTimeout(() => void this.run(), restMs);
-  }
-
-  private async sync(fds: number[]): Promise<void> {
-    this.worker ??= this.startWorker();
-    const { worker } = this;
-    worker.ref();
-    const answer = new Promise<SyncAnswer>((resolve) => worker.once('message', resolve));
-    worker.postMessage(fds);
-    const { failed } = await answer;
-    worker.unref();
-    for (const { fd, error } of failed) this.batch.get(fd)?.syncFailed(error);
-  }
-
-  private startWorker(): Worker {
-    const worker = new Worker(`(${work})()`, { eval: true, execArgv: [] });
-    // a recorder that can't sync must not go on as if it could: the process ends and is started again
-    worker.on('error', (error) => {
-      throw error;
-    });
-    worker.unref();
-    return worker;
+    this.batch = new Map();
+    this.batchSinceMs = null;
+    this.running = false;
+    for (const tell of asked) tell(whole);
+    if (this.dirty.size > 0) this.dueIn(Math.max(0, this.everyMs - (performance.now() - begunMs)));
+    if (this.asked.length > 0) this.dueIn(GATHER_MS);
   }
 }
-
-/** The recordings of a process lie on one disk. */
-export const syncClock = new SyncClock();

@@ -1,5 +1,7 @@
 /** A write that took longer than this says that the disk, or the system's cache before it, is busy, ms. */
 const SLOW_MS = 20;
+/** So do writes that together took longer than this of a second, ms. */
+const SLOW_IN_A_SECOND_MS = 200;
 /** After a slow write the disk is not trusted for this long, ms. */
 const DISTRUST_MS = 60_000;
 
@@ -9,6 +11,8 @@ const DISTRUST_MS = 60_000;
  */
 export class WritePace {
   private trustAgainMs = 0;
+  private secondBegunMs = 0;
+  private tookMs = 0;
 
   constructor(
     /** monotonic ms */
@@ -25,10 +29,17 @@ export class WritePace {
     try {
       return write();
     } finally {
-      if (this.now() - begunMs > SLOW_MS) this.trustAgainMs = this.now() + DISTRUST_MS;
+      this.took(begunMs, this.now());
     }
   }
-}
 
-/** The recordings of a process lie on one disk. */
-export const writePace = new WritePace();
+  private took(begunMs: number, endedMs: number): void {
+    if (endedMs - this.secondBegunMs > 1000) {
+      this.secondBegunMs = begunMs;
+      this.tookMs = 0;
+    }
+    this.tookMs += endedMs - begunMs;
+    if (endedMs - begunMs > SLOW_MS || this.tookMs > SLOW_IN_A_SECOND_MS)
+      this.trustAgainMs = endedMs + DISTRUST_MS;
+  }
+}

@@ -159,6 +159,14 @@ export const SETTINGS = [
     schema: z.coerce.number().min(0),
   },
   {
+    name: 'DISK_KIND',
+    section: 'Footage',
+    about:
+      'Disk of the recordings: ssd (a power cut costs at most 2 s), hdd (spinning: far fewer writes, at most 5 s), auto: as the system says, ssd where it does not',
+    fallback: 'auto',
+    schema: z.enum(['auto', 'ssd', 'hdd']),
+  },
+  {
     name: 'OWN_SUBNETS',
     section: 'Footage',
     about:
@@ -249,6 +257,7 @@ export interface Config {
   retentionDays: number;
   minFreePercent: number;
   minFreeBytes: number;
+  diskKind: 'auto' | 'ssd' | 'hdd';
   /** as `ownSubnets` reads it */
   ownSubnets: string;
   ffmpegPath: string | null;
@@ -313,6 +322,7 @@ export function makeConfig(env: Record<string, string | undefined>, demo: boolea
     retentionDays: values.RETENTION_DAYS,
     minFreePercent: values.MIN_FREE_PERCENT,
     minFreeBytes: values.MIN_FREE_GB * 1e9,
+    diskKind: values.DISK_KIND,
     ownSubnets: values.OWN_SUBNETS,
     ffmpegPath: values.FFMPEG_PATH,
     backup: {

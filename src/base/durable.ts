@@ -15,11 +15,17 @@ export async function syncFolder(folder: string): Promise<void> {
 
 /** Makes a folder and, durably, its parents. */
 export async function makeFolder(folder: string): Promise<void> {
+  for (const parent of await makeFolders(folder)) await syncFolder(parent);
+}
+
+/** Makes a folder and its parents. @returns those that have a new entry by it, to be synced: the nearest first */
+export async function makeFolders(folder: string): Promise<string[]> {
   const first = await fs.mkdir(folder, { recursive: true });
-  if (first === undefined) return;
+  const changed: string[] = [];
+  if (first === undefined) return changed;
   for (let at = path.dirname(folder); ; at = path.dirname(at)) {
-    await syncFolder(at);
-    if (at === path.dirname(first) || at === path.dirname(at)) return;
+    changed.push(at);
+    if (at === path.dirname(first) || at === path.dirname(at)) return changed;
   }
 }
 

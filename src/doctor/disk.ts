@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
+import { POWER_CUT_MS } from '../../media/recording/disk.js';
+import { type DiskKind, spins } from '../../media/recording/disk-kind.js';
 import { type Account, accountName } from './accounts.js';
 import { broken, careful, type Finding, fine, sayNumber, saySize } from './finding.js';
 
@@ -206,23 +208,23 @@ export function judgeSpeed(speed: Speed, bytesADay: number, spinning: boolean | 
   );
 }
 
-/** Whether a folder's disk spins, as Linux says; null where it can't be told. */
-export async function spins(folder: string): Promise<boolean | null> {
-  try {
-    const { dev } = await fs.stat(folder);
-    const major = Math.floor(dev / 256) & 0xfff;
-    const minor = (dev & 0xff) | (Math.floor(dev / 0x100000) << 8);
-    const device = await fs.realpath(`/sys/dev/block/${major}:${minor}`);
-    // a virtual machine's disk says that it spins, whatever is below it
-    if (/virtio|\/virtual\/|xen|vmbus/.test(device)) return null;
-    for (const at of [device, path.dirname(device)]) {
-      const told = await fs.readFile(path.join(at, 'queue', 'rotational'), 'utf8').catch(() => null);
-      if (told !== null) return told.trim() === '1';
-    }
-  } catch {
-    // not Linux, or not a disk of its own
-  }
-  return null;
+/** What a power cut costs, and whether the setting fits the disk. Pure. @param spinning as the kernel says; null: not told */
+export function judgeSyncing(setting: DiskKind | 'auto', spinning: boolean | null): Finding {
+  const kind = setting === 'auto' ? (spinning === true ? 'hdd' : 'ssd') : setting;
+  const most = sayNumber(POWER_CUT_MS[kind] / 1000, 0);
+  const facts = { setting, kind, spinning };
+  if (kind === 'ssd' && spinning === true)
+    return careful(
+      'disk-sync',
+      'Ổ ghi hình là ổ cứng quay (HDD) nhưng DISK_KIND=ssd: chốt từng tệp liên tục, ổ quay không theo kịp nhiều camera.',
+      'Hãy đặt DISK_KIND=auto trong .env rồi chạy lại.',
+      facts,
+    );
+  return fine(
+    'disk-sync',
+    `Chốt dữ liệu kiểu ${kind === 'hdd' ? 'ổ cứng quay (HDD): cả ổ một lượt' : 'SSD: từng tệp'}; cúp điện mất nhiều nhất ${most} giây hình cuối.`,
+    facts,
+  );
 }
 
 export async function checkSpeed(folder: string): Promise<{ speed: Speed; spinning: boolean | null } | null> {

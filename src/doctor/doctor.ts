@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { spins } from '../../media/recording/disk-kind.js';
 import { LoginGuard } from '../../media/source/login-guard.js';
 import { LOGIN_FILE, loginFile } from '../../media/source/login-memory.js';
 import { readBackupStatus } from '../base/backup-status.js';
@@ -9,7 +10,7 @@ import { judgeBackups } from './backups.js';
 import { judgeRunning, tryCameras } from './cameras.js';
 import { askSystemd, judgeClock } from './clock.js';
 import { broughtMigrations, type DatabaseLook, judgeDatabase, lookAtDatabase } from './databases.js';
-import { checkFolder, checkSpeed, judgeSpeed } from './disk.js';
+import { checkFolder, checkSpeed, judgeSpeed, judgeSyncing, nearestFolder } from './disk.js';
 import { checkFfmpeg } from './ffmpeg.js';
 import { broken, careful, type Finding, fine, within } from './finding.js';
 import {
@@ -109,6 +110,8 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
         found.push(...(await checkSpace(config, look, heldBytes)));
         const bytesADay = dailyBytes(pacesOf(look, config.retentionDays));
         if (speed !== null) found.push(judgeSpeed(speed.speed, bytesADay, speed.spinning));
+        const spinning = await spins(await nearestFolder(config.recordingsDir));
+        found.push(judgeSyncing(config.diskKind, spinning));
         return found;
       },
     ],

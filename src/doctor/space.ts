@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import { sayDays } from '../../handlers/alerts/room.js';
-import { type Disk, wantedFree } from '../../media/retention.js';
+import { type Disk, wantedFree } from '../../media/retention/disk-state.js';
 import { DAY_MS } from '../base/clock.js';
 import type { DatabaseLook } from './databases.js';
 import { nearestFolder } from './disk.js';

@@ -20,7 +20,7 @@ import { printUnit } from '../../src/bin/service.js';
 import { judgeBackups } from '../../src/doctor/backups.js';
 import { judgeTried } from '../../src/doctor/cameras.js';
 import { judgeClock } from '../../src/doctor/clock.js';
-import { judgeSpeed, percentile } from '../../src/doctor/disk.js';
+import { judgeSpeed, judgeSyncing, percentile } from '../../src/doctor/disk.js';
 import { examine, type Section } from '../../src/doctor/doctor.js';
 import type { Finding } from '../../src/doctor/finding.js';
 import { checkService, judgeFileLimit, judgeMemory } from '../../src/doctor/machine.js';
@@ -353,6 +353,16 @@ describe('the disk', () => {
       { bytesADay: 21.6e9, measured: false, days: 30 },
     ]);
     expect(pacesOf(null, 30)).toEqual([]);
+  });
+
+  test('how the disk is synced is told with what a power cut costs, and a setting that does not fit it', () => {
+    expect(judgeSyncing('auto', null)).toMatchObject({ mark: 'ok', says: expect.stringContaining('2 giây') });
+    expect(judgeSyncing('auto', true)).toMatchObject({ mark: 'ok', says: expect.stringContaining('5 giây') });
+    expect(judgeSyncing('hdd', false)).toMatchObject({ mark: 'ok', says: expect.stringContaining('5 giây') });
+    expect(judgeSyncing('ssd', true)).toMatchObject({
+      mark: 'warn',
+      todo: expect.stringContaining('DISK_KIND=auto'),
+    });
   });
 
   test('a slow disk is told apart from one too slow for these cameras', () => {
@@ -806,6 +816,7 @@ describe('npm run doctor', () => {
       .replace(/^ {2}[✓!] ffmpeg .*\n(?: {6}→ .*\n)?/m, '  <ffmpeg>\n')
       .replace(/^ {2}[✓!] (?:Tốc độ ổ|Ổ ghi hình chậm).*\n(?: {6}→ .*\n)?/m, '  <speed>\n')
       .replace(/^ {2}[✓!] Ổ ghi hình còn trống .*\n(?: {6}→ .*\n)?/m, '  <space>\n')
+      .replace(/^ {2}[✓!] Chốt dữ liệu kiểu .*\n(?: {6}→ .*\n)?/m, '  <syncing>\n')
       .replace(/^ {2}[✓!] Đồng hồ.*\n(?: {6}→ .*\n)?/m, '  <clock>\n')
       .replace(/mở cùng lúc: [^,]+/, 'mở cùng lúc: <files>')
       .replace(/^Kết luận: .*$/m, 'Kết luận')
@@ -825,6 +836,7 @@ describe('npm run doctor', () => {
         ✓ Thư mục ghi hình <folder>/data/demo/recordings: ghi được (thuộc tài khoản <me>).
         <space>
         <speed>
+        <syncing>
 
       Đồng hồ
         <clock>

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RecorderIndex } from '../../media/index/index.js';
 import type { SegmentRow } from '../../media/index/rows.js';
 import { recover } from '../../media/recording/recover.js';
-import { Retention } from '../../media/retention.js';
+import { Retention } from '../../media/retention/retention.js';
 import { makeSeal } from '../../src/base/seal.js';
 import { runFfmpeg } from '../support/ffmpeg.js';
 import { believed, holdsFor } from './holds-stand.js';

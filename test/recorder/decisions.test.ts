@@ -34,6 +34,10 @@ describe('waiting before connecting again', () => {
     ]);
     expect([wait(1, 0), wait(1, 0.9999)].map(Math.round)).toEqual([800, 1200]);
   });
+  it('never waits long for a disk: it may be well again at any moment', () => {
+    const disk = (tries: number) => restartWait({ cause: 'disk', streamedMs: 0 }, tries, 0.9999) / 1000;
+    expect(Math.max(...[1, 3, 5, 9, 50].map(disk))).toBeLessThanOrEqual(18);
+  });
   it('tries a refused password once more, then waits half an hour', () => {
     const refused = (tries: number) => restartWait({ cause: 'refused', streamedMs: 0 }, tries, 0.5);
     expect([refused(1), refused(2), refused(9)]).toEqual([10_000, 1_800_000, 1_800_000]);
@@ -158,6 +162,23 @@ describe('writing at once', () => {
     expect(pace.atOnce).toBe(false);
     nowMs += 1_001;
     expect(pace.atOnce).toBe(true);
+  });
+
+  it('ends when many writes together take a fifth of the time, none of them long', () => {
+    let nowMs = 0;
+    const pace = new WritePace(() => nowMs);
+    const writes = (count: number, tookMs: number, everyMs: number) => {
+      for (let n = 0; n < count && pace.atOnce; n++) {
+        pace.measure(() => {
+          nowMs += tookMs;
+        });
+        nowMs += everyMs - tookMs;
+      }
+    };
+    writes(300, 1, 10);
+    expect(pace.atOnce).toBe(true);
+    writes(100, 12, 15);
+    expect(pace.atOnce).toBe(false);
   });
 
   it('counts a write that failed slowly as slow', () => {

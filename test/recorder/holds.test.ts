@@ -6,7 +6,7 @@ import { Cover } from '../../media/holds/cover.js';
 import { holdFiles } from '../../media/holds/files.js';
 import { fullAt, nextTold } from '../../media/holds/room.js';
 import { RecorderIndex } from '../../media/index/index.js';
-import { Retention } from '../../media/retention.js';
+import { Retention } from '../../media/retention/retention.js';
 import { type ClockMemory, judgeClock, TrustedClock } from '../../media/trusted-clock.js';
 import type { Hold, RecorderEvent } from '../../media/types.js';
 import { makeSeal } from '../../src/base/seal.js';

@@ -11,6 +11,7 @@ import { HEADS_FILE, Integrity } from '../../media/integrity/integrity.js';
 import { KEYS_FILE, openKeys } from '../../media/integrity/keys.js';
 import { chainPath, DAYS_FILE, dayDigest, genesisOf, readRecord } from '../../media/integrity/record.js';
 import { type Problem, type VerifyOptions, verifyRecordings } from '../../media/integrity/verify.js';
+import { diskCalls, RecordingDisk } from '../../media/recording/disk.js';
 import { hourFolder, segmentName } from '../../media/recording/names.js';
 import { recover } from '../../media/recording/recover.js';
 import { SegmentFile } from '../../media/recording/segment-file.js';
@@ -482,7 +483,8 @@ describe('recording', () => {
     const source = path.join(folder, 'film.mp4');
     const scanned = (await scanFile(source))!;
     const errors: unknown[] = [];
-    const segment = new SegmentFile(file, scanned.init, (error) => errors.push(error));
+    const disk = new RecordingDisk('ssd', diskCalls(folder), quiet);
+    const segment = new SegmentFile(file, scanned.init, disk, (error) => errors.push(error));
     for (const one of scanned.fragments)
       segment.push({ ...one, bytes: film.subarray(one.offset, one.offset + one.size), arrivedMs: NOON });
     expect(segment.sha256).toBeNull();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Holds } from '../../media/holds/holds.js';
 import type { SegmentRow } from '../../media/index/rows.js';
-import { Retention, type RetentionIndex } from '../../media/retention.js';
+import { Retention, type RetentionIndex } from '../../media/retention/retention.js';
 import { TrustedClock } from '../../media/trusted-clock.js';
 import type { Hold, HoldRank, RecorderEventKind, StreamName } from '../../media/types.js';
 import { holdsFor, memoryFiles } from './holds-stand.js';
@@ -62,7 +62,7 @@ class ListIndex implements RetentionIndex {
     },
   };
   readonly cameras = { retentionDays: async () => new Map(CAMERAS.map((id) => [id, DAYS as number | null])) };
-  readonly deletions = { add: async () => {} };
+  readonly deletions = { add: async () => 0, withdraw: async () => {} };
   readonly events = { forget: async () => {} };
   readonly settings = {
     read: async (key: string) => this.values.get(key) ?? null,

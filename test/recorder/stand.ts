@@ -12,28 +12,16 @@ import {
 import type { CameraInfo, RecorderClient } from '../../media/types.js';
 import { makeLog } from '../../src/base/log.js';
 import { makeKey } from '../../src/base/seal.js';
+import { migrate } from '../support/recorder-index.js';
 
 export { lives } from '../../bench/processes.js';
+export { migrate } from '../support/recorder-index.js';
 
 export const projectRoot = path.resolve(import.meta.dirname, '../..');
 export const quiet = makeLog({ name: 'test', level: process.env.TEST_LOG ?? 'silent', dir: null });
 
 /** A folder of the test's own. */
 export const tempFolder = () => fs.mkdtemp(path.join(os.tmpdir(), 'mat-than-recorder-'));
-
-/** Runs the real migrations into `<folder>/recorder.db`. */
-export async function migrate(folder: string): Promise<string> {
-  const file = path.join(folder, 'recorder.db');
-  const migrations = path.join(projectRoot, 'prisma/recorder/migrations');
-  const { createClient } = await import('@libsql/client');
-  const database = createClient({ url: `file:${file}` });
-  for (const name of (await fs.readdir(migrations)).sort()) {
-    if (name.endsWith('.toml')) continue;
-    await database.executeMultiple(await fs.readFile(path.join(migrations, name, 'migration.sql'), 'utf8'));
-  }
-  database.close();
-  return file;
-}
 
 export interface Stand {
   folder: string;

@@ -72,4 +72,15 @@ export const strace: Need = need(
   () => process.platform === 'linux' && runs('strace', ['-V']),
 );
 
-export const needs: readonly Need[] = [gst, chromium, recentFfmpeg, faketime, strace];
+/** A disk of the test's own, that can be broken. */
+export const loopDisk: Need = need(
+  'a disk of our own (root, a loop device, ext4)',
+  ['e2fsprogs'],
+  () =>
+    process.platform === 'linux' &&
+    process.getuid?.() === 0 &&
+    runs('losetup', ['-f']) &&
+    runs('mkfs.ext4', ['-V']),
+);
+
+export const needs: readonly Need[] = [gst, chromium, recentFfmpeg, faketime, strace, loopDisk];

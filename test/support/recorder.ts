@@ -151,7 +151,10 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
           down: states.filter((state) => state === 'down').length,
           off: states.filter((state) => state === 'off').length,
         },
-        disk: { freeBytes: 500e9, totalBytes: 1000e9, low: false },
+        disk: {
+          ...{ freeBytes: 500e9, totalBytes: 1000e9, low: false },
+          ...{ kind: 'ssd', powerCutMs: 2000, unsyncedMs: 0 },
+        },
         holds: { readable: true, holds: 0, keeps: 0, heldBytes: 0, keptBytes: 0, fullAtMs: null },
       };
     },
