@@ -6,8 +6,9 @@ import { parseArgs } from 'node:util';
 import { readSettings } from '../../src/base/config.js';
 import { readEnvFile } from '../../src/base/env-file.js';
 import { CAMERA_ID } from '../recording/names.js';
-import { HEADS_FILE } from './integrity.js';
-import { type Problem, verifyRecordings } from './verify.js';
+import { HEADS_FILE } from './known-heads.js';
+import type { Problem } from './report.js';
+import { verifyRecordings } from './verify.js';
 import { HELP, problemWords, reportWords } from './words.js';
 
 /**
