@@ -97,6 +97,7 @@ export async function startService(
     ...clockFile(path.join(config.dataDir, 'recorder-clock.json')),
     lastLife: async () => aliveMs ?? (await index.segments.newestBefore(startedMs))?.endMs ?? null,
   });
+  const away = await trusted.away();
   const holds = new Holds({
     ...{ files: holdFiles(root), index, log, tell: hub.tell, wall: systemClock.now },
     now: () => trusted.now(),
@@ -112,7 +113,7 @@ export async function startService(
     ...(options.tryDisk && { tryDisk: options.tryDisk }),
   });
   const recorder = new Recorder({
-    ...{ root, index, log, ffmpeg, tell: hub.tell, integrity },
+    ...{ root, index, log, ffmpeg, tell: hub.tell, integrity, lastLifeMs: away.lastWallMs },
     segmentMs: options.segmentMs ?? 60_000,
     onDiskFault: () => void retention.run(),
     ...(options.limits && { limits: options.limits }),
@@ -128,7 +129,12 @@ export async function startService(
   hub.listen(({ kind }) => {
     if (BOOK_EVENTS.has(kind)) void book.keep();
   });
-  const clockWatch = new ClockWatch({ index, log, tell: hub.tell });
+  const clockWatch = new ClockWatch({
+    ...{ index, integrity, log, tell: hub.tell },
+    // what is kept of the clock knows of it: the next start does not tell it again
+    onStep: () => trusted.look(),
+  });
+  if (away.step !== null) clockWatch.note(away.step);
   clockWatch.start();
   const subnets = () => ownSubnets(config.ownSubnets ?? 'auto', networkInterfaces());
   const moved = new MovedCameras({ ...options.nets, recorder, subnets, log });
