@@ -17,6 +17,7 @@ import { botKills } from './bot-kills.js';
 import { type Section, toMarkdown } from './figures.js';
 import { powerCuts } from './power-cuts.js';
 import { machine } from './processes.js';
+import { rebuild } from './rebuild.js';
 import { recorderKills } from './recorder-kills.js';
 import { recordingCost } from './recording-cost.js';
 
@@ -35,6 +36,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   'recorder-kills': recorderKills,
   'bot-kills': botKills,
   'power-cuts': powerCuts,
+  rebuild,
 };
 
 const OPTIONS = ['cameras', 'seconds', 'rounds', 'seed'] as const;

@@ -1,9 +1,9 @@
-import fs from 'node:fs';
 import path from 'node:path';
 import type { StreamInit } from '../fragment.js';
 import type { SegmentRow } from '../index/rows.js';
 import type { ChainRecord } from '../integrity/record.js';
 import { datesOf, type FileFragment, readHead, scanFile } from '../mp4/scan.js';
+import type { Look } from './looker.js';
 import { type NamedSegment, readSegmentName } from './names.js';
 
 export type NewRow = Omit<SegmentRow, 'id' | 'open'>;
@@ -17,24 +17,11 @@ export function lengthMs({ init, fragments }: { init: StreamInit; fragments: Fil
   return (Number(last.startTicks - first.startTicks + BigInt(last.durationTicks)) * 1000) / init.timescale;
 }
 
-/** What a file looks like from outside; null when it is gone. Throws when it can't be told. */
-export function lookAt(
-  file: string,
-): Promise<{ sizeBytes: number; isFile: boolean; changedMs: number } | null> {
-  return new Promise((resolve, reject) => {
-    fs.stat(file, (error, stat) => {
-      if (error === null) resolve({ sizeBytes: stat.size, isFile: stat.isFile(), changedMs: stat.mtimeMs });
-      else if (error.code === 'ENOENT') resolve(null);
-      else reject(error);
-    });
-  });
-}
-
 /** Whether a record speaks of this file: the start in its name, its size. Content and signature are verified by others. */
 export const agrees = (
   record: ChainRecord & { kind: 'segment' },
   named: NamedSegment,
-  found: { sizeBytes: number; isFile: boolean },
+  found: NonNullable<Look>,
 ): boolean =>
   found.isFile &&
   found.sizeBytes === record.sizeBytes &&
@@ -45,9 +32,9 @@ export const agrees = (
 export async function rowFromRecord(
   root: string,
   record: ChainRecord & { kind: 'segment' },
+  found: Look,
 ): Promise<NewRow | null> {
   const named = readSegmentName(record.path);
-  const found = named && (await lookAt(path.join(root, record.path)));
   if (!named || !found || !agrees(record, named, found)) return null;
   const { codec, width = 0, height = 0 } = record;
   // records of before told nothing of the pictures

@@ -8,9 +8,10 @@ import { type DayRecords, readDayRecords } from '../integrity/day-records.js';
 import type { Integrity } from '../integrity/integrity.js';
 import { recoverFile } from '../mp4/scan.js';
 import type { StreamName } from '../types.js';
-import { lengthMs, lookAt, type NewRow, rowFromFile, rowFromRecord } from './adopt.js';
+import { lengthMs, type NewRow, rowFromFile, rowFromRecord } from './adopt.js';
 import { freeName } from './connection.js';
 import { dayFolders, isHour, namesIn } from './folders.js';
+import { type Look, Looker } from './looker.js';
 import { readSegmentName, segmentName } from './names.js';
 import { pieces, Restore } from './restore.js';
 
@@ -44,16 +45,17 @@ export interface RecoveryReport {
   whole: boolean;
 }
 
-/** Files looked at side by side: the recording writes by the same few threads. */
-const LOOKS_AT_ONCE = 3;
-
 /**
  * Makes index and files agree (see README, "Recover"). Runs beside the recording; `lastRow` is the newest row from
  * before this start, so that nothing of this run is touched.
  */
 export async function recover(doors: RecoveryDoors, lastRow: number): Promise<RecoveryReport> {
   const recovery = new Recovery(doors, lastRow);
-  await recovery.run();
+  try {
+    await recovery.run();
+  } finally {
+    await recovery.close();
+  }
   return recovery.report;
 }
 
@@ -65,16 +67,22 @@ class Recovery {
   /** folders that could not be read */
   private readonly unread = new Set<string>();
   private readonly restore: Restore | null;
+  private readonly looker: Looker;
 
   constructor(
     private readonly doors: RecoveryDoors,
     private readonly lastRow: number,
   ) {
+    this.looker = new Looker(doors.root);
     this.restore = doors.lost ? new Restore({ ...doors, ...doors.lost }) : null;
   }
 
   private get aborted(): boolean {
     return this.doors.signal?.aborted ?? false;
+  }
+
+  close(): Promise<void> {
+    return this.looker.close();
   }
 
   async run(): Promise<void> {
@@ -145,9 +153,10 @@ class Recovery {
       } else if (row === undefined) missing.push(file);
     }
     if (missing.length > 0 || this.restore !== null) {
-      const records = await this.recordsOf(folder);
+      // the looks take as long as the reading
+      const [found, records] = await Promise.all([this.looker.look(missing), this.recordsOf(folder)]);
       await this.restore?.take(records);
-      await this.addMissing(missing, records);
+      await this.addMissing(new Map(missing.map((file, i) => [file, found[i]])), records);
     }
     await this.dropLost(
       folder,
@@ -179,32 +188,25 @@ class Recovery {
   }
 
   /** Rows for files that have none: from their records, in the order of these, else from the files. */
-  private async addMissing(missing: string[], { segments }: DayRecords): Promise<void> {
-    const wanted = new Set(missing);
-    const recorded = [...segments.values()].filter((record) => wanted.has(record.path));
+  private async addMissing(missing: Map<string, Look>, { segments }: DayRecords): Promise<void> {
+    const { root, index } = this.doors;
+    const recorded = [...segments.values()].filter((record) => missing.has(record.path));
     for (const piece of pieces(recorded)) {
       if (this.aborted) return;
-      const rows = await this.rowsOf(piece);
-      await this.doors.index.rebuilding.addSegments(rows);
-      for (const row of rows) wanted.delete(row.path);
+      const rows: NewRow[] = [];
+      for (const record of piece) {
+        const row = await rowFromRecord(root, record, missing.get(record.path)).catch(() => null);
+        if (row !== null) rows.push(row);
+      }
+      await index.rebuilding.addSegments(rows);
+      for (const row of rows) missing.delete(row.path);
       this.report.indexed += rows.length;
       this.report.fromRecords += rows.length;
     }
-    for (const file of wanted) {
+    for (const file of missing.keys()) {
       if (this.aborted) return;
       await this.addFile(file);
     }
-  }
-
-  private async rowsOf(records: Parameters<typeof rowFromRecord>[1][]): Promise<NewRow[]> {
-    const rows: (NewRow | null)[] = [];
-    const next = records.entries();
-    const work = async () => {
-      for (const [at, record] of next)
-        rows[at] = await rowFromRecord(this.doors.root, record).catch(() => null);
-    };
-    await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, work));
-    return rows.filter((row) => row !== null);
   }
 
   /** A row for a closed file that has no record that fits: the file is read. */
@@ -225,12 +227,14 @@ class Recovery {
 
   /** Drops rows of a day whose files are not there: none that can't be told, none that meanwhile has another name. */
   private async dropLost(folder: string, lost: KnownFile[]): Promise<void> {
-    const { root, index } = this.doors;
+    const { index } = this.doors;
     const old = lost.filter((row) => row.id <= this.lastRow);
     if (old.length === 0 || [...this.unread].some((one) => one === '' || one.startsWith(folder))) return;
-    const gone = [];
-    for (const row of old)
-      if ((await lookAt(path.join(root, row.path)).catch(() => undefined)) === null) gone.push(row);
+    const gone: KnownFile[] = [];
+    for (const piece of pieces(old)) {
+      const found = await this.looker.look(piece.map((row) => row.path));
+      gone.push(...piece.filter((_row, i) => found[i] === null));
+    }
     const still = new Set((await index.rebuilding.under(folder)).map(({ id, path }) => `${id} ${path}`));
     const ids = gone.filter(({ id, path }) => still.has(`${id} ${path}`)).map(({ id }) => id);
     await index.segments.drop(ids);
@@ -251,6 +255,8 @@ class Recovery {
   }
 }
 
-async function exists(file: string): Promise<boolean> {
-  return (await lookAt(file).catch(() => null)) !== null;
-}
+const exists = (file: string) =>
+  fs.access(file).then(
+    () => true,
+    () => false,
+  );
