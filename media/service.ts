@@ -5,11 +5,13 @@ import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../src/base/clock.js';
 import type { Config } from '../src/base/config.js';
+import { exists } from '../src/base/durable.js';
 import { type Ffmpeg, findFfmpeg } from '../src/base/ffmpeg.js';
 import type { Log } from '../src/base/log.js';
 import { makeSeal } from '../src/base/seal.js';
 import { ownSubnets } from '../src/base/subnets.js';
 import { makeApi } from './api.js';
+import { ArchiveCheck, type ArchiveCheckOptions } from './archive-check.js';
 import { CameraBook } from './camera-book.js';
 import { Clips } from './clips.js';
 import { EventHub } from './events.js';
@@ -18,6 +20,7 @@ import { holdFiles } from './holds/files.js';
 import { Holds } from './holds/holds.js';
 import { RecorderIndex } from './index/index.js';
 import { Integrity } from './integrity/integrity.js';
+import { KEYS_FILE } from './integrity/keys.js';
 import { makeMetrics } from './metrics.js';
 import { MovedCameras, type MovedOptions } from './onvif/moved.js';
 import { ClockWatch } from './recording/clock-watch.js';
@@ -51,6 +54,8 @@ export interface ServiceOptions extends Partial<Pick<RecorderOptions, 'limits' |
   tryDisk?: RetentionOptions['tryDisk'];
   /** how devices are looked for, for tests */
   nets?: Partial<Pick<MovedOptions, 'discovery' | 'opens' | 'lostMs' | 'everyMs'>>;
+  /** how often the archive is gone through, for tests */
+  check?: Pick<ArchiveCheckOptions, 'everyMs' | 'againMs'>;
   /** finished clips are kept this long, ms */
   keepClipsMs?: number;
 }
@@ -178,10 +183,20 @@ export async function startService(
     void firstRound.then(() => retention.run());
   });
   const round = setInterval(() => void retention.run(), RETENTION_EVERY_MS);
+  const check = new ArchiveCheck({
+    ...{ root, index, log, tell: hub.tell, ...options.check },
+    isOurs: (file) => recorder.isOpen(file),
+    agreed: () => recorder.recovered,
+    // a disk that is not there shows an empty folder: the keys would be missing
+    readable: async () => retention.disk !== null && (await exists(path.join(root, KEYS_FILE))),
+  });
+  check.start();
   const close = async () => {
     clearInterval(round);
+    const checked = check.stop();
     await moved.stop();
     await recorder.stop();
+    await checked;
     await clips.stop();
     await retention.run();
     await clockWatch.stop();

@@ -16,6 +16,15 @@ const LEVELS = [CAMERA_ID, /^(main|sub)$/, /^\d{4}-\d\d-\d\d$/];
 /** Whether a name is that of an hour's folder. */
 export const isHour = (name: string) => /^\d\d$/.test(name);
 
+/** `2026-11-21` of `cam1/main/2026-11-21/`. */
+export const dayOfFolder = (folder: string): string => folder.split('/')[2] ?? '';
+
+/** Orders folders of days: the newest first, within a day by their names. */
+export function newestDayFirst(a: string, b: string): number {
+  const [dayA, dayB] = [dayOfFolder(a), dayOfFolder(b)];
+  return dayA !== dayB ? (dayA < dayB ? 1 : -1) : a < b ? -1 : 1;
+}
+
 /** Every `camera/stream/day/` there is, the newest day of all streams first. What can't be read goes into `unread`. */
 export async function dayFolders(root: string, unread: Set<string>): Promise<string[]> {
   let level = [''];
@@ -28,6 +37,5 @@ export async function dayFolders(root: string, unread: Set<string>): Promise<str
     }
     level = next;
   }
-  const day = (folder: string) => folder.slice(-11);
-  return level.sort((a, b) => (day(a) < day(b) ? 1 : day(a) > day(b) ? -1 : a < b ? -1 : 1));
+  return level.sort(newestDayFirst);
 }

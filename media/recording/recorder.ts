@@ -13,7 +13,7 @@ import type { CameraInfo, CameraSettings, Cause, StreamName } from '../types.js'
 import { Agreement } from './agreement.js';
 import type { RecordingDoors } from './connection.js';
 import { GapBook, type StreamGaps } from './gap-book.js';
-import { CAMERA_ID } from './names.js';
+import { CAMERA_ID, readSegmentName } from './names.js';
 import type { restartWait } from './restart.js';
 import { type StreamOptions, StreamRecorder } from './stream.js';
 
@@ -59,7 +59,7 @@ export class Recorder {
 
   constructor(private readonly options: RecorderOptions) {
     this.gaps = new GapBook(options);
-    this.agreement = new Agreement({ ...options, isOurs: (file) => this.openPaths().has(file) });
+    this.agreement = new Agreement({ ...options, isOurs: (file) => this.isOpen(file) });
   }
 
   /** Resolves when index and files agree again. */
@@ -372,13 +372,10 @@ export class Recorder {
     return this.stream(id, stream)?.liveSegments() ?? [];
   }
 
-  private openPaths(): Set<string> {
-    return new Set(
-      [...this.cameras.values()].flatMap(({ main, sub }) => [
-        ...(main?.openPaths() ?? []),
-        ...(sub?.openPaths() ?? []),
-      ]),
-    );
+  /** Whether a file (absolute) is being written or closed. */
+  isOpen(file: string): boolean {
+    const named = readSegmentName(file.replaceAll('\\', '/'));
+    return (named && this.stream(named.cameraId, named.stream)?.openPaths().includes(file)) ?? false;
   }
 }
 

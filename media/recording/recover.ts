@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { syncFolder } from '../../src/base/durable.js';
+import { exists, syncFolder } from '../../src/base/durable.js';
 import type { Log } from '../../src/base/log.js';
 import type { RecorderIndex } from '../index/index.js';
 import { behind, type KnownFile } from '../index/rebuilding.js';
@@ -254,9 +254,3 @@ class Recovery {
     }
   }
 }
-
-const exists = (file: string) =>
-  fs.access(file).then(
-    () => true,
-    () => false,
-  );
