@@ -25,6 +25,21 @@ export interface BenchRecorder {
   stop(): Promise<void>;
 }
 
+/** Makes an empty index in a DATA_DIR. */
+export async function migrateIndex(folder: string): Promise<void> {
+  await promisify(execFile)(
+    process.execPath,
+    [
+      join(projectRoot, 'node_modules', 'prisma', 'build', 'index.js'),
+      ...['migrate', 'deploy', '--config', join(projectRoot, 'prisma', 'recorder', 'prisma.config.ts')],
+    ],
+    {
+      cwd: projectRoot,
+      env: { ...process.env, DATABASE_FILE: join(folder, 'recorder.db'), CHECKPOINT_DISABLE: '1' },
+    },
+  );
+}
+
 /**
  * Starts the recorder as the parent does, on any free port, and waits until it is ready.
  * @param program below dist/: another entry of the same service
@@ -45,17 +60,7 @@ export async function startRecorder(
     SECRET_KEY: randomBytes(32).toString('base64'),
     ...env,
   };
-  await promisify(execFile)(
-    process.execPath,
-    [
-      join(projectRoot, 'node_modules', 'prisma', 'build', 'index.js'),
-      ...['migrate', 'deploy', '--config', join(projectRoot, 'prisma', 'recorder', 'prisma.config.ts')],
-    ],
-    {
-      cwd: projectRoot,
-      env: { ...process.env, DATABASE_FILE: join(folder, 'recorder.db'), CHECKPOINT_DISABLE: '1' },
-    },
-  );
+  await migrateIndex(folder);
 
   let child: ChildProcess;
   let port = 0;

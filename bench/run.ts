@@ -18,6 +18,7 @@ import { type Section, toMarkdown } from './figures.js';
 import { powerCuts } from './power-cuts.js';
 import { machine } from './processes.js';
 import { promisePrice } from './promise-price.js';
+import { rebuild } from './rebuild.js';
 import { recorderKills } from './recorder-kills.js';
 import { recordingCost } from './recording-cost.js';
 import { slowDiskBench } from './slow-disk.js';
@@ -41,6 +42,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   'power-cuts': powerCuts,
   'update-gap': updateGap,
   'slow-disk': slowDiskBench,
+  rebuild,
 };
 
 const OPTIONS = ['cameras', 'seconds', 'rounds', 'seed'] as const;

@@ -284,6 +284,7 @@ export const recorderEvent = z.object({
     'clock-trusted',
     'clock-set',
     'footage-deleted',
+    'footage-changed',
     'recorder-started',
   ]),
   cameraId: z.string().nullable(),

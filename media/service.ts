@@ -5,11 +5,13 @@ import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../src/base/clock.js';
 import type { Config } from '../src/base/config.js';
+import { exists } from '../src/base/durable.js';
 import { type Ffmpeg, findFfmpeg } from '../src/base/ffmpeg.js';
 import type { Log } from '../src/base/log.js';
 import { makeSeal } from '../src/base/seal.js';
 import { ownSubnets } from '../src/base/subnets.js';
 import { makeApi } from './api.js';
+import { ArchiveCheck, type ArchiveCheckOptions } from './archive-check.js';
 import { CameraBook } from './camera-book.js';
 import { Clips } from './clips.js';
 import { EventHub } from './events.js';
@@ -18,6 +20,7 @@ import { holdFiles } from './holds/files.js';
 import { Holds } from './holds/holds.js';
 import { RecorderIndex } from './index/index.js';
 import { Integrity } from './integrity/integrity.js';
+import { KEYS_FILE } from './integrity/keys.js';
 import { makeMetrics } from './metrics.js';
 import { MovedCameras, type MovedOptions } from './onvif/moved.js';
 import { ClockWatch } from './recording/clock-watch.js';
@@ -57,6 +60,8 @@ export interface ServiceOptions extends Partial<Pick<RecorderOptions, 'limits' |
   tryDisk?: RetentionOptions['tryDisk'];
   /** how devices are looked for, for tests */
   nets?: Partial<Pick<MovedOptions, 'discovery' | 'opens' | 'lostMs' | 'everyMs' | 'lookWait'>>;
+  /** how often the archive is gone through, for tests */
+  check?: Pick<ArchiveCheckOptions, 'everyMs' | 'againMs'>;
   /** finished clips are kept this long, ms */
   keepClipsMs?: number;
 }
@@ -103,6 +108,7 @@ export async function startService(
     ...clockFile(path.join(config.dataDir, 'recorder-clock.json')),
     lastLife: async () => aliveMs ?? (await index.segments.newestBefore(startedMs))?.endMs ?? null,
   });
+  const away = await trusted.away();
   const holds = new Holds({
     ...{ files: holdFiles(root), index, log, tell: hub.tell, wall: systemClock.now },
     now: () => trusted.now(),
@@ -126,7 +132,7 @@ export async function startService(
   });
   await guard.load();
   const recorder = new Recorder({
-    ...{ root, disk, index, log, ffmpeg, tell: hub.tell, integrity, guard },
+    ...{ root, disk, index, log, ffmpeg, tell: hub.tell, integrity, guard, lastLifeMs: away.lastWallMs },
     segmentMs: options.segmentMs ?? 60_000,
     onDiskFault: () => void retention.run(),
     ...(options.limits && { limits: options.limits }),
@@ -142,7 +148,12 @@ export async function startService(
   hub.listen(({ kind }) => {
     if (BOOK_EVENTS.has(kind)) void book.keep();
   });
-  const clockWatch = new ClockWatch({ index, log, tell: hub.tell });
+  const clockWatch = new ClockWatch({
+    ...{ index, integrity, log, tell: hub.tell },
+    // what is kept of the clock knows of it: the next start does not tell it again
+    onStep: () => trusted.look(),
+  });
+  if (away.step !== null) clockWatch.note(away.step);
   clockWatch.start();
   const subnets = () => ownSubnets(config.ownSubnets ?? 'auto', networkInterfaces());
   const moved = new MovedCameras({ ...options.nets, recorder, guard, subnets, log });
@@ -189,11 +200,21 @@ export async function startService(
     void firstRound.then(() => retention.run());
   });
   const round = setInterval(() => void retention.run(), RETENTION_EVERY_MS);
+  const check = new ArchiveCheck({
+    ...{ root, index, log, tell: hub.tell, ...options.check },
+    isOurs: (file) => recorder.isOpen(file),
+    agreed: () => recorder.recovered,
+    // a disk that is not there shows an empty folder: the keys would be missing
+    readable: async () => retention.disk !== null && (await exists(path.join(root, KEYS_FILE))),
+  });
+  check.start();
   const close = async () => {
     clearInterval(round);
+    const checked = check.stop();
     await moved.stop();
     await recorder.stop();
     await guard.settled();
+    await checked;
     await clips.stop();
     await retention.run();
     await clockWatch.stop();

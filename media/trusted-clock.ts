@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import { promisify } from 'node:util';
+import type { ClockStep } from './types.js';
 
 /** The wall clock may gain this much between two looks without being doubted, ms. */
 const SLACK_MS = 5000;
@@ -15,6 +16,8 @@ const EDGE_MS = 15 * 60_000;
 /** A clock behind by less does no harm, ms. */
 const LATE_MS = 3_600_000;
 const MOST_LATE = 50;
+/** The wall clock moved against the machine's uptime by more than this: it was set, ms. */
+const STEP_MS = 1000;
 
 /** A stretch of the wall clock in which it was behind: what it dated is younger than it looks. */
 export interface Late {
@@ -27,6 +30,8 @@ export interface Late {
 export interface ClockMemory {
   /** the time it should be, as far as it was measured, epoch ms */
   trustedMs: number;
+  /** what the wall clock said; kept by older versions: not */
+  wallMs?: number;
   /** of the machine, ms; with the boot it belongs to: measures time on whatever the wall clock says */
   uptimeMs: number;
   bootId: string | null;
@@ -56,7 +61,7 @@ export function judgeClock(memory: ClockMemory, facts: ClockFacts): ClockMemory 
   const expectedMs = memory.trustedMs + (measured ? uptimeMs - memory.uptimeMs : 0);
   const aheadMs = wallMs - expectedMs;
   const late = memory.late ?? [];
-  const at = { uptimeMs, bootId, late };
+  const at = { wallMs, uptimeMs, bootId, late };
   const believed = { ...at, trustedMs: wallMs, doubt: null, behindSinceMs: null };
   if (Math.abs(aheadMs) <= SLACK_MS || (facts.synchronised && aheadMs > 0)) return believed;
   if (aheadMs < 0) {
@@ -76,6 +81,22 @@ export function judgeClock(memory: ClockMemory, facts: ClockFacts): ClockMemory 
   // Nothing speaks against it but that the machine was off for long: as much time as it claims must pass first.
   if (!doubt.measured && expectedMs - doubt.sinceMs >= Math.max(BACK_MS, aheadMs)) return believed;
   return { ...at, trustedMs: expectedMs, doubt, behindSinceMs: null };
+}
+
+/**
+ * How the clock was set while nobody looked; null: it was not, as far as that can be told. Within one boot by the uptime;
+ * over a boot only a clock that is behind what it said before (a battery that died).
+ */
+export function stepWhileAway(
+  { wallMs: beforeMs, uptimeMs: beforeUptimeMs, bootId: boot }: ClockMemory,
+  { wallMs, uptimeMs, bootId }: Omit<ClockFacts, 'synchronised'>,
+): ClockStep | null {
+  if (beforeMs === undefined) return null;
+  const measured = bootId !== null && bootId === boot && uptimeMs >= beforeUptimeMs;
+  const expectedMs = beforeMs + (measured ? uptimeMs - beforeUptimeMs : 0);
+  const stepMs = wallMs - expectedMs;
+  if (Math.abs(stepMs) <= STEP_MS || (!measured && stepMs > 0)) return null;
+  return { fromMs: Math.round(expectedMs), toMs: Math.round(wallMs) };
 }
 
 /** Adds a stretch, or lengthens the last one where it goes on. */
@@ -106,6 +127,15 @@ export class TrustedClock {
   private readAtMs = 0;
 
   constructor(private readonly options: TrustedClockOptions) {}
+
+  /** What was kept by the last run: what the clock said then, epoch ms, and how it was set since. Before the first look. */
+  async away(): Promise<{ lastWallMs: number | null; step: ClockStep | null }> {
+    const { wall, load, machine = theMachine } = this.options;
+    const memory = readMemory(await load());
+    if (memory === null) return { lastWallMs: null, step: null };
+    const step = stepWhileAway(memory, { ...(await machine()), wallMs: wall() });
+    return { lastWallMs: memory.wallMs ?? null, step };
+  }
 
   /** Looks at the clock. Gives back whether it is doubted, and by how much it is ahead, ms. */
   async look(): Promise<{ nowMs: number; aheadMs: number | null }> {

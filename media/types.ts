@@ -278,6 +278,7 @@ export type RecorderEventKind =
   | 'clock-trusted'
   | 'clock-set'
   | 'footage-deleted'
+  | 'footage-changed'
   | 'recorder-started';
 
 export interface RecorderEvent {
@@ -286,7 +287,7 @@ export interface RecorderEvent {
   atMs: number;
   kind: RecorderEventKind;
   cameraId: string | null;
-  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep */
+  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep; footage-changed (by somebody else): {removed,added,changed (files), cameras (names)} */
   data: Record<string, unknown>;
 }
 

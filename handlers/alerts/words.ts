@@ -102,6 +102,9 @@ export interface Notice {
   count: number;
 }
 
+/** Cameras named in one message. */
+const MOST_NAMED = 10;
+
 const amount = (value: unknown) => (typeof value === 'number' ? value : 0);
 
 /** The machine's clock was set: what that means for who looks for footage by the clock. */
@@ -109,6 +112,19 @@ const clockSetWords = (fromMs: number, toMs: number) =>
   toMs > fromMs
     ? `🟠 Đồng hồ máy ghi hình vừa được chỉnh nhanh lên ${sayDuration(toMs - fromMs)}: từ ${sayMoment(fromMs)} thành ${sayMoment(toMs)}. Hình không mất, nhưng không có giờ nào ở giữa. Trước lúc đó giờ trên hình có thể chậm hơn giờ thật.`
     : `🟠 Đồng hồ máy ghi hình vừa bị chỉnh lùi ${sayDuration(fromMs - toMs)}: từ ${sayMoment(fromMs)} về ${sayMoment(toMs)}. Hình không mất: khoảng giờ ấy được ghi hai lần, khi lấy clip em gửi cả hai bản. Nhờ kỹ thuật viên xem lại đồng hồ máy có đúng không.`;
+
+/** Somebody else was at the recordings. */
+function footageChangedWords(data: Record<string, unknown>): string {
+  const [removed, changed, added] = [amount(data.removed), amount(data.changed), amount(data.added)];
+  const what = [
+    removed > 0 && `${removed} đoạn bị xóa`,
+    changed > 0 && `${changed} đoạn bị sửa`,
+    added > 0 && `${added} tệp lạ được chép vào`,
+  ].filter(Boolean);
+  const cameras = Array.isArray(data.cameras) ? data.cameras.map(String) : [];
+  const where = `${cameras.slice(0, MOST_NAMED).join(', ')}${cameras.length > MOST_NAMED ? ` và ${cameras.length - MOST_NAMED} camera nữa` : ''}`;
+  return `🔴 Có ${removed + changed + added} đoạn ghi hình bị xóa hoặc sửa từ bên ngoài, không phải do em: ${what.join(', ')}. Camera: ${where}.\nHãy giữ nguyên ổ cứng, hỏi xem ai đã mở máy chủ, và nhờ kỹ thuật viên chạy: npm run verify-recordings`;
+}
 
 const NOTICES: Record<string, (notice: Notice, nowMs: number) => string> = {
   'holds-fill-disk': ({ data }, nowMs) => {
@@ -125,6 +141,7 @@ const NOTICES: Record<string, (notice: Notice, nowMs: number) => string> = {
     '🟢 Đã đọc lại được danh sách các đoạn đang giữ. Việc dọn đoạn cũ chạy bình thường.',
   'keep-dropped': ({ data, count }) =>
     `🟡 Em đã thôi giữ ${count > 1 ? `${count} đoạn` : `một đoạn (${sayMoment(amount(data.startMs))})`} do máy tự giữ, vì ${data.cause === 'budget' ? 'phần ổ cứng dành cho các đoạn tự giữ đã hết' : 'ổ cứng thiếu chỗ'}. Các đoạn cán bộ yêu cầu giữ vẫn còn nguyên.\nCần đoạn nào, hãy lấy ra hoặc giữ lại ngay.`,
+  'footage-changed': ({ data }) => footageChangedWords(data),
   'clock-set': ({ data }) => clockSetWords(amount(data.fromMs), amount(data.toMs)),
   'clock-doubted': ({ data }) =>
     `🟠 Đồng hồ máy chủ vừa chạy lên trước so với thời gian em đo được: máy báo ${sayMoment(amount(data.wallMs))}, em tính là ${sayMoment(amount(data.trustedMs))}. Em vẫn ghi hình, nhưng chưa xóa đoạn cũ nào theo giờ mới.\nHãy xem lại ngày giờ của máy chủ và bật tự chỉnh giờ qua mạng.`,

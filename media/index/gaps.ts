@@ -1,6 +1,15 @@
 import type { Cause, Range, StreamName } from '../types.js';
 import type { Database } from './database.js';
+import type { Prisma } from './generated/client.js';
 import type { GapRow } from './rows.js';
+
+const gapOf = (row: Prisma.GapGetPayload<object>): GapRow => ({
+  ...row,
+  stream: row.stream as StreamName,
+  startMs: Number(row.startMs),
+  endMs: row.endMs === null ? null : Number(row.endMs),
+  cause: row.cause as Cause,
+});
 
 /** Stretches without recording, each with its cause. */
 export class Gaps {
@@ -26,12 +35,9 @@ export class Gaps {
     );
   }
 
-  /** Ends every gap left open, never before its start. */
-  async endOpen(endMs: number): Promise<void> {
-    await this.database.$executeRawUnsafe(
-      'UPDATE "Gap" SET "endMs" = max("startMs", ?) WHERE "endMs" IS NULL',
-      Math.round(endMs),
-    );
+  /** Gaps that last. */
+  async open(): Promise<GapRow[]> {
+    return (await this.database.gap.findMany({ where: { endMs: null } })).map(gapOf);
   }
 
   async moveStart(id: number, startMs: number): Promise<void> {
@@ -48,12 +54,6 @@ export class Gaps {
       },
       orderBy: [{ startMs: 'asc' }, { id: 'asc' }],
     });
-    return rows.map((row) => ({
-      ...row,
-      stream: row.stream as StreamName,
-      startMs: Number(row.startMs),
-      endMs: row.endMs === null ? null : Number(row.endMs),
-      cause: row.cause as Cause,
-    }));
+    return rows.map(gapOf);
   }
 }

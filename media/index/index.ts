@@ -6,6 +6,7 @@ import { Deletions } from './deletions.js';
 import { Events } from './events.js';
 import { Gaps } from './gaps.js';
 import { HoldRows } from './holds.js';
+import { Rebuilding } from './rebuilding.js';
 import { Segments } from './segments.js';
 import { Settings } from './settings.js';
 
@@ -22,6 +23,7 @@ export class RecorderIndex {
   readonly events: Events;
   readonly deletions: Deletions;
   readonly holds: HoldRows;
+  readonly rebuilding: Rebuilding;
 
   private constructor(
     private readonly database: Database,
@@ -35,6 +37,7 @@ export class RecorderIndex {
     this.events = new Events(database);
     this.deletions = new Deletions(database);
     this.holds = new HoldRows(database);
+    this.rebuilding = new Rebuilding(database);
   }
 
   /** Opens the migrated SQLite file; camera addresses are sealed with `seal`. */

@@ -49,9 +49,12 @@ async function textOf(file: string): Promise<string | null> {
   }
 }
 
+/** Public keys by id. */
+export type PublicKeys = Map<string, { publicKey: KeyObject; sinceMs: number }>;
+
 /** The public keys by id, each proved by its own signature; null when the text was altered. */
-export function readPublicKeys(text: string): Map<string, { publicKey: KeyObject; sinceMs: number }> | null {
-  const found = new Map<string, { publicKey: KeyObject; sinceMs: number }>();
+export function readPublicKeys(text: string): PublicKeys | null {
+  const found: PublicKeys = new Map();
   try {
     const { keys } = JSON.parse(text) as { keys: PublicKey[] };
     if (keysText(keys) !== text) return null;

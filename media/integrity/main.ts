@@ -1,13 +1,14 @@
-import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { readSettings } from '../../src/base/config.js';
+import { exists } from '../../src/base/durable.js';
 import { readEnvFile } from '../../src/base/env-file.js';
 import { CAMERA_ID } from '../recording/names.js';
-import { HEADS_FILE } from './integrity.js';
-import { type Problem, verifyRecordings } from './verify.js';
+import { HEADS_FILE } from './known-heads.js';
+import type { Problem } from './report.js';
+import { verifyRecordings } from './verify.js';
 import { HELP, problemWords, reportWords } from './words.js';
 
 /**
@@ -47,12 +48,6 @@ function readDay(name: string, text: string | undefined): string | undefined {
   if (text === undefined || (/^\d{4}-\d\d-\d\d$/.test(text) && real)) return text;
   throw new CannotCheck(`--${name} phải là một ngày viết như 2026-11-21.`);
 }
-
-const exists = (file: string) =>
-  fs.stat(file).then(
-    () => true,
-    () => false,
-  );
 
 /** The folders asked for; else those of this installation, or of its demo. */
 async function places(given: { recordings?: string | undefined; data?: string | undefined }) {

@@ -2,11 +2,11 @@ import { createHash, type KeyObject, sign, verify } from 'node:crypto';
 import path from 'node:path';
 import { toVietnamTime } from '../../src/base/clock.js';
 import { CAMERA_ID } from '../recording/names.js';
-import type { StreamName } from '../types.js';
+import type { Cause, ClockStep, StreamName } from '../types.js';
 
 /** The file of a chain, in its day's folder. */
 export const CHAIN_FILE = 'chain.jsonl';
-/** The chain of the finished days, in the recordings' folder. */
+/** The chain of the finished days and of the machine's clock, in the recordings' folder. */
 export const DAYS_FILE = 'chain-heads.jsonl';
 
 /** One chain: the segments of one stream that lie in one day's folder. */
@@ -20,7 +20,15 @@ export interface ChainId {
 /** written: hashed as it was written · recovered: cut after a crash, hashed from the file · rebuilt: found whole without a record */
 export type How = 'written' | 'recovered' | 'rebuilt';
 
-export interface SegmentFacts {
+/** What the pictures of a segment are; older records lack it. */
+export interface PictureFacts {
+  /** avc1.… or hvc1.…, as in the sample entry */
+  codec: string;
+  width: number;
+  height: number;
+}
+
+export interface SegmentFacts extends Partial<PictureFacts> {
   /** relative to the recordings' folder, with forward slashes */
   path: string;
   startMs: number;
@@ -40,6 +48,15 @@ export interface DeletionFacts {
   sha256: string | null;
   /** age, space … */
   reason: string;
+}
+
+/** A stretch without recording begins (`endMs` null) or has ended; a begin without an end lasted until the next record. */
+export interface GapFacts {
+  cameraId: string;
+  stream: StreamName;
+  startMs: number;
+  endMs: number | null;
+  cause: Cause;
 }
 
 /** The head of one chain when its day was closed. */
@@ -65,6 +82,8 @@ export interface DayFacts {
 export type Facts =
   | ({ kind: 'segment' } & SegmentFacts)
   | ({ kind: 'deleted' } & DeletionFacts)
+  | ({ kind: 'gap' } & GapFacts)
+  | ({ kind: 'clock-set' } & ClockStep)
   | ({ kind: 'day' } & DayFacts);
 
 interface Link {
@@ -85,6 +104,13 @@ export type ChainRecord = Facts & Link;
 export const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
 
 const chainName = ({ cameraId, stream, day }: ChainId) => `${cameraId}/${stream}/${day}`;
+
+/** Whether a record may stand in this chain. */
+export function belongsTo(record: ChainRecord, chain: ChainId): boolean {
+  if (record.kind === 'gap') return record.cameraId === chain.cameraId && record.stream === chain.stream;
+  const of = record.kind === 'segment' || record.kind === 'deleted' ? chainOf(record.path) : null;
+  return of !== null && chainName(of) === chainName(chain);
+}
 
 /** Relative path of a chain's file. */
 export const chainPath = (chain: ChainId) => `${chainName(chain)}/${CHAIN_FILE}`;
@@ -135,11 +161,20 @@ export function writeRecord(
 const SIGNED = /^(.*),"sig":"([A-Za-z0-9+/]{86}==)"\}$/s;
 const HASH = /^[0-9a-f]{64}$/;
 const count = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const word = (value: unknown) => typeof value === 'string' && value !== '';
 
 function isFacts(record: Record<string, unknown>): boolean {
   if (record.kind === 'day')
     return typeof record.day === 'string' && HASH.test(String(record.digest)) && Array.isArray(record.chains);
+  if (record.kind === 'clock-set') return Number.isFinite(record.fromMs) && Number.isFinite(record.toMs);
+  if (record.kind === 'gap') {
+    const ended = record.endMs === null || Number.isFinite(record.endMs);
+    const named = CAMERA_ID.test(String(record.cameraId)) && /^(main|sub)$/.test(String(record.stream));
+    return named && ended && Number.isFinite(record.startMs) && word(record.cause);
+  }
   if (record.kind !== 'segment' && record.kind !== 'deleted') return false;
+  if (record.codec !== undefined && !(word(record.codec) && count(record.width) && count(record.height)))
+    return false;
   const named = typeof record.path === 'string' && path.posix.normalize(record.path) === record.path;
   const hashed = HASH.test(String(record.sha256)) || (record.kind === 'deleted' && record.sha256 === null);
   return named && hashed && count(record.sizeBytes) && Number.isFinite(record.startMs);

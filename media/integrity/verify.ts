@@ -1,58 +1,15 @@
-import type { KeyObject } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { CAMERA_ID, readSegmentName } from '../recording/names.js';
+import { CAMERA_ID } from '../recording/names.js';
 import type { StreamName } from '../types.js';
 import type { Head } from './chain.js';
+import { type ChainLook, checkFile, checkLines, checkNames, emptyLook } from './check-chain.js';
 import { Hashers } from './hash.js';
-import { KEYS_FILE, readPublicKeys } from './keys.js';
-import {
-  CHAIN_FILE,
-  type ChainId,
-  type ChainRecord,
-  chainOf,
-  chainPath,
-  DAYS_FILE,
-  type DayFacts,
-  dayDigest,
-  daysGenesis,
-  genesisOf,
-} from './record.js';
-import { type LineFault, walkChain } from './walk.js';
-
-/** What was found wrong. */
-export type ProblemKind =
-  | LineFault
-  /** a recorded segment is not there, and no record says that it was deleted */
-  | 'missing-file'
-  /** another size, or (content check) another content than recorded */
-  | 'changed-file'
-  /** a file that no record names */
-  | 'unknown-file'
-  /** a chain that is known to have been is not there */
-  | 'chain-missing'
-  /** a chain is shorter than it is known to have been */
-  | 'cut'
-  /** a chain's line is not the one that is known, or the day's digest is not the one given */
-  | 'head-differs'
-  | 'keys-missing'
-  | 'keys-damaged'
-  /** the disk could not be read there: not checked */
-  | 'unreadable';
-
-export interface Problem {
-  kind: ProblemKind;
-  /** the file it is about, relative to the recordings' folder */
-  path: string;
-  /** line of the chain, from 1 */
-  line?: number;
-  /** the segment that the line names */
-  segment?: string;
-  /** English, for engineers */
-  detail?: string;
-}
+import { codeOf, gone, type Known, readKnown } from './known.js';
+import { CHAIN_FILE, type ChainId, chainPath, DAYS_FILE, dayDigest } from './record.js';
+import type { Problem, ProblemKind, VerifyReport } from './report.js';
 
 export interface VerifyOptions {
   /** absolute folder of the recordings, or a copy of it */
@@ -75,55 +32,6 @@ export interface VerifyOptions {
   onProgress?: (report: VerifyReport) => void;
 }
 
-export interface VerifyReport {
-  chains: number;
-  /** records of segments */
-  segments: number;
-  /** files found and as recorded */
-  files: number;
-  bytes: number;
-  hashedBytes: number;
-  /** records of deletions */
-  deleted: number;
-  /** of the segments: hashed after a crash, resp. found without a record */
-  recovered: number;
-  rebuilt: number;
-  /** being written */
-  open: number;
-  /** their deletion is recorded, but they are still there */
-  leftOver: number;
-  /** from before the first key: nothing vouches for them */
-  unprotected: number;
-  keys: { key: string; sinceMs: number }[];
-  /** how the digest given was found: closed day, present heads; null: not asked or not found */
-  head: 'closed' | 'present' | null;
-  /** problems but for what could not be read */
-  wrong: number;
-  unreadable: number;
-}
-
-type PublicKeys = Map<string, { publicKey: KeyObject; sinceMs: number }>;
-
-interface Entry {
-  record: ChainRecord & { kind: 'segment' | 'deleted' };
-  deleted: boolean;
-}
-
-/** What one look at a chain gave. */
-interface ChainLook {
-  problems: Problem[];
-  entries: Map<string, Entry>;
-  counts: Pick<
-    VerifyReport,
-    'segments' | 'deleted' | 'recovered' | 'rebuilt' | 'open' | 'leftOver' | 'unprotected' | 'files' | 'bytes'
-  >;
-  /** to be hashed: path and what was recorded */
-  there: { path: string; sha256: string; sizeBytes: number }[];
-  end: Head;
-  /** the end without the deletions behind the last segment */
-  lastSegment: Head;
-}
-
 /** Chains looked at side by side. */
 const SIDE_BY_SIDE = 4;
 const STATS_AT_ONCE = 64;
@@ -133,9 +41,6 @@ const LOOKS = 4;
 const LOOK_AGAIN_MS = 700;
 /** No day's chain is as long as this. */
 const LARGEST_CHAIN = 128 * 1024 * 1024;
-
-const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? String(error);
-const gone = (error: unknown) => codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
 
 /**
  * Checks recordings against their chains: needs nothing but the folder. Reads one chain a time and what it names;
@@ -150,25 +55,21 @@ class Verifier {
     ...{ chains: 0, segments: 0, files: 0, bytes: 0, hashedBytes: 0, deleted: 0, recovered: 0, rebuilt: 0 },
     ...{ open: 0, leftOver: 0, unprotected: 0, keys: [], head: null, wrong: 0, unreadable: 0 },
   };
-  private keys: PublicKeys | null = null;
-  private sinceMs = Number.NEGATIVE_INFINITY;
-  /** heads that are known, by chain path */
-  private readonly known = new Map<string, Head[]>();
-  private readonly closedDays = new Map<string, DayFacts>();
+  private known!: Known;
   private readonly hashers: Hashers;
   /** for a digest that no closed day has */
-  private readonly ends: (ChainId & { end: Head; lastSegment: Head })[] = [];
+  private readonly ends: (ChainId & { end: Head; undeleted: Head })[] = [];
 
   constructor(private readonly options: VerifyOptions) {
     this.hashers = new Hashers(options.workers);
   }
 
   async run(): Promise<VerifyReport> {
-    const { root, head } = this.options;
+    const { root, head, headsFile = null } = this.options;
     const names = await fs.readdir(root, { withFileTypes: true });
     try {
-      await this.readKeys();
-      await this.readHeads();
+      this.known = await readKnown(root, headsFile, (kind, at, more) => this.tell(kind, at, more));
+      this.report.keys = [...(this.known.keys ?? [])].map(([key, { sinceMs }]) => ({ key, sinceMs }));
       for (const one of names)
         if (one.isFile() && one.name.endsWith('.mp4')) this.tell('unknown-file', one.name);
       const chains = await this.findChains(names);
@@ -188,65 +89,6 @@ class Verifier {
     if (kind === 'unreadable') this.report.unreadable++;
     else this.report.wrong++;
     this.options.onProblem?.({ kind, path, ...more });
-  }
-
-  private async readKeys(): Promise<void> {
-    try {
-      const text = await fs.readFile(path.join(this.options.root, KEYS_FILE), 'utf8');
-      this.keys = readPublicKeys(text);
-      if (this.keys === null) this.tell('keys-damaged', KEYS_FILE);
-    } catch (error) {
-      if (gone(error)) this.tell('keys-missing', KEYS_FILE);
-      else this.tell('unreadable', KEYS_FILE, { detail: codeOf(error) });
-    }
-    if (this.keys === null) return;
-    this.report.keys = [...this.keys].map(([key, { sinceMs }]) => ({ key, sinceMs }));
-    this.sinceMs = Math.min(...this.report.keys.map((one) => one.sinceMs));
-  }
-
-  private addHead(chain: string, head: Head): void {
-    const heads = this.known.get(chain);
-    if (heads) heads.push(head);
-    else this.known.set(chain, [head]);
-  }
-
-  /** Heads of closed days, from beside the recordings, and of growing chains, from DATA_DIR. */
-  private async readHeads(): Promise<void> {
-    const { headsFile, root } = this.options;
-    let daysHead: Head | null = null;
-    if (headsFile != null)
-      try {
-        const text = await fs.readFile(headsFile, 'utf8');
-        const kept = JSON.parse(text) as { chains: Record<string, Head>; days: Head | null };
-        for (const [chain, head] of Object.entries(kept.chains)) this.addHead(chain, head);
-        daysHead = kept.days;
-      } catch (error) {
-        if (!gone(error)) this.tell('unreadable', path.basename(headsFile), { detail: codeOf(error) });
-      }
-    let text = '';
-    try {
-      text = await fs.readFile(path.join(root, DAYS_FILE), 'utf8');
-    } catch (error) {
-      if (!gone(error)) this.tell('unreadable', DAYS_FILE, { detail: codeOf(error) });
-      else if (daysHead !== null) this.tell('chain-missing', DAYS_FILE);
-      if (!gone(error) || daysHead !== null) return;
-    }
-    const hashes = new Map<number, string>();
-    walkChain(text, {
-      ...{ genesis: daysGenesis(), keys: this.keys, everySignature: true },
-      onFault: (kind, line) => this.tell(kind, DAYS_FILE, { line }),
-      onRecord: (record, line, hash) => {
-        hashes.set(record.n, hash);
-        if (record.kind !== 'day') return;
-        const { day, chains, digest } = record;
-        if (dayDigest(day, chains) !== digest) this.tell('edited', DAYS_FILE, { line });
-        if (!this.closedDays.has(day)) this.closedDays.set(day, record);
-        for (const { cameraId, stream, n, head } of chains)
-          this.addHead(chainPath({ cameraId, stream, day }), { n, head });
-      },
-    });
-    if (daysHead !== null && hashes.get(daysHead.n) !== daysHead.head)
-      this.tell(hashes.size < daysHead.n ? 'cut' : 'head-differs', DAYS_FILE, { line: daysHead.n });
   }
 
   private inRange({ cameraId, day }: ChainId): boolean {
@@ -278,7 +120,7 @@ class Verifier {
         }
       }
     }
-    for (const chain of this.known.keys()) {
+    for (const chain of this.known.heads.keys()) {
       const [cameraId, stream, day] = chain.split('/');
       const id = { cameraId: cameraId!, stream: stream as StreamName, day: day! };
       if (this.inRange(id)) found.set(chain, id);
@@ -312,8 +154,7 @@ class Verifier {
     for (const [name, value] of Object.entries(look.counts))
       report[name as keyof ChainLook['counts']] += value as number;
     for (const { kind, path, ...more } of look.problems) this.tell(kind, path, more);
-    if (this.options.head !== undefined)
-      this.ends.push({ ...id, end: look.end, lastSegment: look.lastSegment });
+    if (this.options.head !== undefined) this.ends.push({ ...id, end: look.end, undeleted: look.undeleted });
     if (this.options.content) await Promise.all(look.there.map((one) => this.hashOne(id, one)));
     this.options.onProgress?.(report);
   }
@@ -342,17 +183,7 @@ class Verifier {
   private async lookAt(id: ChainId): Promise<ChainLook> {
     const { root } = this.options;
     const chain = chainPath(id);
-    const look: ChainLook = {
-      problems: [],
-      entries: new Map(),
-      counts: {
-        ...{ segments: 0, deleted: 0, recovered: 0, rebuilt: 0, open: 0, leftOver: 0, unprotected: 0 },
-        ...{ files: 0, bytes: 0 },
-      },
-      there: [],
-      end: { n: 0, head: genesisOf(id) },
-      lastSegment: { n: 0, head: genesisOf(id) },
-    };
+    const look = emptyLook(id);
     // files before the chain: what is recorded in between is then known
     const files = await this.filesOf(path.posix.dirname(chain), look.problems);
     let text = '';
@@ -365,108 +196,29 @@ class Verifier {
         look.problems.push({ kind: 'unreadable', path: chain, detail: codeOf(error) });
         return look;
       }
-      if (this.known.has(chain)) look.problems.push({ kind: 'chain-missing', path: chain });
+      if (this.known.heads.has(chain)) look.problems.push({ kind: 'chain-missing', path: chain });
     }
-    this.readChain(id, text, look);
+    const { keys, heads, sinceMs } = this.known;
+    const everySignature = this.options.content === true;
+    checkLines(id, text, { keys, everySignature, wanted: heads.get(chain) ?? [] }, look);
+    checkNames(files, sinceMs, look);
     await this.compareFiles(files, look);
     return look;
   }
 
-  private readChain(id: ChainId, text: string, look: ChainLook): void {
-    const chain = chainPath(id);
-    const wanted = this.known.get(chain) ?? [];
-    const hashes = new Map<number, string>();
-    let misplaced = false;
-    const segmentOf = (record: ChainRecord | null) =>
-      record !== null && record.kind !== 'day' ? { segment: record.path } : {};
-    const fault = (kind: ProblemKind, line: number, record: ChainRecord | null, detail?: string) =>
-      look.problems.push({ kind, path: chain, line, ...segmentOf(record), ...(detail && { detail }) });
-    walkChain(text, {
-      ...{ genesis: genesisOf(id), keys: this.keys, everySignature: this.options.content === true },
-      onFault: (kind, line, record, more) =>
-        fault(kind, line, record, more && `records ${more.from}–${more.to} are not there`),
-      onRecord: (record, line, hash) => {
-        if (wanted.some(({ n }) => n === record.n)) hashes.set(record.n, hash);
-        look.end = { n: record.n, head: hash };
-        const of = record.kind === 'day' ? null : chainOf(record.path);
-        if (record.kind === 'day' || of === null || chainPath(of) !== chain) {
-          if (!misplaced) fault('foreign-chain', line, record, 'a record of another place');
-          misplaced = true;
-          return;
-        }
-        if (record.kind === 'segment') look.lastSegment = look.end;
-        if (!this.takeRecord(record, look)) fault('order', line, record, 'does not fit the records before');
-      },
-    });
-    for (const { n, head } of wanted) {
-      if (hashes.get(n) === head || text === '') continue;
-      if (look.end.n < n) fault('cut', n, null, `it had ${n} records`);
-      else if (look.problems.every((one) => one.path !== chain)) fault('head-differs', n, null);
-    }
-  }
-
-  /** False when the record contradicts what came before. */
-  private takeRecord(record: Entry['record'], { entries, counts }: ChainLook): boolean {
-    const before = entries.get(record.path);
-    if (record.kind === 'deleted') {
-      counts.deleted++;
-      const known = before?.deleted === false ? before.record.sha256 : null;
-      // null: the chain could not be read when the deletion was recorded
-      const fits = record.sha256 === null || record.sha256 === known;
-      entries.set(record.path, { record, deleted: true });
-      return fits;
-    }
-    counts.segments++;
-    if (record.how === 'recovered') counts.recovered++;
-    if (record.how === 'rebuilt') counts.rebuilt++;
-    entries.set(record.path, { record, deleted: false });
-    return before === undefined || before.deleted || before.record.sha256 === record.sha256;
-  }
-
   private async compareFiles(files: Set<string>, look: ChainLook): Promise<void> {
-    const { counts, problems } = look;
-    for (const file of files) {
-      if (look.entries.has(file)) continue;
-      const named = readSegmentName(file);
-      if (named?.open) counts.open++;
-      else if (named !== null && named.startMs < this.sinceMs) counts.unprotected++;
-      else problems.push({ kind: 'unknown-file', path: file });
-    }
     const entries = [...look.entries];
+    const compare = async ([file, entry]: (typeof entries)[number]) => {
+      try {
+        const stat = files.has(file) ? await fs.stat(path.join(this.options.root, file)) : null;
+        checkFile(file, entry, stat && { sizeBytes: stat.size, isFile: stat.isFile() }, look);
+      } catch (error) {
+        if (gone(error)) checkFile(file, entry, null, look);
+        else look.problems.push({ kind: 'unreadable', path: file, detail: codeOf(error) });
+      }
+    };
     for (let at = 0; at < entries.length; at += STATS_AT_ONCE)
-      await Promise.all(
-        entries
-          .slice(at, at + STATS_AT_ONCE)
-          .map(([file, entry]) => this.compareFile(file, entry, files.has(file), look)),
-      );
-  }
-
-  private async compareFile(file: string, entry: Entry, listed: boolean, look: ChainLook): Promise<void> {
-    const { counts, problems } = look;
-    const { sizeBytes, sha256, at } = entry.record;
-    if (!listed) {
-      const facts = { detail: `recorded ${new Date(at).toISOString()}` };
-      if (!entry.deleted) problems.push({ kind: 'missing-file', path: file, ...facts });
-      return;
-    }
-    try {
-      const stat = await fs.stat(path.join(this.options.root, file));
-      if (entry.deleted) counts.leftOver++;
-      if (sha256 === null) return;
-      if (stat.size !== sizeBytes || !stat.isFile()) {
-        const detail = `${stat.size} bytes instead of ${sizeBytes}`;
-        problems.push({ kind: 'changed-file', path: file, detail });
-        return;
-      }
-      if (!entry.deleted) {
-        counts.files++;
-        counts.bytes += sizeBytes;
-      }
-      look.there.push({ path: file, sha256, sizeBytes });
-    } catch (error) {
-      if (!gone(error)) problems.push({ kind: 'unreadable', path: file, detail: codeOf(error) });
-      else if (!entry.deleted) problems.push({ kind: 'missing-file', path: file });
-    }
+      await Promise.all(entries.slice(at, at + STATS_AT_ONCE).map(compare));
   }
 
   private async hashOne(
@@ -488,12 +240,12 @@ class Verifier {
   /** The digest from the chat against the closed day's, else against the chains as they are. */
   private compareHead(head: string): void {
     const day = this.options.from!;
-    const closed = this.closedDays.get(day);
+    const closed = this.known.closedDays.get(day);
     if (closed !== undefined && dayDigest(day, closed.chains) === head) {
       this.report.head = 'closed';
       return;
     }
-    for (const kind of ['end', 'lastSegment'] as const) {
+    for (const kind of ['end', 'undeleted'] as const) {
       const chains = this.ends.filter((one) => one[kind].n > 0).map((one) => ({ ...one, ...one[kind] }));
       if (dayDigest(day, chains) === head) this.report.head = 'present';
     }

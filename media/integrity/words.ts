@@ -1,7 +1,7 @@
 import { fromVietnamTime } from '../../src/base/clock.js';
 import { sayDate, sayDuration, sayMoment } from '../../src/base/vietnamese/say.js';
 import { readSegmentName } from '../recording/names.js';
-import type { Problem, ProblemKind, VerifyReport } from './verify.js';
+import type { Problem, ProblemKind, VerifyReport } from './report.js';
 
 /** What a check found, in Vietnamese, for the person at the machine. */
 

@@ -52,6 +52,8 @@ export function describeFragment(fragment: Fragment, offset: number): FileFragme
 
 /** Several fragments a read: reading on is quicker than asking again, and a clip needs the pictures anyway. */
 const WINDOW_BYTES = 512 * 1024;
+/** Larger than the heads we write. */
+const HEAD_BYTES = 8 * 1024;
 const LARGEST_MOOV = 4 * 1024 * 1024;
 const LARGEST_MOOF = 8 * 1024 * 1024;
 
@@ -125,6 +127,25 @@ async function scan(handle: FileHandle): Promise<ScannedFile | null> {
   return init && { init, fragments, wholeBytes, sizeBytes };
 }
 
+/** The head of a segment file, without its fragments; null when it is not whole, or no such file. */
+export async function readHead(file: string): Promise<StreamInit | null> {
+  const handle = await open(file, 'r');
+  try {
+    const window = new Window(handle, (await handle.stat()).size, HEAD_BYTES);
+    const ftyp = readBoxHeader(await window.upTo(0, 16));
+    if (ftyp?.type !== 'ftyp' || ftyp.size > LARGEST_MOOV) return null;
+    const moov = readBoxHeader(await window.upTo(ftyp.size, 16));
+    if (moov?.type !== 'moov' || moov.size === 0 || moov.size > LARGEST_MOOV) return null;
+    const head = await window.upTo(0, ftyp.size + moov.size);
+    return head.length < ftyp.size + moov.size ? null : readInit(Buffer.from(head));
+  } catch (error) {
+    if (error instanceof Mp4Error) return null;
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Reads a file forward in small pieces; what is asked for next is mostly in the piece already read. */
 class Window {
   private buffer = Buffer.alloc(0);
@@ -134,13 +155,14 @@ class Window {
   constructor(
     private readonly handle: FileHandle,
     private readonly fileBytes: number,
+    private readonly pieceBytes = WINDOW_BYTES,
   ) {}
 
   /** `bytes` bytes from `at`, fewer at the end of the file; valid until the next call. */
   async upTo(at: number, bytes: number): Promise<Buffer> {
     const wanted = Math.max(0, Math.min(bytes, this.fileBytes - at));
     if (at < this.from || at + wanted > this.from + this.piece.length) {
-      const size = Math.min(Math.max(wanted, WINDOW_BYTES), this.fileBytes - at);
+      const size = Math.min(Math.max(wanted, this.pieceBytes), this.fileBytes - at);
       if (this.buffer.length < size) this.buffer = Buffer.allocUnsafeSlow(size);
       const filled = await readFully(this.handle, this.buffer.subarray(0, size), at);
       this.piece = this.buffer.subarray(0, filled);

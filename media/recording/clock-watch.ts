@@ -1,5 +1,6 @@
 import type { Log } from '../../src/base/log.js';
 import type { RecorderIndex } from '../index/index.js';
+import type { Integrity } from '../integrity/integrity.js';
 import type { ClockStep, RecorderEventKind } from '../types.js';
 
 /** Looked at so often, ms. */
@@ -8,9 +9,13 @@ const EVERY_MS = 1000;
 const STEP_MS = 1000;
 
 export interface ClockWatchOptions {
-  index: RecorderIndex;
+  index: { clockSteps: Pick<RecorderIndex['clockSteps'], 'add'> };
+  /** absent: nothing is written beside the recordings */
+  integrity?: Pick<Integrity, 'recordClockStep'> | undefined;
   log: Log;
   tell: (kind: RecorderEventKind, cameraId: string | null, data: Record<string, unknown>) => void;
+  /** a step is written down */
+  onStep?: () => Promise<unknown>;
   /** wall clock, epoch ms */
   wall?: () => number;
   /** monotonic ms */
@@ -48,15 +53,24 @@ export class ClockWatch {
     this.difference = difference;
     if (Math.abs(stepMs) < STEP_MS) return null;
     const step = { fromMs: Math.round(wallMs - stepMs), toMs: Math.round(wallMs) };
-    const { index, log, tell } = this.options;
+    this.note(step);
+    return step;
+  }
+
+  /** Writes a step down, beside the recordings and then in the index, and tells it. */
+  note(step: ClockStep): void {
+    const { index, integrity, log, tell, onStep } = this.options;
     log.warn(step, 'the clock of this machine was set');
     this.work = this.work
-      .then(() => index.clockSteps.add(step))
+      .then(async () => {
+        await integrity?.recordClockStep(step);
+        await index.clockSteps.add(step);
+        await onStep?.();
+      })
       .catch((error) => {
         log.error({ err: error }, 'the index took no clock step');
       });
     tell('clock-set', null, { ...step });
-    return step;
   }
 
   private wall(): number {

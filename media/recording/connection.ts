@@ -6,6 +6,7 @@ import type { Fragment, FragmentSink, StreamInit } from '../fragment.js';
 import type { RecorderIndex } from '../index/index.js';
 import { hashFile } from '../integrity/hash.js';
 import type { Integrity } from '../integrity/integrity.js';
+import type { SegmentFacts } from '../integrity/record.js';
 import { mediaMs } from '../mp4/prft.js';
 import type { RecorderEventKind, StreamName } from '../types.js';
 import type { RecordingDisk } from './disk.js';
@@ -200,11 +201,10 @@ export class Connection implements FragmentSink {
     segment.path = path.join(doors.root, finalPath);
     await doors.disk.syncName(segment.path);
     const sizeBytes = segment.file.writtenBytes;
-    await this.recordSegment(segment.file.sha256, { path: finalPath, startMs, endMs, sizeBytes });
-    const closed = {
-      ...{ cameraId, stream, startMs, endMs, path: finalPath, sizeBytes, open: false },
-      ...{ codec: init.codec, width: init.width, height: init.height },
-    };
+    const { codec, width, height } = init;
+    const facts = { path: finalPath, startMs, endMs, sizeBytes, codec, width, height };
+    await this.recordSegment(segment.file.sha256, facts);
+    const closed = { ...facts, cameraId, stream, open: false };
     await doors.index.segments.close(row, closed);
     this.justClosed = { path: segment.path, known: { init, fragments: segment.file.fragments } };
     doors.tell('segment-closed', cameraId, { stream, path: finalPath, startMs, endMs, sizeBytes });
@@ -213,7 +213,7 @@ export class Connection implements FragmentSink {
   /** Into the chain before the index: a file whose row is closed has its record. */
   private async recordSegment(
     sha256: string | null,
-    facts: { path: string; startMs: number; endMs: number; sizeBytes: number },
+    facts: Omit<SegmentFacts, 'sha256' | 'how'>,
   ): Promise<void> {
     const { integrity, root } = this.doors;
     if (integrity === undefined) return;

@@ -10,9 +10,10 @@ import type { SourceHabits } from '../source/arguments.js';
 import { FfmpegSource, type SourceLimits } from '../source/ffmpeg.js';
 import { LoginGuard } from '../source/login-guard.js';
 import type { CameraInfo, CameraSettings, Cause, StreamName } from '../types.js';
+import { Agreement } from './agreement.js';
 import type { RecordingDoors } from './connection.js';
-import { CAMERA_ID } from './names.js';
-import { type RecoveryDoors, recover } from './recover.js';
+import { GapBook, type StreamGaps } from './gap-book.js';
+import { CAMERA_ID, readSegmentName } from './names.js';
 import type { restartWait } from './restart.js';
 import { type StreamOptions, StreamRecorder } from './stream.js';
 
@@ -24,6 +25,8 @@ export interface RecorderOptions extends RecordingDoors {
   onDiskFault?: () => void;
   /** counts refused passwords; default: one that forgets them with the process */
   guard?: LoginGuard;
+  /** the last sign of life where the index knows of none, epoch ms; null: not known */
+  lastLifeMs?: number | null;
   /** another kind of source; default an ffmpeg child */
   makeSource?: (camera: CameraRow, stream: StreamName) => FragmentSource;
 }
@@ -51,70 +54,54 @@ export class Recorder {
   /** by address: what its camera was found to need */
   private readonly habits = new Map<string, SourceHabits>();
   private alive: NodeJS.Timeout | undefined;
-  private readonly stopping = new AbortController();
+  private readonly gaps: GapBook;
+  private readonly agreement: Agreement;
   private changes: Promise<unknown> = Promise.resolve();
   private leftOpen = false;
-  /** resolves when index and files agree again */
-  recovered: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: RecorderOptions) {
     this.guard = options.guard ?? new LoginGuard();
+    this.gaps = new GapBook(options);
+    this.agreement = new Agreement({ ...options, isOurs: (file) => this.isOpen(file) });
+  }
+
+  /** Resolves when index and files agree again. */
+  get recovered(): Promise<void> {
+    return this.agreement.reached;
   }
 
   /** Begins recording at once; recovery runs beside it. */
   async start(): Promise<void> {
-    const { index, root } = this.options;
+    const { index, root, lastLifeMs } = this.options;
+    const startedMs = Date.now();
     await fs.mkdir(root, { recursive: true });
     const lastRow = await index.segments.newestId();
     const aliveMs = Number(await index.settings.read(ALIVE)) || null;
-    await index.gaps.endOpen(aliveMs ?? Date.now());
-    const downSince = new Map<string, number>();
-    for (const row of await index.cameras.list()) {
-      const gaps: Partial<Record<StreamName, StreamOptions['gap']>> = {};
-      for (const stream of streamsOf(row)) {
-        if (aliveMs === null) continue;
-        const cause = row.enabled ? 'recorder-down' : 'switched-off';
-        const id = await index.gaps.add({ cameraId: row.id, stream, startMs: aliveMs, endMs: null, cause });
-        gaps[stream] = { id, cause };
-        if (row.enabled) downSince.set(`${row.id} ${stream}`, id);
-      }
-      this.begin(row, gaps);
-    }
+    const lost = await this.agreement.isLost(aliveMs);
+    const lifeMs = aliveMs ?? lastLifeMs ?? null;
+    await this.gaps.endAll(lifeMs ?? startedMs);
+    const rows = await index.cameras.list();
+    const gaps: StreamGaps[] =
+      lifeMs === null ? [] : await Promise.all(rows.map((row) => this.gaps.away(row, lifeMs)));
+    for (const [i, row] of rows.entries()) this.begin(row, gaps[i]);
     await this.signOfLife();
     this.alive = setInterval(() => {
       void this.signOfLife();
-      void this.closeLeftOpen();
+      this.closeLeftOpen();
     }, ALIVE_EVERY_MS);
-    this.recovered = this.agree(lastRow, (cameraId, stream, endMs) => {
-      const gap = downSince.get(`${cameraId} ${stream}`);
-      if (gap !== undefined && (aliveMs === null || Math.abs(endMs - aliveMs) < 60_000))
-        void index.gaps.moveStart(gap, endMs).catch(() => {});
+    this.agreement.begin(lastRow, lost ? { lifeMs, startedMs } : null, (cameraId, stream, endMs) => {
+      const gap = gaps[rows.findIndex(({ id }) => id === cameraId)]?.[stream];
+      if (gap?.cause === 'recorder-down' && Math.abs(endMs - gap.startMs) < 60_000)
+        void this.gaps.moveStart(gap, endMs);
     });
   }
 
-  /** Makes index and files agree, beside the recording. */
-  private agree(lastRow: number, onRecovered: RecoveryDoors['onRecovered']): Promise<void> {
-    const { index, integrity, log, root } = this.options;
-    const isOurs = (file: string) => this.openPaths().has(file);
-    return recover(
-      { ...{ root, index, integrity, log, isOurs, onRecovered }, signal: this.stopping.signal },
-      lastRow,
-    ).then(
-      (report) => log.info(report, 'index and files agree'),
-      (error) => log.error({ err: error }, 'recovery failed'),
-    );
-  }
-
   /** Files that a failing disk kept from being closed are closed when no stream waits for the disk any more. */
-  private async closeLeftOpen(): Promise<void> {
+  private closeLeftOpen(): void {
     const streams = [...this.cameras.values()].flatMap(({ main, sub }) => [main, sub]);
     if (!this.leftOpen || streams.some((one) => one?.status.cause === 'disk')) return;
     this.leftOpen = false;
-    await this.recovered;
-    this.recovered = this.options.index.segments.newestId().then(
-      (lastRow) => this.agree(lastRow, () => {}),
-      (error) => this.options.log.error({ err: error }, 'recovery failed'),
-    );
+    this.agreement.again();
   }
 
   private signOfLife(): Promise<void> {
@@ -126,14 +113,14 @@ export class Recorder {
   /** Closes every file; waits for all. */
   async stop(): Promise<void> {
     clearInterval(this.alive);
-    this.stopping.abort();
+    const agreed = this.agreement.stop();
     await this.changes.catch(() => {});
     await Promise.all([...this.cameras.values()].flatMap(({ main, sub }) => [main?.stop(), sub?.stop()]));
-    await this.recovered;
+    await agreed;
     await this.signOfLife();
   }
 
-  private begin(row: CameraRow, gaps: Partial<Record<StreamName, StreamOptions['gap']>> = {}): void {
+  private begin(row: CameraRow, gaps: StreamGaps = {}): void {
     const record = (stream: StreamName) => this.streamRecorder(row, stream, gaps[stream] ?? null);
     const recorded: Recorded = {
       row,
@@ -222,13 +209,7 @@ export class Recorder {
       this.begin(row);
       if (!row.enabled) {
         const startMs = row.createdMs;
-        await index.gaps.add({
-          cameraId: row.id,
-          stream: 'main',
-          startMs,
-          endMs: null,
-          cause: 'switched-off',
-        });
+        await this.gaps.begin({ cameraId: row.id, stream: 'main', startMs, cause: 'switched-off' });
         tell('camera-off', row.id, {});
       }
       return this.info(row.id);
@@ -294,7 +275,7 @@ export class Recorder {
       const open = (await index.gaps.within(camera.row.id, stream, { startMs: now, endMs: now + 1 })).find(
         (one) => one.endMs === null,
       );
-      gap = open ? { id: open.id, cause: open.cause } : null;
+      gap = open ? { ...open, row: open.id } : null;
     }
     if (!wanted) return;
     // A person has seen to it: a password refused before may be tried at once.
@@ -394,20 +375,15 @@ export class Recorder {
     return this.stream(id, stream)?.liveSegments() ?? [];
   }
 
-  private openPaths(): Set<string> {
-    return new Set(
-      [...this.cameras.values()].flatMap(({ main, sub }) => [
-        ...(main?.openPaths() ?? []),
-        ...(sub?.openPaths() ?? []),
-      ]),
-    );
+  /** Whether a file (absolute) is being written or closed. */
+  isOpen(file: string): boolean {
+    const named = readSegmentName(file.replaceAll('\\', '/'));
+    return (named && this.stream(named.cameraId, named.stream)?.openPaths().includes(file)) ?? false;
   }
 }
 
 const addressOf = (row: CameraRow, stream: StreamName) =>
   stream === 'main' ? row.url : (row.subUrl ?? row.url);
-
-const streamsOf = (row: CameraRow): StreamName[] => (row.subUrl === null ? ['main'] : ['main', 'sub']);
 
 function checked(url: string): string {
   try {

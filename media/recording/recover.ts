@@ -1,13 +1,19 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { syncFolder } from '../../src/base/durable.js';
+import { exists, syncFolder } from '../../src/base/durable.js';
 import type { Log } from '../../src/base/log.js';
 import type { RecorderIndex } from '../index/index.js';
+import { behind, type KnownFile } from '../index/rebuilding.js';
+import { type DayRecords, readDayRecords } from '../integrity/day-records.js';
 import type { Integrity } from '../integrity/integrity.js';
-import { datesOf, recoverFile, scanFile } from '../mp4/scan.js';
+import { recoverFile } from '../mp4/scan.js';
 import type { StreamName } from '../types.js';
+import { lengthMs, type NewRow, rowFromFile, rowFromRecord } from './adopt.js';
 import { freeName } from './connection.js';
-import { CAMERA_ID, readSegmentName, segmentName } from './names.js';
+import { dayFolders, isHour, namesIn } from './folders.js';
+import { type Look, Looker } from './looker.js';
+import { readSegmentName, segmentName } from './names.js';
+import { pieces, Restore } from './restore.js';
 
 export interface RecoveryDoors {
   root: string;
@@ -19,6 +25,8 @@ export interface RecoveryDoors {
   isOurs: (file: string) => boolean;
   /** a file cut off by the last end was closed; the end of its last picture, epoch ms */
   onRecovered: (cameraId: string, stream: StreamName, endMs: number) => void;
+  /** the index was lost: what only records tell is put back too. `lifeMs`: the last sign of life, null: not known */
+  lost?: { lifeMs: number | null; startedMs: number } | null;
   signal?: AbortSignal;
 }
 
@@ -29,8 +37,12 @@ export interface RecoveryReport {
   droppedBytes: number;
   /** files that had no row */
   indexed: number;
+  /** of them: taken over from their records, not read */
+  fromRecords: number;
   /** rows that had no file */
   droppedRows: number;
+  /** everything was looked at, and could be read */
+  whole: boolean;
 }
 
 /**
@@ -38,186 +50,207 @@ export interface RecoveryReport {
  * before this start, so that nothing of this run is touched.
  */
 export async function recover(doors: RecoveryDoors, lastRow: number): Promise<RecoveryReport> {
-  const report: RecoveryReport = { closed: 0, droppedBytes: 0, indexed: 0, droppedRows: 0 };
-  for (const row of await doors.index.segments.leftOpen()) {
-    if (row.id > lastRow || doors.signal?.aborted) continue;
-    if (await exists(path.join(doors.root, row.path))) await closeLeftOpen(doors, row.path, row.id, report);
+  const recovery = new Recovery(doors, lastRow);
+  try {
+    await recovery.run();
+  } finally {
+    await recovery.close();
   }
-  const walked = new Set<string>();
-  const unread = new Set<string>();
-  for (const folder of await hourFolders(doors.root, unread)) {
-    if (doors.signal?.aborted) return report;
-    await compareFolder(doors, folder, lastRow, walked, report);
-  }
-  await dropLostRows(doors, lastRow, walked, unread, report);
-  return report;
+  return recovery.report;
 }
 
-async function exists(file: string): Promise<boolean> {
-  try {
-    await fs.access(file);
-    return true;
-  } catch {
-    return false;
-  }
-}
+class Recovery {
+  readonly report: RecoveryReport = {
+    ...{ closed: 0, droppedBytes: 0, indexed: 0, fromRecords: 0, droppedRows: 0, whole: false },
+  };
+  private readonly walked = new Set<string>();
+  /** folders that could not be read */
+  private readonly unread = new Set<string>();
+  private readonly restore: Restore | null;
+  private readonly looker: Looker;
 
-/** Cuts, dates, renames and indexes a file that was being written when its writer died. */
-async function closeLeftOpen(
-  doors: RecoveryDoors,
-  relative: string,
-  row: number | null,
-  report: RecoveryReport,
-): Promise<void> {
-  const { root, index, log } = doors;
-  const file = path.join(root, relative);
-  const named = readSegmentName(relative);
-  if (named === null || doors.isOurs(file)) return;
-  try {
-    const found = await recoverFile(file);
-    if (found === null) {
-      await fs.rm(file, { force: true });
-      if (row !== null) await index.segments.drop([row]);
-      return;
+  constructor(
+    private readonly doors: RecoveryDoors,
+    private readonly lastRow: number,
+  ) {
+    this.looker = new Looker(doors.root);
+    this.restore = doors.lost ? new Restore({ ...doors, ...doors.lost }) : null;
+  }
+
+  private get aborted(): boolean {
+    return this.doors.signal?.aborted ?? false;
+  }
+
+  close(): Promise<void> {
+    return this.looker.close();
+  }
+
+  async run(): Promise<void> {
+    const { root, index } = this.doors;
+    for (const row of await index.segments.leftOpen()) {
+      if (row.id > this.lastRow || this.aborted) continue;
+      if (await exists(path.join(root, row.path))) await this.closeLeftOpen(row.path, row.id);
     }
-    const { cameraId, stream } = named;
-    const startMs = Math.round(found.startMs ?? named.startMs);
-    const endMs = Math.round(found.endMs ?? startMs + lengthMs(found));
-    const target = await freeName(
-      root,
-      `${path.posix.dirname(relative)}/${segmentName(cameraId, stream, startMs)}`,
-    );
-    await fs.rename(file, path.join(root, target));
-    await syncFolder(path.dirname(file));
-    await doors.integrity?.recordFound({ path: target, startMs, endMs, how: 'recovered' });
-    const { codec, width, height } = found.init;
-    await index.segments.close(row, {
-      ...{ cameraId, stream, startMs, endMs, path: target, sizeBytes: found.keptBytes, open: false },
-      ...{ codec, width, height },
-    });
-    report.closed++;
-    report.droppedBytes += found.droppedBytes;
-    doors.onRecovered(cameraId, stream, endMs);
-  } catch (error) {
-    log.error({ err: error, path: relative }, 'a file left open could not be recovered');
-  }
-}
-
-function lengthMs({
-  init,
-  fragments,
-}: Pick<NonNullable<Awaited<ReturnType<typeof scanFile>>>, 'init' | 'fragments'>): number {
-  const pictures = fragments.filter((fragment) => fragment.samples > 0);
-  const first = pictures[0];
-  const last = pictures.at(-1);
-  if (!first || !last) return 0;
-  return (Number(last.startTicks - first.startTicks + BigInt(last.durationTicks)) * 1000) / init.timescale;
-}
-
-/** Names in a folder; null when it can't be read, none when it isn't there. */
-async function namesIn(folder: string): Promise<string[] | null> {
-  try {
-    return (await fs.readdir(folder)).sort();
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : null;
-  }
-}
-
-/** Every `camera/stream/day/hour` there is, newest first. What can't be read goes into `unread`. */
-async function hourFolders(root: string, unread: Set<string>): Promise<string[]> {
-  let level = [''];
-  const matches = [CAMERA_ID, /^(main|sub)$/, /^\d{4}-\d\d-\d\d$/, /^\d\d$/];
-  for (const pattern of matches) {
-    const next: string[] = [];
-    for (const folder of level) {
-      const names = await namesIn(path.join(root, folder));
-      if (names === null) unread.add(folder);
-      else next.push(...names.filter((name) => pattern.test(name)).map((name) => `${folder}${name}/`));
+    for (const folder of await dayFolders(root, this.unread)) {
+      if (this.aborted) return;
+      await this.compareDay(folder);
     }
-    level = next;
+    await this.restore?.finish();
+    await this.dropLostDays();
+    this.report.whole = this.unread.size === 0 && !this.aborted;
   }
-  return level.reverse();
-}
 
-async function compareFolder(
-  doors: RecoveryDoors,
-  folder: string,
-  lastRow: number,
-  walked: Set<string>,
-  report: RecoveryReport,
-): Promise<void> {
-  const { root, index, log } = doors;
-  const names = await namesIn(path.join(root, folder));
-  if (names === null) return;
-  walked.add(folder);
-  const rows = (await index.segments.under(folder)).filter((row) => row.id <= lastRow);
-  const known = new Set((await index.segments.under(folder)).map((row) => row.path));
-  for (const name of names) {
-    const relative = `${folder}${name}`;
-    const named = readSegmentName(name);
-    if (named === null || doors.isOurs(path.join(root, relative))) continue;
-    if (named.open) {
-      const row = rows.find((one) => one.path === relative)?.id ?? null;
-      await closeLeftOpen(doors, relative, row, report);
-    } else if (!known.has(relative)) {
-      const added = await indexFile(doors, relative, named.startMs).catch((error) => {
-        log.warn({ err: error, path: relative }, 'a file could not be indexed');
-        return false;
+  /** Cuts, dates, renames and indexes a file that was being written when its writer died. */
+  private async closeLeftOpen(relative: string, row: number | null): Promise<void> {
+    const { root, index, log, isOurs, integrity, onRecovered } = this.doors;
+    const file = path.join(root, relative);
+    const named = readSegmentName(relative);
+    if (named === null || isOurs(file)) return;
+    try {
+      const found = await recoverFile(file);
+      if (found === null) {
+        await fs.rm(file, { force: true });
+        if (row !== null) await index.segments.drop([row]);
+        return;
+      }
+      const { cameraId, stream } = named;
+      const startMs = Math.round(found.startMs ?? named.startMs);
+      const endMs = Math.round(found.endMs ?? startMs + lengthMs(found));
+      const target = await freeName(
+        root,
+        `${path.posix.dirname(relative)}/${segmentName(cameraId, stream, startMs)}`,
+      );
+      await fs.rename(file, path.join(root, target));
+      await syncFolder(path.dirname(file));
+      const { codec, width, height } = found.init;
+      const facts = { path: target, startMs, endMs, codec, width, height };
+      await integrity?.recordFound({ ...facts, how: 'recovered' });
+      await index.segments.close(row, {
+        ...{ ...facts, cameraId, stream, sizeBytes: found.keptBytes, open: false },
       });
-      if (added) report.indexed++;
+      this.report.closed++;
+      this.report.droppedBytes += found.droppedBytes;
+      onRecovered(cameraId, stream, endMs);
+    } catch (error) {
+      log.error({ err: error, path: relative }, 'a file left open could not be recovered');
     }
   }
-  const there = new Set((await namesIn(path.join(root, folder))) ?? names);
-  const lost = rows.filter((row) => !there.has(row.path.slice(folder.length)));
-  const still = new Set((await index.segments.under(folder)).map((row) => `${row.id} ${row.path}`));
-  const gone = lost.filter((row) => still.has(`${row.id} ${row.path}`));
-  await index.segments.drop(gone.map((row) => row.id));
-  report.droppedRows += gone.length;
-}
 
-/** A row for a closed file that has none; its name tells the start, its fragments the length. */
-async function indexFile(
-  { root, index, integrity }: RecoveryDoors,
-  relative: string,
-  startMs: number,
-): Promise<boolean> {
-  const file = path.join(root, relative);
-  const scanned = await scanFile(file);
-  const named = readSegmentName(relative)!;
-  if (scanned === null || scanned.fragments.length === 0) return false;
-  const dated = datesOf(scanned.fragments, scanned.init);
-  // The name was given at the close, with the whole window before it: truer than the file's own dates.
-  const length =
-    dated.startMs !== null && dated.endMs !== null ? dated.endMs - dated.startMs : lengthMs(scanned);
-  const endMs = startMs + length;
-  await integrity?.recordFound({ path: relative, startMs, endMs: Math.round(endMs), how: 'rebuilt' });
-  const { codec, width, height } = scanned.init;
-  await index.segments.put({
-    ...{ cameraId: named.cameraId, stream: named.stream, startMs, endMs, path: relative },
-    ...{ sizeBytes: scanned.wholeBytes, codec, width, height, open: false },
-  });
-  return true;
-}
-
-/** Rows in folders that are no more. Not when a folder could not be read, nor when the whole place is empty. */
-async function dropLostRows(
-  doors: RecoveryDoors,
-  lastRow: number,
-  walked: Set<string>,
-  unread: Set<string>,
-  report: RecoveryReport,
-): Promise<void> {
-  if (unread.size > 0 || walked.size === 0) return;
-  for (let after = 0; ; ) {
-    const rows = await doors.index.segments.page(after, 5000);
-    if (rows.length === 0 || doors.signal?.aborted) return;
-    after = rows.at(-1)!.id;
-    const lost: number[] = [];
-    for (const row of rows) {
-      if (row.id > lastRow || walked.has(`${path.posix.dirname(row.path)}/`)) continue;
-      if (!(await exists(path.join(doors.root, row.path)))) lost.push(row.id);
+  private async compareDay(folder: string): Promise<void> {
+    const { root, index, isOurs } = this.doors;
+    this.walked.add(folder);
+    const files = await this.filesOf(folder);
+    // names before rows: what is closed in between has its row
+    const rows = await index.rebuilding.under(folder);
+    const known = new Map(rows.map((row) => [row.path, row]));
+    const missing: string[] = [];
+    for (const file of files) {
+      const named = readSegmentName(file);
+      if (named === null || isOurs(path.join(root, file))) continue;
+      const row = known.get(file);
+      if (named.open) {
+        if (row === undefined || row.id <= this.lastRow) await this.closeLeftOpen(file, row?.id ?? null);
+      } else if (row === undefined) missing.push(file);
     }
-    await doors.index.segments.drop(lost);
-    report.droppedRows += lost.length;
+    if (missing.length > 0 || this.restore !== null) {
+      // the looks take as long as the reading
+      const [found, records] = await Promise.all([this.looker.look(missing), this.recordsOf(folder)]);
+      await this.restore?.take(records);
+      await this.addMissing(new Map(missing.map((file, i) => [file, found[i]])), records);
+    }
+    await this.dropLost(
+      folder,
+      rows.filter((row) => !files.has(row.path)),
+    );
+  }
+
+  /** The files of a day, relative. */
+  private async filesOf(folder: string): Promise<Set<string>> {
+    const { root } = this.doors;
+    const files = new Set<string>();
+    const hours = await namesIn(path.join(root, folder));
+    if (hours === null) this.unread.add(folder);
+    for (const hour of hours?.filter(isHour) ?? []) {
+      const names = await namesIn(path.join(root, folder, hour));
+      if (names === null) this.unread.add(`${folder}${hour}/`);
+      for (const name of names ?? []) files.add(`${folder}${hour}/${name}`);
+    }
+    return files;
+  }
+
+  private async recordsOf(folder: string): Promise<DayRecords> {
+    const { root, log } = this.doors;
+    return readDayRecords(root, folder).catch((error) => {
+      log.error({ err: error, folder }, 'a chain could not be read');
+      this.unread.add(folder);
+      return { segments: new Map(), deletions: [], gaps: [] };
+    });
+  }
+
+  /** Rows for files that have none: from their records, in the order of these, else from the files. */
+  private async addMissing(missing: Map<string, Look>, { segments }: DayRecords): Promise<void> {
+    const { root, index } = this.doors;
+    const recorded = [...segments.values()].filter((record) => missing.has(record.path));
+    for (const piece of pieces(recorded)) {
+      if (this.aborted) return;
+      const rows: NewRow[] = [];
+      for (const record of piece) {
+        const row = await rowFromRecord(root, record, missing.get(record.path)).catch(() => null);
+        if (row !== null) rows.push(row);
+      }
+      await index.rebuilding.addSegments(rows);
+      for (const row of rows) missing.delete(row.path);
+      this.report.indexed += rows.length;
+      this.report.fromRecords += rows.length;
+    }
+    for (const file of missing.keys()) {
+      if (this.aborted) return;
+      await this.addFile(file);
+    }
+  }
+
+  /** A row for a closed file that has no record that fits: the file is read. */
+  private async addFile(relative: string): Promise<void> {
+    const { root, index, integrity, log } = this.doors;
+    try {
+      const row = await rowFromFile(root, relative);
+      if (row === null) return;
+      const { startMs, endMs, codec, width, height } = row;
+      const facts = { path: relative, startMs, endMs, codec, width, height };
+      await integrity?.recordFound({ ...facts, how: 'rebuilt' });
+      await index.segments.put({ ...row, open: false });
+      this.report.indexed++;
+    } catch (error) {
+      log.warn({ err: error, path: relative }, 'a file could not be indexed');
+    }
+  }
+
+  /** Drops rows of a day whose files are not there: none that can't be told, none that meanwhile has another name. */
+  private async dropLost(folder: string, lost: KnownFile[]): Promise<void> {
+    const { index } = this.doors;
+    const old = lost.filter((row) => row.id <= this.lastRow);
+    if (old.length === 0 || [...this.unread].some((one) => one === '' || one.startsWith(folder))) return;
+    const gone: KnownFile[] = [];
+    for (const piece of pieces(old)) {
+      const found = await this.looker.look(piece.map((row) => row.path));
+      gone.push(...piece.filter((_row, i) => found[i] === null));
+    }
+    const still = new Set((await index.rebuilding.under(folder)).map(({ id, path }) => `${id} ${path}`));
+    const ids = gone.filter(({ id, path }) => still.has(`${id} ${path}`)).map(({ id }) => id);
+    await index.segments.drop(ids);
+    this.report.droppedRows += ids.length;
+  }
+
+  /** Rows of days that are no more. Not when a folder could not be read, nor when the whole place is empty. */
+  private async dropLostDays(): Promise<void> {
+    const { index } = this.doors;
+    if (this.unread.size > 0 || this.walked.size === 0) return;
+    for (let from = ''; !this.aborted; ) {
+      const first = await index.rebuilding.pathFrom(from);
+      if (first === null) return;
+      const folder = `${first.split('/').slice(0, 3).join('/')}/`;
+      if (!this.walked.has(folder)) await this.dropLost(folder, await index.rebuilding.under(folder));
+      from = behind(folder);
+    }
   }
 }

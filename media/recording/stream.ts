@@ -3,6 +3,7 @@ import type { SegmentInfo } from '../clip.js';
 import type { FragmentSource } from '../fragment.js';
 import type { CameraState, Cause, StreamName } from '../types.js';
 import { Connection, type LivePictures, type RecordingDoors } from './connection.js';
+import { GapBook, type OpenGap } from './gap-book.js';
 import { HEALTHY_MS, restartWait } from './restart.js';
 
 export interface StreamStatus {
@@ -19,7 +20,7 @@ export interface StreamOptions {
   /** a new connection each time: host names are resolved again */
   source: () => FragmentSource;
   /** a gap that is open already, from before */
-  gap?: { id: number; cause: Cause } | null;
+  gap?: OpenGap | null;
   /** default restartWait */
   wait?: typeof restartWait;
   onDiskFault?: () => void;
@@ -33,7 +34,8 @@ export class StreamRecorder {
   private closing: Connection | null = null;
   private abort = new AbortController();
   private running: Promise<void> | null = null;
-  private gap: { id: Promise<number | null>; cause: Cause } | null;
+  private gap: { opened: Promise<OpenGap>; cause: Cause } | null;
+  private readonly gaps: GapBook;
   private gapWork: Promise<void> = Promise.resolve();
   private attemptMs = 0;
 
@@ -42,7 +44,8 @@ export class StreamRecorder {
     private readonly doors: RecordingDoors,
   ) {
     this.status = { state: 'starting', sinceMs: Date.now(), cause: null, detail: null };
-    this.gap = options.gap ? { id: Promise.resolve(options.gap.id), cause: options.gap.cause } : null;
+    this.gap = options.gap ? { opened: Promise.resolve(options.gap), cause: options.gap.cause } : null;
+    this.gaps = new GapBook(doors);
   }
 
   start(): void {
@@ -130,32 +133,23 @@ export class StreamRecorder {
     if (this.gap?.cause === cause) return;
     this.closeGap(startMs);
     const { cameraId, stream } = this.options;
-    const id = this.doors.index.gaps.add({ cameraId, stream, startMs, endMs: null, cause }).catch((error) => {
-      this.doors.log.error({ err: error, camera: cameraId }, 'the index took no gap');
-      return null;
-    });
-    this.gap = { id, cause };
-    this.gapWork = this.gapWork.then(() => id).then(() => {});
+    // in order: beside the recordings the next begins when the last has ended
+    const opened = this.gapWork.then(() => this.gaps.begin({ cameraId, stream, startMs, cause }));
+    this.gap = { opened, cause };
+    this.gapWork = opened.then(() => {});
   }
 
   private closeGap(endMs: number): void {
     const { gap } = this;
     if (gap === null) return;
     this.gap = null;
-    this.gapWork = this.gapWork.then(async () => {
-      const id = await gap.id;
-      if (id !== null)
-        await this.doors.index.gaps
-          .end(id, endMs)
-          .catch((error) => this.doors.log.error({ err: error }, 'the index could not end a gap'));
-    });
+    this.gapWork = this.gapWork.then(async () => this.gaps.end(await gap.opened, endMs));
   }
 
   /** The gap that lasts; for the next recorder of this stream. */
-  async openGapNow(): Promise<{ id: number; cause: Cause } | null> {
+  async openGapNow(): Promise<OpenGap | null> {
     await this.gapWork;
-    const id = await this.gap?.id;
-    return this.gap && id != null ? { id, cause: this.gap.cause } : null;
+    return (await this.gap?.opened) ?? null;
   }
 
   liveSegments(): SegmentInfo[] {

@@ -344,8 +344,13 @@ describe('holds, a failing disk and the clock', () => {
     emit('clock-set', null, { fromMs: now, toMs: now + 86_400_000 });
     await pass(10);
     expect(told()[6]).toMatch(/chỉnh nhanh lên 1 ngày/);
+    emit('footage-changed', null, { removed: 3, added: 0, changed: 1, cameras: ['Cổng chợ', 'Trường'] });
+    await pass(10);
+    expect(told()[7]).toMatch(
+      /Có 4 đoạn ghi hình bị xóa hoặc sửa từ bên ngoài.*3 đoạn bị xóa, 1 đoạn bị sửa\. Camera: Cổng chợ, Trường\.\n.*npm run verify-recordings$/,
+    );
     await pass(60);
-    expect(told()).toHaveLength(7);
+    expect(told()).toHaveLength(8);
   });
 
   it('a failing disk and its end', async () => {

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BenchRecorder, startRecorder, untilRecording } from '../../bench/recorder.js';
 import { coverageOf } from '../../media/coverage.js';
+import { DAYS_FILE } from '../../media/integrity/record.js';
 import { ClockWatch } from '../../media/recording/clock-watch.js';
 import { commonGaps, timelines } from '../../media/timelines.js';
+import { stepWhileAway } from '../../media/trusted-clock.js';
 import type { RecorderEvent } from '../../media/types.js';
 import { faketime, faketimeLibrary } from '../support/debian.js';
 import { eventually } from '../support/product.js';
@@ -39,6 +41,25 @@ describe('the clock watch', () => {
     expect(told).toHaveLength(2);
     // asleep for an hour: neither clock says otherwise
     expect(pass(HOUR)).toBeNull();
+  });
+});
+
+describe('a clock set while nobody recorded', () => {
+  const memory = { trustedMs: 0, doubt: null, behindSinceMs: null, wallMs: 100 * HOUR };
+  const before = { ...memory, uptimeMs: HOUR, bootId: 'a' };
+  it('is told within one boot by the uptime, over a boot only where it is behind', () => {
+    const at = (wallMs: number, uptimeMs: number, bootId: string | null) =>
+      stepWhileAway(before, { wallMs, uptimeMs, bootId });
+    expect(at(101 * HOUR, 2 * HOUR, 'a')).toBeNull();
+    expect(at(101 * HOUR + 900, 2 * HOUR, 'a')).toBeNull();
+    expect(at(104 * HOUR, 2 * HOUR, 'a')).toEqual({ fromMs: 101 * HOUR, toMs: 104 * HOUR });
+    expect(at(100.5 * HOUR, 2 * HOUR, 'a')).toEqual({ fromMs: 101 * HOUR, toMs: 100.5 * HOUR });
+    for (const boot of ['b', null]) {
+      expect(at(104 * HOUR, 60_000, boot)).toBeNull();
+      expect(at(3 * HOUR, 60_000, boot)).toEqual({ fromMs: 100 * HOUR, toMs: 3 * HOUR });
+    }
+    const { wallMs: _unknown, ...older } = before;
+    expect(stepWhileAway(older, { wallMs: 3 * HOUR, uptimeMs: 60_000, bootId: 'b' })).toBeNull();
   });
 });
 
@@ -237,5 +258,27 @@ describe.skipIf(!faketime.available)('a recorder whose clock is really set', () 
       expect(existsSync(file)).toBe(true);
     }
     expect(job.gaps).toEqual([]);
+  }, 60_000);
+
+  it('a step while the recorder does not run is told at its start, once, and stands beside the recordings', async () => {
+    const begun = offsetS;
+    await recorder.kill();
+    await setClock(begun + 3600);
+    const seen = events.length;
+    await recorder.restart();
+    const told = () => events.slice(seen).filter((event) => event.kind === 'clock-set');
+    const [set] = await eventually('the step is told', () => (told().length > 0 ? told() : null));
+    expect(Math.abs(Number(set!.data.toMs) - Number(set!.data.fromMs) - HOUR)).toBeLessThan(3000);
+    await eventually('the hour that never was has its cause', async () => {
+      const { gaps } = await coverage(Number(set!.data.fromMs) - 60_000);
+      return gaps.some(({ cause, startMs, endMs }) => cause === 'clock-set' && endMs - startMs > 0.9 * HOUR);
+    });
+    await recorder.kill();
+    await recorder.restart();
+    await untilRecording(recorder.client, 1);
+    const chain = await readFile(path.join(recorder.folder, 'recordings', DAYS_FILE), 'utf8');
+    const lines = chain.split('\n').filter((line) => line.includes(`"fromMs":${set!.data.fromMs}`));
+    expect(lines).toHaveLength(1);
+    expect(told()).toHaveLength(1);
   }, 60_000);
 });

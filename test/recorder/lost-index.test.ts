@@ -72,6 +72,35 @@ describe('an index that is gone', () => {
     await expect(stand.client.addCamera({ id: 'cam3', name: 'x', url: 'test:street' })).rejects.toThrow();
   }, 60_000);
 
+  it('costs no cause of a gap, and the time until it records again has one too', async () => {
+    stand = await recorded();
+    await stand.client.addCamera({ id: 'dead', name: 'Hỏng', url: 'rtsp://127.0.0.1:1/x' });
+    await cameraIs(stand.client, 'dead', 'down');
+    await stand.restart(1000);
+    await cameraIs(stand.client, 'dead', 'down');
+    await cameraIs(stand.client, 'cam1', 'recording');
+    const asked = { startMs: Date.now() - 3_600_000, endMs: Date.now() };
+    const causes = async (id: string, endMs: number) => {
+      const { gaps } = await stand!.client.coverage(id, { ...asked, endMs });
+      return new Set(gaps.map(({ cause }) => cause));
+    };
+    const before = { cam1: await causes('cam1', asked.endMs), dead: await causes('dead', asked.endMs) };
+    expect(before.cam1).toContain('recorder-down');
+    expect(before.dead).toContain('unreachable');
+    await stand.service.stop();
+    for (const end of ['', '-wal', '-shm'])
+      await rm(path.join(stand.folder, `recorder.db${end}`), { force: true });
+    await migrate(stand.folder);
+    stand = await again(stand);
+    await cameraIs(stand.client, 'cam1', 'recording');
+    await stand.service.recorder.recovered;
+    expect(await causes('cam1', asked.endMs)).toEqual(before.cam1);
+    expect(await causes('dead', asked.endMs)).toEqual(before.dead);
+    // the time from the last sign of life until it records again has its cause too
+    const [camera] = (await stand.client.coverage('cam1', { ...asked, endMs: Date.now() })).gaps.slice(-1);
+    expect(camera!.cause).toBe('recorder-down');
+  }, 90_000);
+
   it('with a list of cameras that is broken as well: it is put aside, and new cameras are taken', async () => {
     stand = await recorded();
     await stand.service.stop();

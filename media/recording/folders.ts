@@ -1,0 +1,41 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { CAMERA_ID } from './names.js';
+
+/** Names in a folder, sorted; null when it can't be read, none when it isn't there. */
+export async function namesIn(folder: string): Promise<string[] | null> {
+  try {
+    return (await fs.readdir(folder)).sort();
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : null;
+  }
+}
+
+const LEVELS = [CAMERA_ID, /^(main|sub)$/, /^\d{4}-\d\d-\d\d$/];
+
+/** Whether a name is that of an hour's folder. */
+export const isHour = (name: string) => /^\d\d$/.test(name);
+
+/** `2026-11-21` of `cam1/main/2026-11-21/`. */
+export const dayOfFolder = (folder: string): string => folder.split('/')[2] ?? '';
+
+/** Orders folders of days: the newest first, within a day by their names. */
+export function newestDayFirst(a: string, b: string): number {
+  const [dayA, dayB] = [dayOfFolder(a), dayOfFolder(b)];
+  return dayA !== dayB ? (dayA < dayB ? 1 : -1) : a < b ? -1 : 1;
+}
+
+/** Every `camera/stream/day/` there is, the newest day of all streams first. What can't be read goes into `unread`. */
+export async function dayFolders(root: string, unread: Set<string>): Promise<string[]> {
+  let level = [''];
+  for (const pattern of LEVELS) {
+    const next: string[] = [];
+    for (const folder of level) {
+      const names = await namesIn(path.join(root, folder));
+      if (names === null) unread.add(folder);
+      else next.push(...names.filter((name) => pattern.test(name)).map((name) => `${folder}${name}/`));
+    }
+    level = next;
+  }
+  return level.sort(newestDayFirst);
+}
