@@ -285,6 +285,7 @@ export const recorderEvent = z.object({
     'clock-set',
     'footage-deleted',
     'recorder-started',
+    'index-rebuilt',
   ]),
   cameraId: z.string().nullable(),
   data: z.record(z.string(), z.unknown()),

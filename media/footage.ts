@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { WorldError } from '../src/base/errors.js';
 import type { SegmentInfo } from './clip.js';
-import { coverageOf, SEAM_MS } from './coverage.js';
+import { coverageOf } from './coverage.js';
 import type { Holds } from './holds/holds.js';
 import type { RecorderIndex } from './index/index.js';
 import type { Recorder } from './recording/recorder.js';
@@ -49,7 +49,7 @@ export class Footage {
     // Memory first: a file that closes in between is then seen twice, never missed.
     const live = this.recorder.liveSegments(cameraId, stream);
     const [closed, gaps, deletions, clockSteps] = await Promise.all([
-      this.index.segments.recordedIn(cameraId, stream, asked, SEAM_MS),
+      this.index.recordedDays.recordedIn(cameraId, stream, asked),
       this.index.gaps.within(cameraId, stream, asked),
       this.index.deletions.within(cameraId, stream, asked),
       this.index.clockSteps.within(asked),

@@ -278,7 +278,8 @@ export type RecorderEventKind =
   | 'clock-trusted'
   | 'clock-set'
   | 'footage-deleted'
-  | 'recorder-started';
+  | 'recorder-started'
+  | 'index-rebuilt';
 
 export interface RecorderEvent {
   /** ascending; ask for events after the last one you have seen */
@@ -286,7 +287,7 @@ export interface RecorderEvent {
   atMs: number;
   kind: RecorderEventKind;
   cameraId: string | null;
-  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep */
+  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep; index-rebuilt: {cameras} (taken back from beside the recordings) */
   data: Record<string, unknown>;
 }
 

@@ -5,7 +5,7 @@ import type { Prisma } from './generated/client.js';
 import type { SegmentRow } from './rows.js';
 
 /** No segment is longer than this, so that a range needs to look back no further. */
-const LONGEST_SEGMENT_MS = 15 * 60_000;
+export const LONGEST_SEGMENT_MS = 15 * 60_000;
 /** Sums are made in slices of this, so that none holds up the recording for long. */
 const SLICE_MS = 6 * 3_600_000;
 
@@ -102,36 +102,6 @@ export class Segments {
   async drop(ids: number[]): Promise<void> {
     for (let at = 0; at < ids.length; at += 500)
       await this.database.segment.deleteMany({ where: { id: { in: ids.slice(at, at + 500) } } });
-  }
-
-  /**
-   * What closed segments cover of a stream around the range, merged where at most `seamMs` lies between two; ascending.
-   * Read from the index alone: a month of a camera is some 43,000 rows, of which only those at a hole come out.
-   */
-  async recordedIn(cameraId: string, stream: StreamName, range: Range, seamMs: number): Promise<Range[]> {
-    const where = '"cameraId" = ? AND "stream" = ? AND "startMs" >= ? AND "startMs" < ? AND "open" = 0';
-    const values = [cameraId, stream, Math.floor(range.startMs) - LONGEST_SEGMENT_MS, Math.ceil(range.endMs)];
-    const opens = await this.database.$queryRawUnsafe<
-      { startMs: number | bigint; before: number | bigint | null }[]
-    >(
-      `SELECT "startMs", "before" FROM (
-         SELECT "startMs",
-           max("endMs") OVER (ORDER BY "startMs" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS "before"
-         FROM "Segment" WHERE ${where}
-       ) WHERE "before" IS NULL OR "startMs" - "before" > ? ORDER BY "startMs"`,
-      ...values,
-      seamMs,
-    );
-    const [last] = await this.database.$queryRawUnsafe<{ endMs: number | bigint | null }[]>(
-      `SELECT max("endMs") AS "endMs" FROM "Segment" WHERE ${where}`,
-      ...values,
-    );
-    return opens
-      .map(({ startMs }, i) => ({
-        startMs: Number(startMs),
-        endMs: Number(opens[i + 1]?.before ?? last?.endMs ?? startMs),
-      }))
-      .filter(({ endMs }) => endMs > range.startMs);
   }
 
   /** Closed segments that overlap the range, ascending. */

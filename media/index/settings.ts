@@ -1,5 +1,7 @@
 import type { Database } from './database.js';
 
+const ALIVE = 'aliveMs';
+
 /** Single values, by name. */
 export class Settings {
   constructor(private readonly database: Database) {}
@@ -14,5 +16,15 @@ export class Settings {
       key,
       value,
     );
+  }
+
+  /** The last sign of life, epoch ms; null: the first start with this index. */
+  async lastLife(): Promise<number | null> {
+    return Number(await this.read(ALIVE)) || null;
+  }
+
+  /** Written every few seconds while the recorder runs. */
+  live(nowMs: number): Promise<void> {
+    return this.write(ALIVE, String(nowMs));
   }
 }

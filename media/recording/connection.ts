@@ -202,7 +202,12 @@ export class Connection implements FragmentSink {
       ...{ cameraId, stream, startMs, endMs, path: finalPath, sizeBytes, open: false },
       ...{ codec: init.codec, width: init.width, height: init.height },
     };
-    await doors.index.segments.close(row, closed);
+    await doors.index.segments.close(row, closed).catch((error) => {
+      // The file is whole under its name, so the recording goes on; the row comes with the recovery.
+      if (doors.index.fault === null) throw error;
+      doors.log.error({ err: error, camera: cameraId }, 'the broken index took no closed file');
+      doors.leftOpen?.();
+    });
     this.justClosed = { path: segment.path, known: { init, fragments: segment.file.fragments } };
     doors.tell('segment-closed', cameraId, { stream, path: finalPath, startMs, endMs, sizeBytes });
   }

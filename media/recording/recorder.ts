@@ -37,8 +37,6 @@ interface Recorded {
 /** What a camera that has left its address looks like: nobody there, or another device. */
 const GONE: ReadonlySet<Cause | null> = new Set(['unreachable', 'refused', 'not-found', 'not-video']);
 
-/** The key of the last sign of life in the index's settings. */
-const ALIVE = 'aliveMs';
 const ALIVE_EVERY_MS = 5000;
 
 /** All cameras. Each stream records by itself; a change to one touches no other. */
@@ -62,7 +60,7 @@ export class Recorder {
     const { index, root } = this.options;
     await fs.mkdir(root, { recursive: true });
     const lastRow = await index.segments.newestId();
-    const aliveMs = Number(await index.settings.read(ALIVE)) || null;
+    const aliveMs = await index.settings.lastLife();
     await index.gaps.endOpen(aliveMs ?? Date.now());
     const downSince = new Map<string, number>();
     for (const row of await index.cameras.list()) {
@@ -79,6 +77,7 @@ export class Recorder {
     await this.signOfLife();
     this.alive = setInterval(() => {
       void this.signOfLife();
+      void index.look();
       void this.closeLeftOpen();
     }, ALIVE_EVERY_MS);
     this.recovered = this.agree(lastRow, (cameraId, stream, endMs) => {
@@ -115,7 +114,7 @@ export class Recorder {
 
   private signOfLife(): Promise<void> {
     return this.options.index.settings
-      .write(ALIVE, String(Date.now()))
+      .live(Date.now())
       .catch((error) => this.options.log.error({ err: error }, 'the index takes no sign of life'));
   }
 

@@ -21,14 +21,17 @@ export const quiet = makeLog({ name: 'test', level: process.env.TEST_LOG ?? 'sil
 /** A folder of the test's own. */
 export const tempFolder = () => fs.mkdtemp(path.join(os.tmpdir(), 'mat-than-recorder-'));
 
-/** Runs the real migrations into `<folder>/recorder.db`. */
-export async function migrate(folder: string): Promise<string> {
+/** Runs the real migrations, or some of them, into `<folder>/recorder.db`. */
+export async function migrate(
+  folder: string,
+  wanted: (name: string) => boolean = () => true,
+): Promise<string> {
   const file = path.join(folder, 'recorder.db');
   const migrations = path.join(projectRoot, 'prisma/recorder/migrations');
   const { createClient } = await import('@libsql/client');
   const database = createClient({ url: `file:${file}` });
   for (const name of (await fs.readdir(migrations)).sort()) {
-    if (name.endsWith('.toml')) continue;
+    if (name.endsWith('.toml') || !wanted(name)) continue;
     await database.executeMultiple(await fs.readFile(path.join(migrations, name, 'migration.sql'), 'utf8'));
   }
   database.close();
