@@ -48,7 +48,7 @@ async function takeRecordings(folder: string, signal: AbortSignal): Promise<void
   }
 }
 
-await runService(log, async (signal) => {
+await runService(log, async (signal, again) => {
   await takeRecordings(config.recordingsDir, signal);
   const root = projectRoot();
   const service = await startMending(
@@ -59,6 +59,7 @@ await runService(log, async (signal) => {
       make: (file) => migrate(root, 'recorder', file),
       putAside,
     },
+    again,
   ).catch((error: unknown) => {
     if (error instanceof WorldError && error.kind === 'not-found')
       tellParent({ type: 'say', line: NO_FFMPEG });

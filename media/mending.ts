@@ -19,102 +19,82 @@ export interface IndexTools {
 const TRY_AGAIN_MS = 30_000;
 
 /**
- * Starts the service, and starts it anew on a new index whenever its index breaks (README, "An index that breaks").
- * Throws what startService throws.
+ * Starts the service. When its index breaks (README, "An index that breaks") a new one is made while recording goes on;
+ * then `again` is called: the process is to stop this and to be started anew. Throws what startService throws.
  */
 export async function startMending(
   config: RecorderConfig,
   options: ServiceOptions,
   tools: IndexTools,
+  again: () => void,
 ): Promise<Pick<RecorderService, 'port' | 'stop'>> {
-  await fs.mkdir(config.dataDir, { recursive: true });
-  const mended = new MendedService(config, options, tools);
-  await mended.start();
-  return mended;
-}
+  const { log } = options;
+  const file = path.join(config.dataDir, 'recorder.db');
+  const spare = `${file}.new`;
+  const stopping = new AbortController();
+  let mending: Promise<void> | null = null;
+  let spareReady = false;
+  let broken = false;
 
-class MendedService {
-  private service: Promise<RecorderService> = Promise.reject(new Error('not started'));
-  private mending: Promise<void> | null = null;
-  private readonly stopping = new AbortController();
-  private readonly file: string;
-  port: number;
-
-  constructor(
-    private readonly config: RecorderConfig,
-    private readonly options: ServiceOptions,
-    private readonly tools: IndexTools,
-  ) {
-    this.service.catch(() => {});
-    this.file = path.join(config.dataDir, 'recorder.db');
-    this.port = config.recorderPort;
-  }
-
-  async start(): Promise<void> {
-    await this.tools.prepare(this.file);
-    let broken = false;
-    this.service = startService(
-      { ...this.config, recorderPort: this.port },
-      {
-        ...this.options,
-        onIndexFault: ({ sure }, index) => {
-          broken ||= sure;
-          this.mending ??= this.service
-            .then(() => this.mend(index))
-            .finally(() => {
-              this.mending = null;
-            });
-        },
-      },
-    );
+  const makeSpare = async (): Promise<boolean> => {
     try {
-      this.port = (await this.service).port;
+      for (const end of ['', '-wal', '-shm', '-journal']) await fs.rm(`${spare}${end}`, { force: true });
+      await tools.make(spare);
+      const index = await RecorderIndex.open(spare, makeSeal(config.secretKey));
+      await index.settings.live(Date.now());
+      await index.close();
+      return true;
     } catch (error) {
-      // The process ends and is started again; there it would find the same.
-      if (broken) await this.tools.putAside(this.file);
-      throw error;
+      log.error({ err: error }, 'a new index could not be made; recording goes on');
+      return false;
     }
-  }
-
-  /** Makes a new index while recording goes on, then starts the service anew on it. */
-  private async mend(index: RecorderIndex): Promise<void> {
-    const { log } = this.options;
-    const spare = `${this.file}.new`;
+  };
+  const mend = async (index: RecorderIndex): Promise<void> => {
     log.error({ fault: index.fault?.what }, 'the index can not be used: a new one is made');
-    while (!(await this.make(spare)) && !this.stopping.signal.aborted) {
-      await pause(TRY_AGAIN_MS, undefined, { signal: this.stopping.signal }).catch(() => {});
-      if (await index.works()) break;
-    }
-    if (this.stopping.signal.aborted) return;
+    while (!(await makeSpare()) && !stopping.signal.aborted)
+      await pause(TRY_AGAIN_MS, undefined, { signal: stopping.signal }).catch(() => {});
+    if (stopping.signal.aborted) return;
     if (await index.works()) {
       log.info('the index can be used again');
       return;
     }
-    await (await this.service).stop();
-    const stoppedMs = Date.now();
-    const aside = await this.tools.putAside(this.file);
-    await fs.rename(spare, this.file);
-    const fresh = await RecorderIndex.open(this.file, makeSeal(this.config.secretKey));
-    await fresh.settings.live(stoppedMs);
-    await fresh.close();
-    log.error({ aside }, 'the index was broken and is made anew');
-    await this.start();
-  }
+    spareReady = true;
+    again();
+  };
 
-  private async make(spare: string): Promise<boolean> {
-    try {
-      for (const end of ['', '-wal', '-shm', '-journal']) await fs.rm(`${spare}${end}`, { force: true });
-      await this.tools.make(spare);
-      return true;
-    } catch (error) {
-      this.options.log.error({ err: error }, 'a new index could not be made; recording goes on');
-      return false;
-    }
-  }
-
-  async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.mending?.catch(() => {});
-    await (await this.service).stop();
-  }
+  await fs.mkdir(config.dataDir, { recursive: true });
+  await tools.prepare(file);
+  const started = startService(config, {
+    ...options,
+    onIndexFault({ sure }, index) {
+      broken ||= sure;
+      mending ??= started
+        .then(
+          () => mend(index),
+          () => {},
+        )
+        .finally(() => {
+          mending = null;
+        });
+    },
+  });
+  const service = await started.catch(async (error: unknown) => {
+    // The process ends and is started again; there it would find the same.
+    if (broken) await tools.putAside(file);
+    throw error;
+  });
+  return {
+    port: service.port,
+    async stop() {
+      stopping.abort();
+      await mending;
+      await service.stop();
+      if (!spareReady) return;
+      const aside = await tools.putAside(file);
+      // The log beside it has the sign of life, unless SQLite has taken it in already.
+      await fs.rename(`${spare}-wal`, `${file}-wal`).catch(() => {});
+      await fs.rename(spare, file);
+      log.error({ aside }, 'the index was broken and is made anew');
+    },
+  };
 }

@@ -59,10 +59,8 @@ export class IndexFile {
       const { buffer, bytesRead } = await this.handle.read(Buffer.alloc(HEADER.length), 0, HEADER.length, 0);
       return HEADER.equals(buffer.subarray(0, bytesRead)) ? null : { what: 'overwritten', sure: true };
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      return code === 'ENOENT'
-        ? { what: 'deleted', sure: true }
-        : { what: code ?? 'unreadable', sure: false };
+      // Its disk may only be away for a moment.
+      return { what: (error as NodeJS.ErrnoException).code ?? 'unreadable', sure: false };
     }
   }
 
