@@ -32,13 +32,17 @@ export async function startMending(
   const file = path.join(config.dataDir, 'recorder.db');
   const spare = `${file}.new`;
   const stopping = new AbortController();
+  /** from the first fault on, until the index can be used again */
   let mending: Promise<void> | null = null;
   let spareReady = false;
   let broken = false;
 
+  const clear = async () => {
+    for (const end of ['', '-wal', '-shm', '-journal']) await fs.rm(`${spare}${end}`, { force: true });
+  };
   const makeSpare = async (): Promise<boolean> => {
     try {
-      for (const end of ['', '-wal', '-shm', '-journal']) await fs.rm(`${spare}${end}`, { force: true });
+      await clear();
       await tools.make(spare);
       const index = await RecorderIndex.open(spare, makeSeal(config.secretKey));
       await index.settings.live(Date.now());
@@ -55,7 +59,9 @@ export async function startMending(
       await pause(TRY_AGAIN_MS, undefined, { signal: stopping.signal }).catch(() => {});
     if (stopping.signal.aborted) return;
     if (await index.works()) {
+      await clear().catch(() => {});
       log.info('the index can be used again');
+      mending = null;
       return;
     }
     spareReady = true;
@@ -68,14 +74,10 @@ export async function startMending(
     ...options,
     onIndexFault({ sure }, index) {
       broken ||= sure;
-      mending ??= started
-        .then(
-          () => mend(index),
-          () => {},
-        )
-        .finally(() => {
-          mending = null;
-        });
+      mending ??= started.then(
+        () => mend(index),
+        () => {},
+      );
     },
   });
   const service = await started.catch(async (error: unknown) => {
@@ -94,6 +96,7 @@ export async function startMending(
       // The log beside it has the sign of life, unless SQLite has taken it in already.
       await fs.rename(`${spare}-wal`, `${file}-wal`).catch(() => {});
       await fs.rename(spare, file);
+      await clear();
       log.error({ aside }, 'the index was broken and is made anew');
     },
   };

@@ -15,7 +15,7 @@ import { projectRoot, quiet, tempFolder, until } from './stand.js';
 
 /** The index may be broken for so long without anybody noticing, then a new one is made; recording stops for less. */
 const NOTICED_MS = 60_000;
-const STOPPED_MS = 5000;
+const STOPPED_MS = 10_000;
 /** bytes of a page of SQLite's */
 const PAGE = 4096;
 /** of the cameras; stands in no other table */
