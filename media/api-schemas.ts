@@ -135,6 +135,9 @@ export const coverageQuery = z.object({
   endMs: z.coerce.number(),
   stream: streamName.optional(),
 });
+export const coveragesQuery = coverageQuery.extend({
+  cameras: z.string().min(1).describe('ids, with commas between'),
+});
 export const coverage = z.object({
   cameraId: z.string(),
   stream: streamName,

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { WorldError } from '../src/base/errors.js';
 import type { SegmentInfo } from './clip.js';
 import { coverageOf } from './coverage.js';
@@ -63,6 +64,17 @@ export class Footage {
       (one) => one.endMs > asked.startMs && one.startMs < asked.endMs,
     );
     return coverageOf({ cameraId, stream, asked, segments, gaps, deletions, clockSteps, held, untilMs });
+  }
+
+  /** The same for many cameras, in the order given. */
+  async coverages(cameraIds: string[], stream: StreamName, asked: Range): Promise<Coverage[]> {
+    const all: Coverage[] = [];
+    for (const cameraId of cameraIds) {
+      // the recording has its turn
+      await breathe();
+      all.push(await this.coverage(cameraId, stream, asked));
+    }
+    return all;
   }
 
   /** Waits until the range is recorded, or the camera is not recording, or `timeoutMs` have passed. */

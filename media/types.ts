@@ -364,6 +364,8 @@ export interface RecorderClient {
     options?: { stream?: StreamName; width?: number; signal?: AbortSignal },
   ): Promise<Snapshot>;
   coverage(id: string, range: Range, stream?: StreamName): Promise<Coverage>;
+  /** Of many cameras at once, in the order given. WorldError: not-found (one of them never was). */
+  coverages(ids: string[], range: Range, stream?: StreamName): Promise<Coverage[]>;
   /** Holds footage; it is durable when this resolves. WorldError: not-found (no such camera), invalid, disk-full. */
   hold(request: HoldRequest): Promise<Hold>;
   /** Newest first. `active`: only those in force (true) or only past ones (false). */

@@ -110,6 +110,17 @@ describe('a camera that is not there', () => {
     const now = Date.now();
     const { gaps } = await stand.client.coverage('gone', { startMs: now - 100, endMs: now + 60_000 });
     expect(gaps.every((gap) => gap.cause === 'unreachable' && gap.endMs <= Date.now())).toBe(true);
+    await stand.client.addCamera({ id: 'off', name: 'Tắt', url: 'test:street', enabled: false });
+    const range = { startMs: now - 100, endMs: now };
+    expect(await stand.client.coverages(['off', 'gone'], range)).toEqual([
+      await stand.client.coverage('off', range),
+      await stand.client.coverage('gone', range),
+    ]);
+    expect(await stand.client.coverages([], range)).toEqual([]);
+    await expect(stand.client.coverages(['gone', 'nobody'], range)).rejects.toMatchObject({
+      kind: 'not-found',
+    });
+    await stand.client.removeCamera('off');
     await stand.client.removeCamera('gone');
   });
 });
