@@ -57,11 +57,6 @@ export class RecordedDays {
     return mergeRanges(parts.flat()).filter(({ endMs }) => endMs > range.startMs);
   }
 
-  /** How many days of a stream are known. */
-  async known(cameraId: string, stream: StreamName): Promise<number> {
-    return this.database.recordedDay.count({ where: { cameraId, stream } });
-  }
-
   /** Starts of a stream's first and last row. */
   private async bounds(
     cameraId: string,

@@ -19,6 +19,12 @@ const segmentOf = (row: RawSegment): SegmentRow => ({
   sizeBytes: Number(row.sizeBytes),
 });
 
+/** Of plain SQL, whose columns have SQLite's own types. */
+const segmentOfRaw = (row: RawSegment): SegmentRow => ({
+  ...segmentOf(row),
+  ...{ id: Number(row.id), width: Number(row.width), height: Number(row.height), open: Boolean(row.open) },
+});
+
 const rawSegment = (row: Omit<SegmentRow, 'id'>) => ({
   cameraId: row.cameraId,
   stream: row.stream,
@@ -106,20 +112,14 @@ export class Segments {
 
   /** Closed segments that overlap the range, ascending. */
   async within(cameraId: string, stream: StreamName, range: Range): Promise<SegmentRow[]> {
-    const rows = await this.database.segment.findMany({
-      where: {
-        cameraId,
-        stream,
-        open: false,
-        startMs: {
-          gte: BigInt(Math.floor(range.startMs) - LONGEST_SEGMENT_MS),
-          lt: BigInt(Math.ceil(range.endMs)),
-        },
-        endMs: { gt: BigInt(Math.floor(range.startMs)) },
-      },
-      orderBy: { startMs: 'asc' },
-    });
-    return rows.map(segmentOf);
+    const startMs = Math.floor(range.startMs);
+    const rows = await this.database.$queryRawUnsafe<RawSegment[]>(
+      `SELECT "id", ${SEGMENT_COLUMNS.join(', ')} FROM "Segment"
+       WHERE "cameraId" = ? AND "stream" = ? AND "startMs" >= ? AND "startMs" < ? AND "endMs" > ? AND "open" = 0
+       ORDER BY "startMs"`,
+      ...[cameraId, stream, startMs - LONGEST_SEGMENT_MS, Math.ceil(range.endMs), startMs],
+    );
+    return rows.map(segmentOfRaw);
   }
 
   /** Rows whose path begins with `folder` (relative, ending in a slash). */
@@ -155,7 +155,7 @@ export class Segments {
        ORDER BY "startMs", "id" LIMIT ?`,
       ...[cameraId, stream, after.startMs, before, after.startMs, after.id, before, limit],
     );
-    return rows.map(segmentOf).map((row) => ({ ...row, id: Number(row.id), open: false }));
+    return rows.map(segmentOfRaw);
   }
 
   /** Bytes of the closed segments of one stream that overlap the range. Reads a quarter of a day at a time. */
