@@ -15,6 +15,7 @@ import { projectRoot } from '../test/support/project-root.js';
 import { answers } from './answers.js';
 import { botKills } from './bot-kills.js';
 import { type Section, toMarkdown } from './figures.js';
+import { indexScale } from './index-scale.js';
 import { powerCuts } from './power-cuts.js';
 import { machine } from './processes.js';
 import { promisePrice } from './promise-price.js';
@@ -43,6 +44,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   'update-gap': updateGap,
   'slow-disk': slowDiskBench,
   rebuild,
+  index: indexScale,
 };
 
 const OPTIONS = ['cameras', 'seconds', 'rounds', 'seed'] as const;

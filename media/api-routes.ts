@@ -3,6 +3,7 @@ import {
   chainHeadsQuery,
   clipWait,
   coverageQuery,
+  coveragesQuery,
   deletionsQuery,
   eventsQuery,
   holdsQuery,
@@ -119,6 +120,15 @@ export const ROUTES = {
     query: coverageQuery,
     status: 200,
     answer: { schema: 'Coverage' },
+    errors: [400, 404],
+  },
+  coverages: {
+    method: 'get',
+    path: '/v1/coverage',
+    summary: 'The same of many cameras at once, in the order asked',
+    query: coveragesQuery,
+    status: 200,
+    answer: { schema: 'Coverage', list: true },
     errors: [400, 404],
   },
   makeHold: {

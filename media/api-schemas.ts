@@ -135,6 +135,9 @@ export const coverageQuery = z.object({
   endMs: z.coerce.number(),
   stream: streamName.optional(),
 });
+export const coveragesQuery = coverageQuery.extend({
+  cameras: z.string().min(1).describe('ids, with commas between'),
+});
 export const coverage = z.object({
   cameraId: z.string(),
   stream: streamName,
@@ -286,6 +289,7 @@ export const recorderEvent = z.object({
     'footage-deleted',
     'footage-changed',
     'recorder-started',
+    'index-rebuilt',
   ]),
   cameraId: z.string().nullable(),
   data: z.record(z.string(), z.unknown()),

@@ -207,6 +207,13 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
       await footage.mustExist(idOf(request));
       return footage.coverage(idOf(request), stream, { startMs, endMs });
     },
+    async coverages(request) {
+      const { startMs, endMs, stream = 'main', cameras } = schema.coveragesQuery.parse(request.query);
+      if (!(endMs > startMs)) throw new WorldError('invalid', 'a range ends after it begins');
+      const ids = cameras.split(',');
+      for (const id of ids) await footage.mustExist(id);
+      return footage.coverages(ids, stream, { startMs, endMs });
+    },
     chainHeads: (request) => integrity.heads(schema.chainHeadsQuery.parse(request.query).day),
     makeHold: (request) => makeHold(options, schema.holdRequest.parse(request.body) as HoldRequest),
     listHolds(request) {

@@ -69,7 +69,8 @@ export class CameraBook {
   }
 
   private async write(): Promise<void> {
-    if (!this.mayWrite) return;
+    // what a broken index says of its cameras may not go over what is known of them
+    if (!this.mayWrite || this.index.fault !== null) return;
     const text = `${JSON.stringify({ cameras: await this.index.cameras.sealedList() }, null, 2)}\n`;
     if (text === this.written) return;
     await makeFolder(this.root);

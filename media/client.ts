@@ -151,6 +151,14 @@ export function makeRecorderClient({ url, token, timeoutMs = 15_000 }: ClientOpt
     coverage: (id, { startMs, endMs }, stream = 'main') =>
       ask(`${at(id)}/coverage?startMs=${startMs}&endMs=${endMs}&stream=${stream}`, schema.coverage),
 
+    coverages: async (ids, { startMs, endMs }, stream = 'main') =>
+      ids.length === 0
+        ? []
+        : ask(
+            `/v1/coverage?startMs=${startMs}&endMs=${endMs}&stream=${stream}&cameras=${ids.map(encodeURIComponent).join(',')}`,
+            z.array(schema.coverage),
+          ),
+
     hold: (request) => ask('/v1/holds', schema.hold, { method: 'POST', body: request }),
     holds: ({ active, cameraId } = {}) =>
       ask(`/v1/holds?${given({ active, cameraId })}`, z.array(schema.hold)),

@@ -1,7 +1,9 @@
 import type { DeletionRow, GapRow } from './index/rows.js';
 import type { ClockStep, Coverage, Range } from './types.js';
 
-/** Shorter holes are the seams between files, not gaps. */
+/**
+ * Shorter holes are the seams between files, not gaps, ms. Another value calls for a migration that empties RecordedDay.
+ */
 export const SEAM_MS = 500;
 /** What is left over beside a known cause, shorter than this, belongs to it: causes are dated less well than pictures. */
 const SLIVER_MS = 1500;

@@ -1,7 +1,8 @@
 import path from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { WorldError } from '../src/base/errors.js';
 import type { SegmentInfo } from './clip.js';
-import { coverageOf, SEAM_MS } from './coverage.js';
+import { coverageOf } from './coverage.js';
 import type { Holds } from './holds/holds.js';
 import type { RecorderIndex } from './index/index.js';
 import type { Recorder } from './recording/recorder.js';
@@ -49,7 +50,7 @@ export class Footage {
     // Memory first: a file that closes in between is then seen twice, never missed.
     const live = this.recorder.liveSegments(cameraId, stream);
     const [closed, gaps, deletions, clockSteps] = await Promise.all([
-      this.index.segments.recordedIn(cameraId, stream, asked, SEAM_MS),
+      this.index.recordedDays.recordedIn(cameraId, stream, asked),
       this.index.gaps.within(cameraId, stream, asked),
       this.index.deletions.within(cameraId, stream, asked),
       this.index.clockSteps.within(asked),
@@ -63,6 +64,17 @@ export class Footage {
       (one) => one.endMs > asked.startMs && one.startMs < asked.endMs,
     );
     return coverageOf({ cameraId, stream, asked, segments, gaps, deletions, clockSteps, held, untilMs });
+  }
+
+  /** The same for many cameras, in the order given. */
+  async coverages(cameraIds: string[], stream: StreamName, asked: Range): Promise<Coverage[]> {
+    const all: Coverage[] = [];
+    for (const cameraId of cameraIds) {
+      // the recording has its turn
+      await breathe();
+      all.push(await this.coverage(cameraId, stream, asked));
+    }
+    return all;
   }
 
   /** Waits until the range is recorded, or the camera is not recording, or `timeoutMs` have passed. */

@@ -6,9 +6,11 @@ import { makeConfig } from '../src/base/config.js';
 import { WorldError } from '../src/base/errors.js';
 import { takeFolder } from '../src/base/folder-lock.js';
 import { makeLog } from '../src/base/log.js';
-import { productVersion } from '../src/base/project.js';
+import { productVersion, projectRoot } from '../src/base/project.js';
 import { runService, tellParent } from '../src/base/service.js';
-import { type ServiceOptions, startService } from './service.js';
+import { migrate, migrateIndex, putAside } from '../src/migrate.js';
+import { startMending } from './mending.js';
+import type { ServiceOptions } from './service.js';
 
 // Pictures in memory are garbage at the pace of the cameras; a heap that may grow fourfold between collections costs
 // some 50 MB and spares a quarter of our own CPU (15 cameras, two recorders side by side: 0.029 and 0.040 core).
@@ -46,15 +48,23 @@ async function takeRecordings(folder: string, signal: AbortSignal): Promise<void
   }
 }
 
-await runService(log, async (signal) => {
+await runService(log, async (signal, again) => {
   await takeRecordings(config.recordingsDir, signal);
-  const service = await startService(config, { log, version: productVersion(), ...forTests() }).catch(
-    (error: unknown) => {
-      if (error instanceof WorldError && error.kind === 'not-found')
-        tellParent({ type: 'say', line: NO_FFMPEG });
-      throw error;
+  const root = projectRoot();
+  const service = await startMending(
+    config,
+    { log, version: productVersion(), ...forTests() },
+    {
+      prepare: (file) => migrateIndex(root, file),
+      make: (file) => migrate(root, 'recorder', file),
+      putAside,
     },
-  );
+    again,
+  ).catch((error: unknown) => {
+    if (error instanceof WorldError && error.kind === 'not-found')
+      tellParent({ type: 'say', line: NO_FFMPEG });
+    throw error;
+  });
   tellParent({ type: 'ready', port: service.port });
   return service;
 });

@@ -18,6 +18,7 @@ import { EventHub } from './events.js';
 import { Footage } from './footage.js';
 import { holdFiles } from './holds/files.js';
 import { Holds } from './holds/holds.js';
+import type { IndexFault } from './index/fault.js';
 import { RecorderIndex } from './index/index.js';
 import { Integrity } from './integrity/integrity.js';
 import { KEYS_FILE } from './integrity/keys.js';
@@ -62,6 +63,8 @@ export interface ServiceOptions extends Partial<Pick<RecorderOptions, 'limits' |
   nets?: Partial<Pick<MovedOptions, 'discovery' | 'opens' | 'lostMs' | 'everyMs' | 'lookWait'>>;
   /** how often the archive is gone through, for tests */
   check?: Pick<ArchiveCheckOptions, 'everyMs' | 'againMs'>;
+  /** the index is broken, deleted or can't be used; told again while that lasts */
+  onIndexFault?: (fault: IndexFault, index: RecorderIndex) => void;
   /** finished clips are kept this long, ms */
   keepClipsMs?: number;
 }
@@ -97,12 +100,14 @@ export async function startService(
     path.join(config.dataDir, 'recorder.db'),
     makeSeal(config.secretKey),
   );
+  index.whenBroken((fault) => options.onIndexFault?.(fault, index));
+  const isNew = await index.events.begin(startedMs);
   const hub = new EventHub(index, log);
   const integrity = new Integrity({
     ...{ root, dataDir: config.dataDir, seal: makeSeal(config.secretKey), log, clock: systemClock },
   });
   await integrity.start();
-  const aliveMs = Number(await index.settings.read('aliveMs')) || null;
+  const aliveMs = await index.settings.lastLife();
   const trusted = new TrustedClock({
     wall: systemClock.now,
     ...clockFile(path.join(config.dataDir, 'recorder-clock.json')),
@@ -142,7 +147,10 @@ export async function startService(
   hub.tell('recorder-started', null, { version: options.version ?? '', ffmpeg: ffmpeg.version });
   const book = new CameraBook(root, index, log);
   const restored = await book.restore();
-  if (restored.length > 0) log.warn({ cameras: restored }, 'the index had lost cameras; they are back');
+  if (restored.length > 0) {
+    log.warn({ cameras: restored }, 'the index had lost cameras; they are back');
+    if (isNew) hub.tell('index-rebuilt', null, { cameras: restored.length });
+  }
   await recorder.start();
   await book.keep();
   hub.listen(({ kind }) => {

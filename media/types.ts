@@ -279,7 +279,8 @@ export type RecorderEventKind =
   | 'clock-set'
   | 'footage-deleted'
   | 'footage-changed'
-  | 'recorder-started';
+  | 'recorder-started'
+  | 'index-rebuilt';
 
 export interface RecorderEvent {
   /** ascending; ask for events after the last one you have seen */
@@ -287,7 +288,7 @@ export interface RecorderEvent {
   atMs: number;
   kind: RecorderEventKind;
   cameraId: string | null;
-  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep; footage-changed (by somebody else): {removed,added,changed (files), cameras (names)} */
+  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep; footage-changed (by somebody else): {removed,added,changed (files), cameras (names)}; index-rebuilt: {cameras} (taken back from beside the recordings) */
   data: Record<string, unknown>;
 }
 
@@ -374,6 +375,8 @@ export interface RecorderClient {
     options?: { stream?: StreamName; width?: number; signal?: AbortSignal },
   ): Promise<Snapshot>;
   coverage(id: string, range: Range, stream?: StreamName): Promise<Coverage>;
+  /** Of many cameras at once, in the order given. WorldError: not-found (one of them never was). */
+  coverages(ids: string[], range: Range, stream?: StreamName): Promise<Coverage[]>;
   /** Holds footage; it is durable when this resolves. WorldError: not-found (no such camera), invalid, disk-full. */
   hold(request: HoldRequest): Promise<Hold>;
   /** Newest first. `active`: only those in force (true) or only past ones (false). */

@@ -113,11 +113,17 @@ export async function migrateIndex(root: string, file: string): Promise<string |
   } catch (error) {
     if (!(error instanceof DatabaseFault) || !error.broken) throw error;
   }
+  const aside = await putAside(file);
+  await migrate(root, 'recorder', file);
+  return aside;
+}
+
+/** Moves a database out of the way, with what SQLite keeps beside it; gives back where it is now. */
+export async function putAside(file: string): Promise<string> {
   const aside = `${file}.hong-${new Date().toISOString().replace(/[-:]|\.\d+Z$/g, '')}`;
   for (const end of ['', '-wal', '-shm'])
     await fs.rename(`${file}${end}`, `${aside}${end}`).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
     });
-  await migrate(root, 'recorder', file);
   return aside;
 }

@@ -142,6 +142,8 @@ const NOTICES: Record<string, (notice: Notice, nowMs: number) => string> = {
   'keep-dropped': ({ data, count }) =>
     `🟡 Em đã thôi giữ ${count > 1 ? `${count} đoạn` : `một đoạn (${sayMoment(amount(data.startMs))})`} do máy tự giữ, vì ${data.cause === 'budget' ? 'phần ổ cứng dành cho các đoạn tự giữ đã hết' : 'ổ cứng thiếu chỗ'}. Các đoạn cán bộ yêu cầu giữ vẫn còn nguyên.\nCần đoạn nào, hãy lấy ra hoặc giữ lại ngay.`,
   'footage-changed': ({ data }) => footageChangedWords(data),
+  'index-rebuilt': () =>
+    '🟡 Mục lục hình của máy ghi bị hỏng hoặc mất, em đang lập lại từ các tệp hình. Camera vẫn ghi, hình không mất. Trong ít phút tới, lịch sử và clip cũ có thể còn thiếu.\nNếu lặp lại, hãy nhờ kỹ thuật viên xem ổ cứng chứa thư mục dữ liệu.',
   'clock-set': ({ data }) => clockSetWords(amount(data.fromMs), amount(data.toMs)),
   'clock-doubted': ({ data }) =>
     `🟠 Đồng hồ máy chủ vừa chạy lên trước so với thời gian em đo được: máy báo ${sayMoment(amount(data.wallMs))}, em tính là ${sayMoment(amount(data.trustedMs))}. Em vẫn ghi hình, nhưng chưa xóa đoạn cũ nào theo giờ mới.\nHãy xem lại ngày giờ của máy chủ và bật tự chỉnh giờ qua mạng.`,

@@ -1,5 +1,4 @@
 import fs from 'node:fs/promises';
-import PQueue from 'p-queue';
 import type { Coverage, Range } from '../../media/types.js';
 import { DAY_MS } from '../../src/base/clock.js';
 import { PersonError } from '../../src/base/errors.js';
@@ -32,7 +31,6 @@ const AROUND_MS = 3_600_000;
 const HOUR_MS = 3_600_000;
 /** Lines of one picture; more cameras make more pictures. */
 const LINES = 40;
-const AT_ONCE = 8;
 const GAPS_TOLD = 8;
 
 /** `lichsu`: what there is of a camera's recordings, what is missing, and why. */
@@ -113,10 +111,14 @@ async function history(house: House, talk: Talk, { cameras, startMs, endMs }: Ar
   if (cameras.length === 0) throw new PersonError('Chưa có camera nào. Gõ “camera” để xem danh sách.');
   const asked = { startMs, endMs };
   talk.act('sending-photo');
-  const found = await new PQueue({ concurrency: AT_ONCE }).addAll(
-    cameras.map((camera) => async () => ({
+  const coverages = await house.recorder.coverages(
+    cameras.map(({ recorderId }) => recorderId),
+    asked,
+  );
+  const found = await Promise.all(
+    cameras.map(async (camera, i) => ({
       camera,
-      coverage: await coverageSinceBegun(house, camera, asked),
+      coverage: await coverageSinceBegun(house, coverages[i]!),
     })),
   );
   for (let from = 0; from < found.length; from += LINES) {
@@ -155,11 +157,11 @@ export function stretchWords({ startMs, endMs }: Range): string {
 }
 
 /** What is missing from before a camera ever recorded is not missing. */
-async function coverageSinceBegun(house: House, camera: Camera, asked: Range): Promise<Coverage> {
-  const coverage = await house.recorder.coverage(camera.recorderId, asked);
+async function coverageSinceBegun(house: House, coverage: Coverage): Promise<Coverage> {
+  const { asked, cameraId } = coverage;
   const [first, ...others] = coverage.gaps;
   if (first?.cause !== 'unknown' || first.startMs > asked.startMs) return coverage;
-  const before = await house.recorder.coverage(camera.recorderId, { startMs: 0, endMs: asked.startMs });
+  const before = await house.recorder.coverage(cameraId, { startMs: 0, endMs: asked.startMs });
   return before.recorded.length > 0 || before.gaps.some(({ cause }) => cause !== 'unknown')
     ? coverage
     : { ...coverage, gaps: others };

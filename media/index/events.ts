@@ -2,6 +2,14 @@ import type { RecorderEvent, RecorderEventKind } from '../types.js';
 import type { Database } from './database.js';
 import type { NewEvent } from './rows.js';
 
+interface RawEvent {
+  id: number | bigint;
+  atMs: number | bigint;
+  kind: RecorderEventKind;
+  cameraId: string | null;
+  payload: string;
+}
+
 /** What happened, numbered. */
 export class Events {
   constructor(private readonly database: Database) {}
@@ -14,16 +22,29 @@ export class Events {
     return { ...event, id: Number(row!.id) };
   }
 
+  /**
+   * Numbers begin at `first` in an index that is new, and go on in every other: whoever has seen the numbers of an index
+   * that is lost is told all of this one. True: it is new.
+   */
+  async begin(first: number): Promise<boolean> {
+    const begun = await this.database.$executeRawUnsafe(
+      `INSERT INTO sqlite_sequence ("name", "seq")
+       SELECT 'Event', ? WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE "name" = 'Event')`,
+      first,
+    );
+    return begun > 0;
+  }
+
+  /** Plain SQL: numbers are beyond Prisma's Int. */
   async after(id: number, limit: number): Promise<RecorderEvent[]> {
-    const rows = await this.database.event.findMany({
-      where: { id: { gt: id } },
-      orderBy: { id: 'asc' },
-      take: limit,
-    });
+    const rows = await this.database.$queryRawUnsafe<RawEvent[]>(
+      'SELECT "id", "atMs", "kind", "cameraId", "payload" FROM "Event" WHERE "id" > ? ORDER BY "id" LIMIT ?',
+      ...[id, limit],
+    );
     return rows.map((row) => ({
-      id: row.id,
+      id: Number(row.id),
       atMs: Number(row.atMs),
-      kind: row.kind as RecorderEventKind,
+      kind: row.kind,
       cameraId: row.cameraId,
       data: JSON.parse(row.payload) as Record<string, unknown>,
     }));

@@ -4,9 +4,11 @@ import { ClockSteps } from './clock-steps.js';
 import { type Database, openDatabase } from './database.js';
 import { Deletions } from './deletions.js';
 import { Events } from './events.js';
+import { type IndexFault, IndexFile } from './fault.js';
 import { Gaps } from './gaps.js';
 import { HoldRows } from './holds.js';
 import { Rebuilding } from './rebuilding.js';
+import { RecordedDays } from './recorded-days.js';
 import { Segments } from './segments.js';
 import { Settings } from './settings.js';
 
@@ -18,6 +20,7 @@ export class RecorderIndex {
   readonly settings: Settings;
   readonly cameras: Cameras;
   readonly segments: Segments;
+  readonly recordedDays: RecordedDays;
   readonly gaps: Gaps;
   readonly clockSteps: ClockSteps;
   readonly events: Events;
@@ -25,13 +28,19 @@ export class RecorderIndex {
   readonly holds: HoldRows;
   readonly rebuilding: Rebuilding;
 
+  /** what is wrong with its file; null: nothing is known to be */
+  fault: IndexFault | null = null;
+  private onFault: (fault: IndexFault) => void = () => {};
+
   private constructor(
     private readonly database: Database,
+    private readonly file: IndexFile,
     seal: Seal,
   ) {
     this.settings = new Settings(database);
     this.cameras = new Cameras(database, seal);
     this.segments = new Segments(database);
+    this.recordedDays = new RecordedDays(database);
     this.gaps = new Gaps(database);
     this.clockSteps = new ClockSteps(database);
     this.events = new Events(database);
@@ -42,11 +51,45 @@ export class RecorderIndex {
 
   /** Opens the migrated SQLite file; camera addresses are sealed with `seal`. */
   static async open(file: string, seal: Seal): Promise<RecorderIndex> {
-    return new RecorderIndex(await openDatabase(file), seal);
+    let found: (fault: IndexFault) => void = () => {};
+    const database = await openDatabase(file, (fault) => found(fault));
+    const index = new RecorderIndex(database, await IndexFile.open(file), seal);
+    found = (fault) => index.found(fault);
+    return index;
   }
 
-  close(): Promise<void> {
-    return this.database.$disconnect();
+  /** Calls back when its file turns out to be broken, deleted or unreadable; again at each statement that fails so. */
+  whenBroken(onFault: (fault: IndexFault) => void): void {
+    this.onFault = onFault;
+  }
+
+  private found(fault: IndexFault): void {
+    if (this.fault?.sure !== true) this.fault = fault;
+    this.onFault(fault);
+  }
+
+  /** Looks whether its file is there and whole, as far as that shows at once. */
+  async look(): Promise<void> {
+    const fault = await this.file.look();
+    if (fault !== null) this.found(fault);
+  }
+
+  /** Does it take a sign of life again? Then a fault that was not sure is forgotten. */
+  async works(): Promise<boolean> {
+    if (this.fault?.sure === true) return false;
+    try {
+      this.fault = null;
+      await this.settings.live(Date.now());
+      await this.look();
+      return this.fault === null;
+    } catch {
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.database.$disconnect();
+    await this.file.close();
   }
 
   /** What the connection really does: 1 = NORMAL. */

@@ -5,7 +5,7 @@ import type { Prisma } from './generated/client.js';
 import type { SegmentRow } from './rows.js';
 
 /** No segment is longer than this, so that a range needs to look back no further. */
-const LONGEST_SEGMENT_MS = 15 * 60_000;
+export const LONGEST_SEGMENT_MS = 15 * 60_000;
 /** Sums are made in slices of this, so that none holds up the recording for long. */
 const SLICE_MS = 6 * 3_600_000;
 
@@ -17,6 +17,12 @@ const segmentOf = (row: RawSegment): SegmentRow => ({
   startMs: Number(row.startMs),
   endMs: Number(row.endMs),
   sizeBytes: Number(row.sizeBytes),
+});
+
+/** Of plain SQL, whose columns have SQLite's own types. */
+const segmentOfRaw = (row: RawSegment): SegmentRow => ({
+  ...segmentOf(row),
+  ...{ id: Number(row.id), width: Number(row.width), height: Number(row.height), open: Boolean(row.open) },
 });
 
 const rawSegment = (row: Omit<SegmentRow, 'id'>) => ({
@@ -104,52 +110,16 @@ export class Segments {
       await this.database.segment.deleteMany({ where: { id: { in: ids.slice(at, at + 500) } } });
   }
 
-  /**
-   * What closed segments cover of a stream around the range, merged where at most `seamMs` lies between two; ascending.
-   * Read from the index alone: a month of a camera is some 43,000 rows, of which only those at a hole come out.
-   */
-  async recordedIn(cameraId: string, stream: StreamName, range: Range, seamMs: number): Promise<Range[]> {
-    const where = '"cameraId" = ? AND "stream" = ? AND "startMs" >= ? AND "startMs" < ? AND "open" = 0';
-    const values = [cameraId, stream, Math.floor(range.startMs) - LONGEST_SEGMENT_MS, Math.ceil(range.endMs)];
-    const opens = await this.database.$queryRawUnsafe<
-      { startMs: number | bigint; before: number | bigint | null }[]
-    >(
-      `SELECT "startMs", "before" FROM (
-         SELECT "startMs",
-           max("endMs") OVER (ORDER BY "startMs" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS "before"
-         FROM "Segment" WHERE ${where}
-       ) WHERE "before" IS NULL OR "startMs" - "before" > ? ORDER BY "startMs"`,
-      ...values,
-      seamMs,
-    );
-    const [last] = await this.database.$queryRawUnsafe<{ endMs: number | bigint | null }[]>(
-      `SELECT max("endMs") AS "endMs" FROM "Segment" WHERE ${where}`,
-      ...values,
-    );
-    return opens
-      .map(({ startMs }, i) => ({
-        startMs: Number(startMs),
-        endMs: Number(opens[i + 1]?.before ?? last?.endMs ?? startMs),
-      }))
-      .filter(({ endMs }) => endMs > range.startMs);
-  }
-
   /** Closed segments that overlap the range, ascending. */
   async within(cameraId: string, stream: StreamName, range: Range): Promise<SegmentRow[]> {
-    const rows = await this.database.segment.findMany({
-      where: {
-        cameraId,
-        stream,
-        open: false,
-        startMs: {
-          gte: BigInt(Math.floor(range.startMs) - LONGEST_SEGMENT_MS),
-          lt: BigInt(Math.ceil(range.endMs)),
-        },
-        endMs: { gt: BigInt(Math.floor(range.startMs)) },
-      },
-      orderBy: { startMs: 'asc' },
-    });
-    return rows.map(segmentOf);
+    const startMs = Math.floor(range.startMs);
+    const rows = await this.database.$queryRawUnsafe<RawSegment[]>(
+      `SELECT "id", ${SEGMENT_COLUMNS.join(', ')} FROM "Segment"
+       WHERE "cameraId" = ? AND "stream" = ? AND "startMs" >= ? AND "startMs" < ? AND "endMs" > ? AND "open" = 0
+       ORDER BY "startMs"`,
+      ...[cameraId, stream, startMs - LONGEST_SEGMENT_MS, Math.ceil(range.endMs), startMs],
+    );
+    return rows.map(segmentOfRaw);
   }
 
   /** Rows whose path begins with `folder` (relative, ending in a slash). */
@@ -185,7 +155,7 @@ export class Segments {
        ORDER BY "startMs", "id" LIMIT ?`,
       ...[cameraId, stream, after.startMs, before, after.startMs, after.id, before, limit],
     );
-    return rows.map(segmentOf).map((row) => ({ ...row, id: Number(row.id), open: false }));
+    return rows.map(segmentOfRaw);
   }
 
   /** Bytes of the closed segments of one stream that overlap the range. Reads a quarter of a day at a time. */

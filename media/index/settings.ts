@@ -1,5 +1,8 @@
 import type { Database } from './database.js';
 
+const ALIVE = 'aliveMs';
+const LOST = 'lost';
+
 /** Single values, by name. */
 export class Settings {
   constructor(private readonly database: Database) {}
@@ -14,5 +17,24 @@ export class Settings {
       key,
       value,
     );
+  }
+
+  /** The last sign of life, epoch ms; null: the first start with this index. */
+  async lastLife(): Promise<number | null> {
+    return Number(await this.read(ALIVE)) || null;
+  }
+
+  /** Was the index before this one lost, and is not all put back yet of what only records tell? */
+  async isLost(): Promise<boolean> {
+    return (await this.read(LOST)) === '1';
+  }
+
+  noteLost(lost: boolean): Promise<void> {
+    return this.write(LOST, lost ? '1' : '');
+  }
+
+  /** Written every few seconds while the recorder runs. */
+  live(nowMs: number): Promise<void> {
+    return this.write(ALIVE, String(nowMs));
   }
 }

@@ -3,9 +3,6 @@ import type { RecorderIndex } from '../index/index.js';
 import type { Integrity } from '../integrity/integrity.js';
 import { type RecoveryDoors, recover } from './recover.js';
 
-/** Setting of the index: it was lost, and not all is put back yet. */
-const LOST = 'lost';
-
 export interface AgreementOptions {
   root: string;
   index: RecorderIndex;
@@ -25,8 +22,8 @@ export class Agreement {
   /** Whether this index knows nothing of what was before, or has not been told all of it yet. Asked before anything is written. */
   async isLost(aliveMs: number | null): Promise<boolean> {
     const { settings } = this.options.index;
-    if (aliveMs !== null) return (await settings.read(LOST)) === '1';
-    await settings.write(LOST, '1');
+    if (aliveMs !== null) return settings.isLost();
+    await settings.noteLost(true);
     return true;
   }
 
@@ -54,7 +51,7 @@ export class Agreement {
     const { index, log } = this.options;
     try {
       const report = await recover({ ...doors, signal: this.stopping.signal }, lastRow);
-      if (doors.lost && report.whole) await index.settings.write(LOST, '');
+      if (doors.lost && report.whole) await index.settings.noteLost(false);
       log.info(report, 'index and files agree');
     } catch (error) {
       log.error({ err: error }, 'recovery failed');

@@ -204,8 +204,12 @@ export class Connection implements FragmentSink {
     const { codec, width, height } = init;
     const facts = { path: finalPath, startMs, endMs, sizeBytes, codec, width, height };
     await this.recordSegment(segment.file.sha256, facts);
-    const closed = { ...facts, cameraId, stream, open: false };
-    await doors.index.segments.close(row, closed);
+    await doors.index.segments.close(row, { ...facts, cameraId, stream, open: false }).catch((error) => {
+      // The file is whole under its name, so the recording goes on; the row comes with the recovery.
+      if (doors.index.fault === null) throw error;
+      doors.log.error({ err: error, camera: cameraId }, 'the broken index took no closed file');
+      doors.leftOpen?.();
+    });
     this.justClosed = { path: segment.path, known: { init, fragments: segment.file.fragments } };
     doors.tell('segment-closed', cameraId, { stream, path: finalPath, startMs, endMs, sizeBytes });
   }

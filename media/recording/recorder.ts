@@ -42,8 +42,6 @@ interface Recorded {
 /** What a camera that has left its address looks like: nobody there, or another device. */
 const GONE: ReadonlySet<Cause | null> = new Set(['unreachable', 'refused', 'not-found', 'not-video']);
 
-/** The key of the last sign of life in the index's settings. */
-const ALIVE = 'aliveMs';
 const ALIVE_EVERY_MS = 5000;
 
 /** All cameras. Each stream records by itself; a change to one touches no other. */
@@ -76,7 +74,7 @@ export class Recorder {
     const startedMs = Date.now();
     await fs.mkdir(root, { recursive: true });
     const lastRow = await index.segments.newestId();
-    const aliveMs = Number(await index.settings.read(ALIVE)) || null;
+    const aliveMs = await index.settings.lastLife();
     const lost = await this.agreement.isLost(aliveMs);
     const lifeMs = aliveMs ?? lastLifeMs ?? null;
     await this.gaps.endAll(lifeMs ?? startedMs);
@@ -87,6 +85,7 @@ export class Recorder {
     await this.signOfLife();
     this.alive = setInterval(() => {
       void this.signOfLife();
+      void index.look();
       this.closeLeftOpen();
     }, ALIVE_EVERY_MS);
     this.agreement.begin(lastRow, lost ? { lifeMs, startedMs } : null, (cameraId, stream, endMs) => {
@@ -106,7 +105,7 @@ export class Recorder {
 
   private signOfLife(): Promise<void> {
     return this.options.index.settings
-      .write(ALIVE, String(Date.now()))
+      .live(Date.now())
       .catch((error) => this.options.log.error({ err: error }, 'the index takes no sign of life'));
   }
 

@@ -21,11 +21,12 @@ export const tellParent = (news: ServiceNews) => void process.send?.(news, undef
 
 /**
  * The life of a service process: starts it, answers the parent's pings, stops it once on the parent's order, on the
- * parent's death or on a signal, and ends with code 1 on a fault of ours, so that the parent starts it again.
+ * parent's death or on a signal, and ends with code 1 on a fault of ours, so that the parent starts it again. `again`, for
+ * `start`, does so on purpose.
  */
 export async function runService(
   log: Log,
-  start: (signal: AbortSignal) => Promise<RunningService>,
+  start: (signal: AbortSignal, again: () => void) => Promise<RunningService>,
 ): Promise<void> {
   const ending = new AbortController();
   let running: RunningService | null = null;
@@ -56,7 +57,7 @@ export async function runService(
     if (order.type === 'ping') tellParent({ type: 'pong' });
   });
   try {
-    running = await start(ending.signal);
+    running = await start(ending.signal, () => void stop(1));
   } catch (error) {
     fail(error);
   }

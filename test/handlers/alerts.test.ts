@@ -353,6 +353,12 @@ describe('holds, a failing disk and the clock', () => {
     expect(told()).toHaveLength(8);
   });
 
+  it('an index made anew, once', async () => {
+    house.recorder.emit('index-rebuilt', null, { cameras: 4 });
+    await pass(30);
+    expect(told()).toEqual([expect.stringMatching(/Mục lục hình.*đang lập lại.*Camera vẫn ghi/)]);
+  });
+
   it('a failing disk and its end', async () => {
     house.recorder.emit('disk-failing', null, { code: 'EIO' });
     await pass(10);

@@ -110,6 +110,17 @@ describe('a camera that is not there', () => {
     const now = Date.now();
     const { gaps } = await stand.client.coverage('gone', { startMs: now - 100, endMs: now + 60_000 });
     expect(gaps.every((gap) => gap.cause === 'unreachable' && gap.endMs <= Date.now())).toBe(true);
+    await stand.client.addCamera({ id: 'off', name: 'Tắt', url: 'test:street', enabled: false });
+    const range = { startMs: now - 100, endMs: now };
+    expect(await stand.client.coverages(['off', 'gone'], range)).toEqual([
+      await stand.client.coverage('off', range),
+      await stand.client.coverage('gone', range),
+    ]);
+    expect(await stand.client.coverages([], range)).toEqual([]);
+    await expect(stand.client.coverages(['gone', 'nobody'], range)).rejects.toMatchObject({
+      kind: 'not-found',
+    });
+    await stand.client.removeCamera('off');
     await stand.client.removeCamera('gone');
   });
 });
@@ -160,7 +171,9 @@ describe('the event stream', () => {
 
   it('takes Last-Event-ID as browsers send it', async () => {
     const stop = new AbortController();
-    const response = await ask('/v1/events', { headers: { 'Last-Event-ID': '2' }, signal: stop.signal });
+    const [, second, third] = await nextEvents(0, (events) => events.length >= 3);
+    const headers = { 'Last-Event-ID': String(second!.id) };
+    const response = await ask('/v1/events', { headers, signal: stop.signal });
     expect(response.headers.get('content-type')).toBe('text/event-stream');
     let text = '';
     for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
@@ -168,7 +181,7 @@ describe('the event stream', () => {
       if (text.includes('id: ')) break;
     }
     stop.abort();
-    expect(/id: (\d+)/.exec(text)![1]).toBe('3');
+    expect(/id: (\d+)/.exec(text)![1]).toBe(String(third!.id));
   });
 });
 

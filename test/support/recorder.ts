@@ -247,6 +247,7 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
       if (at < range.endMs) recorded.push({ startMs: at, endMs: range.endMs });
       return { cameraId: id, stream: 'main', asked: range, recorded, gaps, clockSteps: [], held: [] };
     },
+    coverages: (ids, range) => Promise.all(ids.map((id) => recorder.coverage(id, range))),
     async clip(request, options = {}) {
       recorder.clips.push(request);
       const { recorded, gaps } = await recorder.coverage(request.cameraId, request);
