@@ -19,6 +19,7 @@ import { powerCuts } from './power-cuts.js';
 import { machine } from './processes.js';
 import { recorderKills } from './recorder-kills.js';
 import { recordingCost } from './recording-cost.js';
+import { scale, scaleLimit } from './scale.js';
 
 export interface BenchOptions {
   cameras?: number;
@@ -32,6 +33,8 @@ export interface BenchOptions {
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   answers,
   'recording-cost': recordingCost,
+  scale,
+  'scale-limit': scaleLimit,
   'recorder-kills': recorderKills,
   'bot-kills': botKills,
   'power-cuts': powerCuts,
