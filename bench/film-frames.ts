@@ -18,7 +18,7 @@ export interface Picture {
   key: boolean;
 }
 
-/** So many pictures in a row of the right sizes are no accident. */
+/** So many pictures in a row tell the place in the film, where one size alone may be there twice. */
 const SURE = 4;
 
 /** The film that a camera shows again and again. */
@@ -45,11 +45,15 @@ export class Film {
     return picture.key ? picture.size >= this.sizes[at]! : picture.size === this.sizes[at];
   }
 
+  /** The number of the first picture: where most of them in a row fit, if that is one place only. */
   private find(pictures: readonly Picture[]): number | null {
-    const found = this.sizes.flatMap((_, number) =>
-      pictures.every((picture, i) => this.shows(number + i, picture)) ? [number] : [],
-    );
-    return found.length === 1 ? found[0]! : null;
+    const fits = this.sizes.map((_, number) => {
+      const wrong = pictures.findIndex((picture, i) => !this.shows(number + i, picture));
+      return wrong < 0 ? pictures.length : wrong;
+    });
+    const most = Math.max(...fits);
+    const at = fits.indexOf(most);
+    return most > 0 && fits.lastIndexOf(most) === at ? at : null;
   }
 
   /** The number of each picture in the film, null for one that can't be told (a frame unlike any of the film). */

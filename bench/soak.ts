@@ -114,6 +114,7 @@ async function soaked(
         const enough = new AbortController();
         const { asked, done } = askAndDrop(recorder, served, ours, random, enough.signal);
         const samples: Sample[] = [];
+        const sampledMs = Date.now();
         const dueMs = startMs + minutes * 60_000;
         let toldMs = Date.now();
         while (Date.now() < dueMs && !interrupted.aborted) {
@@ -147,10 +148,10 @@ async function soaked(
         };
         say('looking at every frame');
         const holes = await holesOf(folder, served, told, asked.drops, { startMs, endMs });
-        const warmMs = Math.min(WARM_UP_MOST_MS, (endMs - startMs) * WARM_UP_SHARE);
+        const warmMs = Math.min(WARM_UP_MOST_MS, (endMs - sampledMs) * WARM_UP_SHARE);
         return {
           ...{ minutes: (endMs - startMs) / 60_000, interrupted: interrupted.aborted, samples, begin, end },
-          ...{ asked, holes, left, warmUntilMs: startMs + warmMs },
+          ...{ asked, holes, left, warmUntilMs: sampledMs + warmMs },
         };
       } finally {
         await recorder.stop();
@@ -220,7 +221,7 @@ function sectionOf(found: Soaked, cameras: number, seed: number, say: BenchOptio
       {
         what: 'memory slope of the service told',
         figure: `${show(node.slope)} ± ${show(2 * node.error)} MB/h`,
-        reached: true,
+        reached: Number.isFinite(node.slope),
       },
       {
         what: `no leaked descriptor (${PIPES} more for each address being tried)`,
