@@ -166,7 +166,7 @@ async function byChat(chat: Chat, asked: Asked, count: number): Promise<Made[]> 
   return made;
 }
 
-/** Waits until the camera's sub stream is recorded, and gives the moment from which on both streams are. */
+/** Waits until the camera's sub stream is recorded. */
 async function untilSubRecords({ client }: Chat, { id }: ChatCamera): Promise<void> {
   for (const until = Date.now() + 60_000; Date.now() < until; await pause(0.5)) {
     const { recorded } = await client.coverage(id, { startMs: 0, endMs: Date.now() }, 'sub');
