@@ -14,8 +14,8 @@ import { pause, type Served, whileServing } from './scene.js';
 export const WARM_UP_SECONDS = 20;
 /** The service is asked so often how its cameras are, ms. */
 const LOOK_MS = 2000;
-/** Footage has this long to reach the disk before its files are looked at, s. */
-const SETTLE_SECONDS = 3;
+/** What was sent has this long to arrive: a recorder that lags has lost nothing yet, s. */
+const CATCH_UP_SECONDS = 60;
 /** Cameras whose pictures are decoded and read too, as a check on telling frames by their size. */
 export const DECODED = 2;
 const SETTINGS = S1;
@@ -79,6 +79,14 @@ async function gapsOf(client: RecorderClient, cameras: number, range: { startMs:
   return gaps;
 }
 
+/** Waits until every camera's newest picture is from after `endMs`, for as long as it may take. */
+async function untilReached(client: RecorderClient, endMs: number): Promise<void> {
+  for (const until = Date.now() + CATCH_UP_SECONDS * 1000; Date.now() < until; await pause(1)) {
+    const infos = await client.cameras();
+    if (infos.every(({ newestFrameMs }) => (newestFrameMs ?? 0) > endMs)) return;
+  }
+}
+
 /** Records for `seconds` with the cameras there are. */
 async function stretch(
   { client, pid }: BenchRecorder,
@@ -101,7 +109,7 @@ async function stretch(
   enough.abort();
   const seen = await looking;
   const late = await server.late();
-  await pause(SETTLE_SECONDS);
+  await untilReached(client, endMs);
   const gaps = await gapsOf(client, cameras, { startMs, endMs });
   const busy = (after.busy - before.busy) / (after.all - before.all);
   return { cameras, startMs, endMs, service, server: serving, late, busy, ...seen, gaps };
