@@ -13,8 +13,9 @@ import {
   picturesOfRecorder,
   picturesSection,
 } from './pictures.js';
+import { tellingOutages } from './recorder.js';
 import type { BenchOptions } from './run.js';
-import { pause, type Scene, whileAnswering } from './scene.js';
+import { pause, whileAnswering } from './scene.js';
 
 const CAMERAS = 4;
 const STREAMS: { name: string; settings: StreamSettings; bar: PictureBar; clips: boolean }[] = [
@@ -22,21 +23,6 @@ const STREAMS: { name: string; settings: StreamSettings; bar: PictureBar; clips:
   { name: '1080p25 H.264, GOP 4 s', settings: S2, bar: { p50: 700, p95: 1200, ageMs: 1600 }, clips: true },
   { name: '1080p25 H.265, GOP 4 s', settings: S3, bar: { p50: 700, p95: 1200, ageMs: 1600 }, clips: false },
 ];
-
-/** Says when a camera's recording broke off, and why: then a gap in a clip is no fault of the clip's. */
-function tellingOutages({ client }: Scene, say: BenchOptions['say']): AsyncDisposable {
-  const enough = new AbortController();
-  const listening = (async () => {
-    for await (const { kind, cameraId, data } of client.events(0, enough.signal))
-      if (kind === 'camera-down') say(`${cameraId} broke off: ${data.cause} (${data.detail})`);
-  })().catch(() => {});
-  return {
-    async [Symbol.asyncDispose]() {
-      enough.abort();
-      await listening;
-    },
-  };
-}
 
 /**
  * `rounds` pictures by chat of each stream (24), two thirds as many from the recorder alone, a fifth fresh; then as many
@@ -51,7 +37,7 @@ export async function answers({ rounds = 24, seconds = 75, say }: BenchOptions):
     const drawing = new FrameDrawing(settings.width, settings.height);
     await whileAnswering(settings, CAMERAS, async (scene) => {
       const recordsMs = Date.now();
-      await using _ = tellingOutages(scene, say);
+      await using _ = tellingOutages(scene.client, say);
       await pause(settings.gopSeconds + 1);
       say(`${name}: pictures`);
       const chat = await picturesByChat(scene, drawing, rounds, say);

@@ -1,12 +1,13 @@
 /** Clips of what was recorded: how long they take, where they start, and whether they say so truly. */
 import { join } from 'node:path';
+import type { Range } from '../media/types.js';
 import { readFrameNumbers, type StreamSettings, trueFrame } from '../test/support/frame-clock.js';
 import { typedMoment } from '../test/support/product.js';
 import type { Call } from '../test/support/telegram-server.js';
 import { percentile, type Section, show } from './figures.js';
 import { answerOf } from './pictures.js';
 import type { BenchOptions } from './run.js';
-import { pause, type Scene, type SceneCamera } from './scene.js';
+import { type Chat, type ChatCamera, pause, type Scene, type SceneCamera } from './scene.js';
 
 export const CLIP_SECONDS = 30;
 const CLIP_MS = CLIP_SECONDS * 1000;
@@ -20,7 +21,7 @@ export interface Made {
   handedMs: number;
   /** … until all of it was there */
   wholeMs: number;
-  /** how long before what was asked it begins; negative: too late; NaN where the answer tells of a gap, which may be there */
+  /** how long before what was asked it begins; negative: too late; NaN where that moment is not recorded */
   earlyMs: number;
   /** what it says of its start, against the truth; NaN where it is not said to the millisecond */
   errorMs: number;
@@ -34,6 +35,7 @@ async function judge(
   file: string,
   askedMs: number,
   told: { startMs: number; gaps: boolean },
+  missing: Range[],
   say: Say,
 ): Promise<Pick<Made, 'earlyMs' | 'errorMs' | 'whole'>> {
   const numbers = await readFrameNumbers(file);
@@ -52,18 +54,34 @@ async function judge(
         ? `${toldOf}a short clip: ${numbers.length} frames, at least ${least} expected`
         : `${toldOf}a clip not whole: picture ${wrong} of ${numbers.length} shows ${numbers[wrong]} after ${numbers[wrong - 1]}`,
     );
-  return { earlyMs: told.gaps ? Number.NaN : askedMs - truth, errorMs: told.startMs - truth, whole };
+  return { earlyMs: earlyBy(askedMs, truth, missing), errorMs: told.startMs - truth, whole };
 }
 
-/** A random start within what is recorded; with `first`, that of the first picture after the connect. */
-async function startWithin(scene: Scene, camera: SceneCamera, first: boolean): Promise<number> {
-  const { recorded } = await scene.client.coverage(camera.id, { startMs: 0, endMs: Date.now() });
+/** How long before what was asked the clip begins, ms; NaN where what was asked is missing: it can begin only after. */
+export function earlyBy(askedMs: number, beginsMs: number, missing: readonly Range[]): number {
+  const isMissing = missing.some(({ startMs, endMs }) => startMs <= askedMs && askedMs < endMs);
+  return isMissing ? Number.NaN : askedMs - beginsMs;
+}
+
+/** What the index says is missing of a clip. */
+async function missingOf({ client }: Scene, { id }: SceneCamera, startMs: number): Promise<Range[]> {
+  return (await client.coverage(id, { startMs, endMs: startMs + CLIP_MS })).gaps;
+}
+
+/** A random start of a clip within what is recorded; with `first`, that of the first picture after the connect. */
+export async function startWithin(
+  { client }: Pick<Chat, 'client'>,
+  { id }: Pick<ChatCamera, 'id'>,
+  first: boolean,
+  clipMs = CLIP_MS,
+): Promise<number> {
+  const { recorded } = await client.coverage(id, { startMs: 0, endMs: Date.now() });
   const firstMs = recorded[0]!.startMs;
-  const room = Date.now() - 5000 - CLIP_MS - firstMs;
+  const room = Date.now() - 5000 - clipMs - firstMs;
   return Math.ceil(firstMs + (first ? 0 : Math.random() * room));
 }
 
-function captionOf({ params }: Call): string {
+export function captionOf({ params }: Call): string {
   const media = params.media as { caption?: string } | undefined;
   return String(params.caption ?? media?.caption ?? '');
 }
@@ -83,8 +101,9 @@ export async function clipsByChat(scene: Scene, count: number, say: Say): Promis
     while (call.params.text !== undefined && /đang lấy clip/.test(String(call.params.text)))
       call = await answerOf(scene, fromMs);
     if (call.files.length === 0) throw new Error(`no clip: ${call.params.text}`);
+    const missing = await missingOf(scene, camera, startMs);
     const told = { startMs: Number.NaN, gaps: /^Thiếu /m.test(captionOf(call)) };
-    const judged = await judge(scene, camera.path, call.files[0]!.path, startMs, told, say);
+    const judged = await judge(scene, camera.path, call.files[0]!.path, startMs, told, missing, say);
     made.push({ handedMs: call.atMs - fromMs, wholeMs: call.wholeMs! - fromMs, ...judged });
   }
   return made;
@@ -106,8 +125,9 @@ export async function clipsOfRecorder(
     const job = await scene.client.clip({ cameraId: camera.id, startMs, endMs: startMs + CLIP_MS });
     await scene.client.savePart(job.id, 0, file);
     const ms = performance.now() - begun;
+    const missing = await missingOf(scene, camera, startMs);
     const told = { startMs: job.parts[0]!.startMs, gaps: job.gaps.length > 0 };
-    const judged = await judge(scene, camera.path, file, startMs, told, say);
+    const judged = await judge(scene, camera.path, file, startMs, told, missing, say);
     made.push({ handedMs: ms, wholeMs: ms, ...judged });
   }
   return made;

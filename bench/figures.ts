@@ -13,6 +13,17 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+/** The straight line nearest to points [x, y]: its slope, and the slope's standard error; NaN for fewer than three. */
+export function slopeOf(points: readonly (readonly [number, number])[]): { slope: number; error: number } {
+  if (points.length < 3) return { slope: Number.NaN, error: Number.NaN };
+  const x = mean(points.map(([at]) => at));
+  const y = mean(points.map(([, value]) => value));
+  const spread = points.reduce((sum, [at]) => sum + (at - x) ** 2, 0);
+  const slope = points.reduce((sum, [at, value]) => sum + (at - x) * (value - y), 0) / spread;
+  const rest = points.reduce((sum, [at, value]) => sum + (value - y - slope * (at - x)) ** 2, 0);
+  return { slope, error: Math.sqrt(rest / (points.length - 2) / spread) };
+}
+
 /** "12", "1.3", "0.07": three figures at most, no false exactness. */
 export function show(value: number): string {
   if (!Number.isFinite(value)) return '–';

@@ -68,7 +68,7 @@ async function judge(
 const cameraFor = (scene: Scene, i: number) => scene.cameras[i % scene.cameras.length]!;
 
 /** The bot's next message since `fromMs`. */
-export const answerOf = (scene: Scene, fromMs: number): Promise<Call> =>
+export const answerOf = (scene: Pick<Scene, 'telegram'>, fromMs: number): Promise<Call> =>
   scene.telegram.next(
     (call) => call.ok && call.atMs >= fromMs && /^(?:send(?!ChatAction)|editMessage)/.test(call.method),
     30_000,

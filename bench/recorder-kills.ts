@@ -1,15 +1,19 @@
 /** The recorder killed at random moments: how much video is lost before the kill, how soon it records again. */
-import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { scanFile } from '../media/mp4/scan.js';
-import { S1 } from '../test/support/frame-clock.js';
+import { readFrameNumbers, S1, trueFrame } from '../test/support/frame-clock.js';
 import { percentile, type Section, show } from './figures.js';
 import { childrenOf, lives } from './processes.js';
 import { makeRandom } from './random.js';
-import { type BenchRecorder, startRecorder, untilRecording } from './recorder.js';
+import {
+  type BenchRecorder,
+  type RecordedFile,
+  recordedFiles,
+  startRecorder,
+  untilRecording,
+} from './recorder.js';
 import type { BenchOptions } from './run.js';
-import { whileServing } from './scene.js';
-import { framesOf, type Segment, segmentsOf } from './segments.js';
+import { type Served, whileServing } from './scene.js';
 
 const CAMERAS = 4;
 const SETTINGS = S1;
@@ -35,14 +39,12 @@ interface RecorderKills {
   torn: number;
 }
 
-const recordingsOf = ({ folder }: BenchRecorder) => join(folder, 'recordings');
-
 /** Resolves with the moment at which each camera has a whole fragment that was recorded after the kill. */
 async function untilFragments(recorder: BenchRecorder, ids: string[], killedMs: number): Promise<number[]> {
   return Promise.all(
     ids.map(async (id) => {
       while (Date.now() - killedMs < RECORDING_AGAIN_MS) {
-        const newest = (await segmentsOf(recordingsOf(recorder), id)).at(-1);
+        const newest = (await recordedFiles(recorder.folder, id)).at(-1);
         if (newest !== undefined && newest.startMs > killedMs) {
           const scanned = await scanFile(newest.file).catch(() => null);
           if (scanned !== null && scanned.fragments.length > 0) return Date.now();
@@ -52,6 +54,16 @@ async function untilFragments(recorder: BenchRecorder, ids: string[], killedMs: 
       throw new Error(`${id} does not record again`);
     }),
   );
+}
+
+/** Frame numbers since the server's start, first and last, of a file that begins at about `startMs`. */
+async function framesOf(served: Served, path: string, segment: RecordedFile) {
+  const numbers = await readFrameNumbers(segment.file);
+  const whole = numbers.every(
+    (number, i) => number !== null && (i === 0 || number === (numbers[i - 1]! + 1) % served.stream.frames),
+  );
+  const first = trueFrame(numbers[0]!, served.stream.frames, served.server.frameAt(path, segment.startMs));
+  return { first, last: first + numbers.length - 1, whole };
 }
 
 /** Kills the recorder `kills` times while `CAMERAS` cameras record. */
@@ -91,8 +103,8 @@ export async function killRecorder(options: {
       let torn = 0;
       for (const [c, id] of ids.entries()) {
         const path = paths[c]!;
-        const segments = await segmentsOf(recordingsOf(recorder), id);
-        const frames = new Map<Segment, Awaited<ReturnType<typeof framesOf>>>();
+        const segments = await recordedFiles(recorder.folder, id);
+        const frames = new Map<RecordedFile, Awaited<ReturnType<typeof framesOf>>>();
         for (const segment of segments) frames.set(segment, await framesOf(served, path, segment));
         torn += [...frames.values()].filter(({ whole }) => !whole).length;
         for (const [k, killedMs] of kills.entries()) {

@@ -2,12 +2,13 @@
 import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeRecorderClient } from '../media/client.js';
-import type { RecorderClient } from '../media/types.js';
+import { readSegmentName } from '../media/recording/names.js';
+import type { RecorderClient, StreamName } from '../media/types.js';
 import { projectRoot } from '../test/support/project-root.js';
 
 export interface BenchRecorder {
@@ -138,4 +139,49 @@ export async function untilRecording(client: RecorderClient, count: number, seco
     }
     await new Promise((go) => setTimeout(go, 250));
   }
+}
+
+export interface RecordedFile {
+  file: string;
+  startMs: number;
+}
+
+/** Files of a camera's stream in a service's folder, oldest first; the open one too. */
+export async function recordedFiles(
+  folder: string,
+  id: string,
+  stream: StreamName = 'main',
+): Promise<RecordedFile[]> {
+  const camera = join(folder, 'recordings', id, stream);
+  const entries = await readdir(camera, { recursive: true }).catch(() => []);
+  return entries
+    .flatMap((entry) => {
+      const named = readSegmentName(entry.replaceAll('\\', '/'));
+      return named === null ? [] : [{ file: join(camera, entry), startMs: named.startMs }];
+    })
+    .sort((a, b) => a.startMs - b.startMs);
+}
+
+/** Adds cameras `cam<from + 1>` … and waits until all record. Throws as `untilRecording`. */
+export async function addCameras(client: RecorderClient, urls: readonly string[], from = 0): Promise<void> {
+  for (const [i, url] of urls.entries()) {
+    const id = `cam${from + i + 1}`;
+    await client.addCamera({ id, name: id, url });
+  }
+  await untilRecording(client, from + urls.length, 180);
+}
+
+/** Says when a camera's recording broke off, and why: then a gap in what is measured has its cause beside it. */
+export function tellingOutages(client: RecorderClient, say: (line: string) => void): AsyncDisposable {
+  const enough = new AbortController();
+  const listening = (async () => {
+    for await (const { kind, cameraId, data } of client.events(0, enough.signal))
+      if (kind === 'camera-down') say(`${cameraId} broke off: ${data.cause} (${data.detail})`);
+  })().catch(() => {});
+  return {
+    async [Symbol.asyncDispose]() {
+      enough.abort();
+      await listening;
+    },
+  };
 }

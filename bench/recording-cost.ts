@@ -8,7 +8,7 @@ import { findFfmpeg } from '../src/base/ffmpeg.js';
 import { S1 } from '../test/support/frame-clock.js';
 import { mean, type Section, show } from './figures.js';
 import { measure, type Span } from './processes.js';
-import { startRecorder, untilRecording } from './recorder.js';
+import { addCameras, startRecorder } from './recorder.js';
 import type { BenchOptions } from './run.js';
 import { pause, whileServing } from './scene.js';
 
@@ -42,8 +42,6 @@ export interface Recording {
   stop(): Promise<void>;
 }
 
-/** Cameras that connect at the same time: thirty at once are too much for the server that plays them. */
-const AT_ONCE = 5;
 const TRIES = 4;
 
 /** One `ffmpeg -c copy -f segment` that writes: one that the server did not serve is started again. */
@@ -85,8 +83,7 @@ export async function bareFfmpegs(urls: string[]): Promise<Recording> {
   try {
     const begin = async (url: string, i: number) =>
       children.push(await bareFfmpeg(ffmpeg.path, url, join(folder, `cam${i}`)));
-    for (let from = 0; from < urls.length; from += AT_ONCE)
-      await Promise.all(urls.slice(from, from + AT_ONCE).map((url, i) => begin(url, from + i)));
+    await Promise.all(urls.map(begin));
   } catch (error) {
     await stop();
     throw error;
@@ -102,9 +99,7 @@ export async function wholeService(urls: string[]): Promise<Recording> {
   const recorder = await startRecorder();
   const { pid, stop } = recorder;
   try {
-    for (const [i, url] of urls.entries())
-      await recorder.client.addCamera({ id: `cam${i}`, name: `Camera ${i}`, url });
-    await untilRecording(recorder.client, urls.length, 180);
+    await addCameras(recorder.client, urls);
   } catch (error) {
     await stop();
     throw error;

@@ -2,7 +2,7 @@
  * The measurements behind the figures we claim.
  *   node src/bin/run.mjs bench/run all --save       every benchmark, kept in bench/RESULTS.md
  *   node src/bin/run.mjs bench/run bot-kills        one of them, printed only
- *   … --rounds=20 --seconds=60 --cameras=30 --seed=1
+ *   … --rounds=20 --seconds=60 --minutes=60 --cameras=30 --seed=1
  * What rounds and seconds mean, and how many there are when not said, each benchmark says itself.
  */
 import { existsSync } from 'node:fs';
@@ -16,18 +16,22 @@ import { answers } from './answers.js';
 import { botKills } from './bot-kills.js';
 import { type Section, toMarkdown } from './figures.js';
 import { indexScale } from './index-scale.js';
+import { longClips } from './long-clips.js';
 import { powerCuts } from './power-cuts.js';
 import { machine } from './processes.js';
 import { promisePrice } from './promise-price.js';
 import { rebuild } from './rebuild.js';
 import { recorderKills } from './recorder-kills.js';
 import { recordingCost } from './recording-cost.js';
+import { scale, scaleLimit } from './scale.js';
 import { slowDiskBench } from './slow-disk.js';
+import { soak } from './soak.js';
 import { updateGap } from './update-gap.js';
 
 export interface BenchOptions {
   cameras?: number;
   seconds?: number;
+  minutes?: number;
   rounds?: number;
   seed?: number;
   say(line: string): void;
@@ -36,18 +40,22 @@ export interface BenchOptions {
 /** Every benchmark by its name, in the order of the table; those that need a quiet machine most come first. */
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   answers,
+  'long-clips': longClips,
   'recording-cost': recordingCost,
   'promise-price': promisePrice,
+  scale,
+  'scale-limit': scaleLimit,
+  index: indexScale,
+  rebuild,
   'recorder-kills': recorderKills,
   'bot-kills': botKills,
   'power-cuts': powerCuts,
-  'update-gap': updateGap,
   'slow-disk': slowDiskBench,
-  rebuild,
-  index: indexScale,
+  'update-gap': updateGap,
+  soak,
 };
 
-const OPTIONS = ['cameras', 'seconds', 'rounds', 'seed'] as const;
+const OPTIONS = ['cameras', 'seconds', 'minutes', 'rounds', 'seed'] as const;
 
 /** Replaces the section of a benchmark in RESULTS.md, or adds it. */
 export function putSection(results: string, name: string, text: string): string {

@@ -32,63 +32,96 @@ export async function whileServing<T>(
   }
 }
 
-export interface SceneCamera {
+/** The same for several streams at once, one camera each. */
+export function whileServingEach<T>(
+  streams: readonly StreamSettings[],
+  work: (served: Served[]) => Promise<T>,
+  before: Served[] = [],
+): Promise<T> {
+  const [settings, ...others] = streams;
+  if (settings === undefined) return work(before);
+  return whileServing(settings, 1, (served) => whileServingEach(others, work, [...before, served]));
+}
+
+export interface ChatCamera {
   /** as people call it: "ảnh 1" */
   number: number;
   /** the recorder's name for it */
   id: string;
-  path: string;
 }
 
-export interface Scene extends Served {
-  cameras: SceneCamera[];
+/** The whole product as a chief talks to it. */
+export interface Chat {
+  cameras: ChatCamera[];
   client: RecorderClient;
   telegram: TelegramServer;
   chief: TgPerson;
+}
+
+export interface SceneCamera extends ChatCamera {
+  path: string;
+}
+
+export interface Scene extends Served, Chat {
+  cameras: SceneCamera[];
 }
 
 const NAMES = ['Cổng chợ', 'Ngã ba', 'Nhà văn hóa', 'Trường học', 'Cầu đá', 'Đình làng'];
 
 /**
  * Runs `work` before the whole product (parent, recorder, bot) in real mode with the stand-in of Telegram, set up as a
- * chief would do it by chat, while `count` cameras (up to 6) record; then takes everything down.
+ * chief would do it by chat, while the cameras at `urls` (up to 6) record; then takes everything down.
  */
+export async function whileChatting<T>(
+  urls: readonly string[],
+  work: (chat: Chat) => Promise<T>,
+): Promise<T> {
+  const telegram = await TelegramServer.start();
+  try {
+    const product = await startProduct({
+      env: {
+        ...{ DEMO: '0', TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_API_ROOT: telegram.apiRoot },
+        ...{ MIN_FREE_PERCENT: '0', MIN_FREE_GB: '0' },
+      },
+    });
+    const chief = telegram.user({ id: 7001, name: 'Trưởng' });
+    chief.says((await readFile(join(product.data, 'first-chief-code.txt'), 'utf8')).trim());
+    await chief.receives('Từ giờ anh/chị là trưởng');
+    for (const [i, url] of urls.entries()) {
+      chief.says(`camera thêm ${NAMES[i]} ${url}`);
+      await chief.receives(`Đã thêm camera ${i + 1} `);
+    }
+    const client = product.recorder();
+    await untilRecording(client, urls.length);
+    const infos = await client.cameras();
+    const cameras = urls.map((_, i) => ({
+      number: i + 1,
+      id: infos.find((info) => info.name === NAMES[i])!.id,
+    }));
+    const result = await work({ cameras, client, telegram, chief });
+    await product.stop();
+    return result;
+  } finally {
+    await endProducts();
+    await telegram.stop();
+  }
+}
+
+/** `whileChatting` with `count` cameras that show the same stream. */
 export async function whileAnswering<T>(
   settings: StreamSettings,
   count: number,
   work: (scene: Scene) => Promise<T>,
 ): Promise<T> {
-  return whileServing(settings, count, async (served) => {
-    const telegram = await TelegramServer.start();
-    try {
-      const product = await startProduct({
-        env: {
-          ...{ DEMO: '0', TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_API_ROOT: telegram.apiRoot },
-          ...{ MIN_FREE_PERCENT: '0', MIN_FREE_GB: '0' },
-        },
-      });
-      const chief = telegram.user({ id: 7001, name: 'Trưởng' });
-      chief.says((await readFile(join(product.data, 'first-chief-code.txt'), 'utf8')).trim());
-      await chief.receives('Từ giờ anh/chị là trưởng');
-      for (const [i, path] of served.paths.entries()) {
-        chief.says(`camera thêm ${NAMES[i]} ${served.server.url(path)}`);
-        await chief.receives(`Đã thêm camera ${i + 1} `);
-      }
-      const client = product.recorder();
-      await untilRecording(client, count);
-      const infos = await client.cameras();
-      const cameras = served.paths.map((path, i) => ({
-        number: i + 1,
-        id: infos.find((info) => info.name === NAMES[i])!.id,
-        path,
-      }));
-      const result = await work({ ...served, cameras, client, telegram, chief });
-      await product.stop();
-      return result;
-    } finally {
-      await endProducts();
-      await telegram.stop();
-    }
+  return whileServing(settings, count, (served) => {
+    const { server, paths } = served;
+    return whileChatting(
+      paths.map((path) => server.url(path)),
+      (chat) => {
+        const cameras = chat.cameras.map((camera, i) => ({ ...camera, path: paths[i]! }));
+        return work({ ...served, ...chat, cameras });
+      },
+    );
   });
 }
 

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { percentile, show, toMarkdown } from '../../bench/figures.js';
+import { earlyBy } from '../../bench/clips.js';
+import { percentile, show, slopeOf, toMarkdown } from '../../bench/figures.js';
 import { costOf, measure } from '../../bench/processes.js';
 import { putSection } from '../../bench/run.js';
 
@@ -11,6 +12,24 @@ describe('the figures of the benchmarks', () => {
     expect(percentile([0, 10], 0.95)).toBeCloseTo(9.5);
     expect(percentile([7], 0.95)).toBe(7);
     expect(percentile([], 0.5)).toBeNaN();
+  });
+
+  it('lays a straight line through points and tells how sure its slope is', () => {
+    const exact = slopeOf([0, 1, 2, 3].map((x) => [x, 5 + 2 * x]));
+    expect(exact.slope).toBeCloseTo(2);
+    expect(exact.error).toBeCloseTo(0);
+    const noisy = slopeOf([0, 1, 2, 3].map((x) => [x, x % 2]));
+    expect(noisy.slope).toBeCloseTo(0.2);
+    expect(noisy.error).toBeCloseTo(Math.sqrt(0.8 / 2 / 5));
+    expect(slopeOf([[0, 1]]).slope).toBeNaN();
+  });
+
+  it('counts a clip that begins late as late, but not where that moment was never recorded', () => {
+    expect(earlyBy(10_000, 9000, [])).toBe(1000);
+    expect(earlyBy(10_000, 11_022, [])).toBe(-1022);
+    // a gap later on excuses no late start
+    expect(earlyBy(10_000, 11_022, [{ startMs: 20_000, endMs: 21_000 }])).toBe(-1022);
+    expect(earlyBy(10_000, 11_022, [{ startMs: 10_000, endMs: 11_000 }])).toBeNaN();
   });
 
   it('shows three figures at most', () => {

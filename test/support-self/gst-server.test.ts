@@ -23,6 +23,7 @@ describe.skipIf(!gst.available).concurrent('gst-rtsp-server', () => {
       mounts: [
         { path: '/open', ...h264 },
         { path: '/hevc', file: hevc.file, codec: hevc.codec, fps: hevc.fps },
+        { path: '/dropped', ...h264 },
         { path: '/locked', ...h264, user: 'admin', password: 'p@ss:w/ord' },
         ...Array.from({ length: 30 }, (_, i) => ({ path: `/many${i}`, ...h264 })),
       ],
@@ -51,6 +52,25 @@ describe.skipIf(!gst.available).concurrent('gst-rtsp-server', () => {
     expect(Math.min(...ages)).toBeGreaterThanOrEqual(0);
     // The first ones waited for ffmpeg to make up its mind; then it is one frame's time and a little.
     expect(Math.max(...ages.slice(-8))).toBeLessThan(800);
+  });
+
+  it('cuts off who watches one mount, who may come back, and nobody else', async () => {
+    const others = watchFrames(server.url('/open'));
+    await others.next();
+    for (let time = 0; time < 2; time++) {
+      let frames = 0;
+      for await (const _ of watchFrames(server.url('/dropped'))) if (frames++ === 0) server.drop('/dropped');
+      expect(frames).toBeGreaterThan(0);
+    }
+    expect((await others.next()).done).toBe(false);
+    await others.return(undefined);
+  });
+
+  it('tells how well it keeps time', async () => {
+    for await (const _ of watchFrames(server.url('/hevc'))) break;
+    const { worstMs, skipped } = await server.late();
+    expect(worstMs).toBeGreaterThan(0);
+    expect(skipped).toBeGreaterThanOrEqual(0);
   });
 
   it('lets the right password in by digest, and nobody else', async () => {

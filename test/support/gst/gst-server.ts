@@ -53,6 +53,10 @@ export interface GstServer {
   frameAt(path: string, ms: number): number;
   /** N: frame n shows picture n mod N */
   frames(path: string): number;
+  /** cuts the connections of everybody watching a mount, a moment later; who connects again is served */
+  drop(path: string): void;
+  /** how well it keeps time itself since last asked: the latest frame, ms, and frames left out for being over 1 s late */
+  late(): Promise<{ worstMs: number; skipped: number }>;
   /** goes silent without closing anything (not on Windows) */
   pause(): void;
   resume(): void;
@@ -142,6 +146,8 @@ export async function startGstServer(options: GstServerOptions): Promise<GstServ
     return { ...mount, ...clock };
   };
 
+  let lateness: Promise<unknown> = Promise.resolve();
+
   return {
     port: told.port,
     pid: child.pid!,
@@ -162,6 +168,17 @@ export async function startGstServer(options: GstServerOptions): Promise<GstServ
       return Math.floor(((ms - mount.frame0Ms) * mount.fps) / 1000);
     },
     frames: (path) => mountOf(path).frames,
+    drop: (path) => void child.stdin.write(`drop ${path}\n`),
+    late() {
+      const asked = lateness.then(async () => {
+        child.stdin.write('late\n');
+        const answer = await Promise.race([once(lines, 'line') as Promise<[string]>, ended]);
+        if (!answer) throw new Error('gst-rtsp-server has ended');
+        return JSON.parse(answer[0]) as { worstMs: number; skipped: number };
+      });
+      lateness = asked;
+      return asked;
+    },
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
     async kill() {

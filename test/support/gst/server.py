@@ -13,7 +13,10 @@ due at frame0Ms + n * 1000 / fps and is unit n % frames of the file.
   bare: no parameter sets but at keyframes, so that SDP has none either
 Prints one JSON line
   {"port": 34567, "mounts": {"/cam": {"frame0Ms": 1700000000000.0, "frames": 100}}}
-and ends when its stdin closes.
+takes orders, one a line, and ends when its stdin closes (never by Ctrl-C, which is for who started it).
+  drop /cam: cuts the connections of who watches it
+  late: prints {"worstMs": 12.3, "skipped": 0}: how much too late a frame was sent at most since last asked, and how many
+    were left out because all came over a second late
 """
 import ctypes
 import heapq
@@ -51,6 +54,11 @@ SOUNDS = {
 def sound_pipe(kind):
     caps, payloader, _ = SOUNDS[kind]
     return f"appsrc name=sound is-live=true format=time block=false max-bytes=0 caps={caps} ! {payloader}"
+
+
+def own(buffer):
+    """A buffer with times of its own and the same bytes; Python's copy() is the same buffer once more, times and all."""
+    return buffer.copy_region(Gst.BufferCopyFlags.MEMORY, 0, buffer.get_size())
 
 
 class Tone:
@@ -115,6 +123,13 @@ class Film:
         self.joining = [Gst.Buffer.new_wrapped(unit if key else head + unit) for unit, key in zip(whole, self.keys)]
 
 
+class Lateness:
+    """How well the server itself keeps time."""
+
+    worst = 0
+    skipped = 0
+
+
 class Mount:
     def __init__(self, film, fps, frame0, order=None, timeless=False, tone=None):
         self.film = film
@@ -149,7 +164,7 @@ class Mount:
     def push_sound(self):
         """The tone that belongs to the pictures sent so far."""
         while self.tone is not None and self.heard * self.tone.seconds * self.fps <= self.next - self.first:
-            buffer = self.tone.buffers[self.heard % len(self.tone.buffers)].copy()
+            buffer = own(self.tone.buffers[self.heard % len(self.tone.buffers)])
             buffer.pts = buffer.dts = self.base + int(self.heard * self.tone.seconds * Gst.SECOND)
             buffer.duration = int(self.tone.seconds * Gst.SECOND)
             self.heard += 1
@@ -159,19 +174,22 @@ class Mount:
         """Sends every frame that is due; after a pause of over a second goes on with the next live keyframe."""
         now = time.time()
         count = len(self.film.buffers)
+        Lateness.worst = max(Lateness.worst, now - self.due())
         if now - self.due() > 1:
+            due = self.next
             self.next = int((now - self.frame0) * self.fps)
             while not self.film.keys[self.next % count]:
                 self.next += 1
+            Lateness.skipped += self.next - due
         while self.source is not None and self.due() <= now:
             frame = self.next
             if self.first is None:
                 self.first = frame
                 clock = self.source.get_clock()
                 self.base = max(0, clock.get_time() - self.source.get_base_time()) if clock else 0
-                buffer = self.film.joining[frame % count].copy()
+                buffer = own(self.film.joining[frame % count])
             else:
-                buffer = self.film.buffers[frame % count].copy()
+                buffer = own(self.film.buffers[frame % count])
             shown = frame - frame % count + self.order[frame % count] + self.delay
             buffer.pts = self.base + int((shown - self.first) * Gst.SECOND / self.fps)
             buffer.dts = self.base + int((frame - self.first) * Gst.SECOND / self.fps)
@@ -224,6 +242,7 @@ class Feeder(threading.Thread):
 def main():
     # A test run that is killed while this server is stopped (SIGSTOP) takes it along.
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with open(sys.argv[1]) as opened:
         config = json.load(opened)
     Gst.init(None)
@@ -300,6 +319,25 @@ def main():
         server.get_mount_points().add_factory(entry["path"], factory)
         told[entry["path"]] = {"frame0Ms": mount.frame0 * 1000, "frames": len(film.buffers)}
 
+    viewers = {}
+
+    def connected(_server, client):
+        def plays(client, context):
+            viewers.setdefault(context.uri.abspath.rstrip("/"), set()).add(client)
+
+        def closed(client):
+            for watching in viewers.values():
+                watching.discard(client)
+
+        client.connect("play-request", plays)
+        client.connect("closed", closed)
+
+    server.connect("client-connected", connected)
+
+    def drop(path):
+        for client in list(viewers.get(path, ())):
+            client.close()
+
     if server.attach(None) == 0:
         raise SystemExit("could not bind")
     pool = server.get_session_pool()
@@ -311,12 +349,19 @@ def main():
     GLib.timeout_add_seconds(2, expire)
     feeder.start()
 
-    def watch_stdin():
-        while os.read(0, 4096):
-            pass
+    def take_orders():
+        for line in sys.stdin:
+            order, *about = line.split()
+            if order == "drop":
+                GLib.idle_add(drop, *about)
+            elif order == "late":
+                with feeder.changed:
+                    late = {"worstMs": Lateness.worst * 1000, "skipped": Lateness.skipped}
+                    Lateness.worst = Lateness.skipped = 0
+                print(json.dumps(late), flush=True)
         os._exit(0)
 
-    threading.Thread(target=watch_stdin, daemon=True).start()
+    threading.Thread(target=take_orders, daemon=True).start()
     print(json.dumps({"port": server.get_bound_port(), "mounts": told}), flush=True)
     loop.run()
 
