@@ -1,13 +1,13 @@
 /** The recorder service as it runs in a commune, in a folder of its own that goes away with it. */
-import { type ChildProcess, execFile, fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { makeRecorderClient } from '../media/client.js';
 import type { RecorderClient } from '../media/types.js';
+import { migrateIndex } from '../src/migrate.js';
 import { projectRoot } from '../test/support/project-root.js';
 
 export interface BenchRecorder {
@@ -39,17 +39,7 @@ export async function startRecorder(env: Record<string, string> = {}): Promise<B
     SECRET_KEY: randomBytes(32).toString('base64'),
     ...env,
   };
-  await promisify(execFile)(
-    process.execPath,
-    [
-      join(projectRoot, 'node_modules', 'prisma', 'build', 'index.js'),
-      ...['migrate', 'deploy', '--config', join(projectRoot, 'prisma', 'recorder', 'prisma.config.ts')],
-    ],
-    {
-      cwd: projectRoot,
-      env: { ...process.env, DATABASE_FILE: join(folder, 'recorder.db'), CHECKPOINT_DISABLE: '1' },
-    },
-  );
+  await migrateIndex(projectRoot, join(folder, 'recorder.db'));
 
   let child: ChildProcess;
   let port = 0;

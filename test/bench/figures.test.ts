@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { percentile, show, toMarkdown } from '../../bench/figures.js';
 import { costOf, measure } from '../../bench/processes.js';
-import { putSection } from '../../bench/run.js';
+import { putSection } from '../../bench/results.js';
 
 describe('the figures of the benchmarks', () => {
   it('interpolates percentiles', () => {

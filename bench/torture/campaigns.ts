@@ -1,0 +1,7 @@
+/** Every campaign by its name. */
+import type { Campaign } from './campaign.js';
+import { kills } from './kills.js';
+
+export const campaigns: Record<string, Campaign> = {
+  kills,
+};
