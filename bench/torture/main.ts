@@ -65,7 +65,7 @@ async function torture(name: string, file: string, state: State): Promise<boolea
   await runCampaign(campaign, {
     ...{ rounds, seed, scale, lanes: numberOf('lanes') ?? campaign.lanes },
     ...{ signal: stopping.signal, keepIn: join(resolve(file, '..'), name) },
-    async onRound(of, round, tookMs) {
+    onRound(of, round, tookMs) {
       const figures = Object.entries(round.figures).flatMap(([what, found]) =>
         found.length === 0 ? [] : [`${what} ${found.map((ms) => Math.round(ms)).join('/')} ms`],
       );
@@ -77,7 +77,7 @@ async function torture(name: string, file: string, state: State): Promise<boolea
       }
       if (given !== undefined) return;
       state[name] = addRound(state[name] ?? noSums(), of, round, tookMs, new Date());
-      await writeState(file, state);
+      writeState(file, state);
     },
   });
   return broken === 0;

@@ -13,7 +13,7 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** the log of a recorder that broke a promise is kept below this folder */
   keepIn?: string;
-  onRound(seed: number, round: Round, tookMs: number): void | Promise<void>;
+  onRound(seed: number, round: Round, tookMs: number): void;
 }
 
 const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
@@ -47,7 +47,7 @@ export async function runCampaign(campaign: Campaign, options: RunOptions): Prom
           round = { figures: {}, wrong: [`the round could not be done: ${wordsOf(error)}`] };
         }
         used += 1;
-        await options.onRound(seed, round, performance.now() - begunMs);
+        options.onRound(seed, round, performance.now() - begunMs);
         const failed = round.wrong.length > 0;
         if (place !== null && (failed || used >= campaign.roundsAPlace)) {
           const given: Place = place;

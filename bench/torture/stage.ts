@@ -24,6 +24,8 @@ export type Cameras = Pick<GstServer, 'port' | 'url' | 'frameAt' | 'sentMs' | 's
 
 export interface StageOptions {
   cameras?: number;
+  /** default cam1, cam2 … */
+  ids?: string[];
   /** a server in a process of its own, which can be stopped; default ours, in this process */
   gst?: (server: GstServer) => void;
   settings?: StreamSettings;
@@ -91,7 +93,7 @@ const clean = async (recorder: BenchRecorder | undefined, server: Cameras, keepI
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const { cameras = 3, settings = TINY, env = {}, now = Date.now } = options;
   const stream = await prepareStream(settings);
-  const ids = Array.from({ length: cameras }, (_, i) => `cam${i + 1}`);
+  const ids = options.ids ?? Array.from({ length: cameras }, (_, i) => `cam${i + 1}`);
   const paths = ids.map((id) => `/${id}`);
   let server: Cameras;
   if (options.gst === undefined) server = await ourCameras(stream, paths);

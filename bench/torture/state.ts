@@ -1,5 +1,6 @@
 /** What all runs of a campaign together have found: kept on disk, so that each run goes on where the last one ended. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Round } from './campaign.js';
 
@@ -56,9 +57,9 @@ export async function readState(file: string): Promise<State> {
   return JSON.parse(text) as State;
 }
 
-/** Written beside and renamed: a Ctrl-C never leaves half a file. */
-export async function writeState(file: string, state: State): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(`${file}.new`, `${JSON.stringify(state)}\n`);
-  await rename(`${file}.new`, file);
+/** Written beside and renamed: a Ctrl-C never leaves half a file. All at once, since several rounds may end together. */
+export function writeState(file: string, state: State): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.new`, `${JSON.stringify(state)}\n`);
+  renameSync(`${file}.new`, file);
 }
