@@ -82,6 +82,7 @@ export const millionFiles: Campaign = {
           );
           figures['start to recording, index known'] = [Date.now() - begunMs];
           const id = archive.cameras[0]!;
+          await stage.recorder.client.addCamera({ id, name: id, url: 'test:street', enabled: false });
           figures["a day's list"] = await asked(stage, id, archive.startMs, archive.startMs + DAY_MS);
           figures["a month's coverage"] = await asked(stage, id, archive.endMs - 30 * DAY_MS, archive.endMs);
           figures['presence check'] = [

@@ -29,6 +29,8 @@ export interface StageOptions {
   /** a server in a process of its own, which can be stopped; default ours, in this process */
   gst?: (server: GstServer) => void;
   settings?: StreamSettings;
+  /** whether an officer holds the first file; default true */
+  holding?: boolean;
   /** more settings of the recorder */
   env?: Record<string, string>;
   /** recordings lie here instead of in the recorder's folder */
@@ -156,6 +158,7 @@ async function prepared(
       await clean(recorder, server, keepIn);
     },
   };
+  if (options.holding === false) return stage;
   const closed = await stage.told('segment-closed', 0, 30_000, ids[0]);
   const range = { startMs: Number(closed.data.startMs), endMs: Number(closed.data.endMs) };
   const hold = await recorder.client.hold({ cameraId: ids[0]!, ...range, by: 'Đại úy An', why: 'vụ trộm' });
