@@ -7,7 +7,5 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
-    // what runs side by side within a file mostly waits for cameras
-    maxConcurrency: 8,
   },
 });

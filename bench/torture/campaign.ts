@@ -19,6 +19,14 @@ export interface Place {
   close(keepIn?: string): Promise<void>;
 }
 
+/** How a campaign is run. */
+export interface Given {
+  /** (0–1]: the size of what is made, where that matters */
+  scale: number;
+  /** how many times longer than promised everything may take: 1, or more where others use the machine as well */
+  patience: number;
+}
+
 export interface Campaign {
   /** the fault, in words */
   what: string;
@@ -34,8 +42,7 @@ export interface Campaign {
   root?: true;
   /** the most that a figure may be, ms */
   bars: Record<string, number>;
-  /** `scale` (0–1]: the size of what is made, where that matters */
-  open(scale: number): Promise<Place>;
+  open(given: Given): Promise<Place>;
 }
 
 /** Why it can't be done here; null: it can. */

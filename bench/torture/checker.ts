@@ -34,6 +34,8 @@ export interface Subject {
   beganMs: ReadonlyMap<string, number>;
   /** the recorder's clock */
   now(): number;
+  /** how many times longer than promised everything may take */
+  patience: number;
   /** what an officer holds: the files must stay */
   held: { id: string; paths: string[] } | null;
 }
@@ -104,16 +106,17 @@ export async function untilAgreed(subject: Subject, expected: Expected): Promise
     return wrong.filter((line) => !tampered.some((path) => line.startsWith(path)));
   };
   const sinceMs = readyMs === undefined ? 0 : Date.now() - readyMs;
-  return settled(look, agreeWithinMs ?? Math.max(AGREE_MS - sinceMs, SETTLE_MS / 5));
+  return settled(look, agreeWithinMs ?? Math.max(subject.patience * AGREE_MS - sinceMs, SETTLE_MS / 5));
 }
 
 /** Proves every promise on a recorder that runs, after a fault; gives what is broken, in words. */
 export async function checkPromises(subject: Subject, expected: Expected = {}): Promise<string[]> {
   const { recorder } = subject;
+  const settleMs = subject.patience * SETTLE_MS;
   const wrong = await untilAgreed(subject, expected);
   const rows = await rowsOf(recorder);
   for (const [id, beganMs] of subject.beganMs) {
-    wrong.push(...(await settled(() => accountOf(subject, id, beganMs, expected), SETTLE_MS)));
+    wrong.push(...(await settled(() => accountOf(subject, id, beganMs, expected), settleMs)));
     const of = rows.filter((row) => row.cameraId === id && !row.open);
     if (!expected.timeTwice) wrong.push(...overlapsOf(of));
   }

@@ -14,9 +14,9 @@ export const clockSteps: Campaign = {
   what: "the recorder's clock (libfaketime) set by ± 1 h or ± 1 day",
   // some steps forward and back again: days of made-up time, which no list should grow long of
   ...{ rounds: 60, lanes: 3, roundsAPlace: 8, needs: [faketime], bars: { 'told after': 10_000 } },
-  async open() {
+  async open({ patience }) {
     const clock = await makeFakedClock();
-    const stage = await openStage({ env: clock.env, now: clock.now });
+    const stage = await openStage({ patience, env: clock.env, now: clock.now });
     return {
       async round(random) {
         await stage.recording();

@@ -9,7 +9,7 @@ export const powerCuts: Campaign = {
   what: 'power cuts at random moments, replayed: what was not synced is lost to a random length; half of them with an index that knows nothing',
   ...{ rounds: 200, lanes: 1, roundsAPlace: 100, needs: [gst, strace] },
   bars: { 'lost before the cut': 2000 },
-  async open(scale) {
+  async open({ scale }) {
     const recorded = await recordWithLog(Math.max(8, RECORDED_SECONDS * scale));
     return {
       async round(random) {

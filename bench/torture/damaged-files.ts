@@ -72,8 +72,8 @@ async function clipsAround(stage: Stage, rows: readonly SegmentRow[], at: number
 export const damagedFiles: Campaign = {
   what: 'a closed file corrupted, truncated, zeroed, swapped with another or removed while the recorder runs; half of the times it is killed and started again after it',
   ...{ rounds: 200, lanes: 3, roundsAPlace: 5, needs: [], bars: {} },
-  async open() {
-    const stage = await openStage();
+  async open({ patience }) {
+    const stage = await openStage({ patience });
     const tampered: string[] = [];
     const taken: { cameraId: string; startMs: number; endMs: number }[] = [];
     return {

@@ -40,9 +40,9 @@ function diskCampaign(
       roundsAPlace: 4,
       bars: { [TOLD]: MOST_MS, [AGAIN]: MOST_MS },
     },
-    async open() {
+    async open({ patience }) {
       const disk = await makeDisk();
-      const stage = await openStage({ root: disk.root }).catch(async (error: unknown) => {
+      const stage = await openStage({ patience, root: disk.root }).catch(async (error: unknown) => {
         await disk.remove();
         throw error;
       });

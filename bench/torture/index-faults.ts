@@ -77,8 +77,8 @@ const AGREE_BAR = { 'index and files agree after': 5000 };
 export const lostIndex: Campaign = {
   what: 'the recorder killed and its index deleted',
   ...{ rounds: 60, lanes: 3, roundsAPlace: 10, needs: [], bars: AGREE_BAR },
-  async open() {
-    const stage = await openStage();
+  async open({ patience }) {
+    const stage = await openStage({ patience });
     return {
       async round(random) {
         const orphans = await killed(stage, random);
@@ -93,8 +93,8 @@ export const lostIndex: Campaign = {
 export const corruptIndex: Campaign = {
   what: 'the recorder killed and its index broken (head, end or some pages)',
   ...{ rounds: 60, lanes: 3, roundsAPlace: 10, needs: [], bars: AGREE_BAR },
-  async open() {
-    const stage = await openStage();
+  async open({ patience }) {
+    const stage = await openStage({ patience });
     return {
       async round(random) {
         const orphans = await killed(stage, random);
@@ -110,8 +110,8 @@ export const corruptIndex: Campaign = {
 export const corruptRunningIndex: Campaign = {
   what: 'the index broken (head, end or some pages) under the running recorder, which the parent starts again if it ends',
   ...{ rounds: 60, lanes: 3, roundsAPlace: 5, needs: [], bars: {} },
-  async open() {
-    const stage = await openStage();
+  async open({ patience }) {
+    const stage = await openStage({ patience });
     return {
       async round(random) {
         await stage.recording();

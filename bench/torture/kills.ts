@@ -132,5 +132,5 @@ export const kills: Campaign = {
   what: 'kill -9 of the recorder or of one of its ffmpegs, 0.3–2.5 s after every camera records',
   ...{ rounds: 1000, lanes: 4, roundsAPlace: 25, needs: [] },
   bars: { 'lost before the kill': 1000, 'index and files agree after': 5000 },
-  open: () => openKills({ lifeMs: 2500, children: true }),
+  open: ({ patience }) => openKills({ patience, lifeMs: 2500, children: true }),
 };

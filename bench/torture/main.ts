@@ -63,7 +63,7 @@ async function torture(name: string, file: string, state: State): Promise<boolea
   let broken = 0;
   say(`${name}: ${rounds} rounds from seed ${seed} (${before.rounds} done before)`);
   await runCampaign(campaign, {
-    ...{ rounds, seed, scale, lanes: numberOf('lanes') ?? campaign.lanes },
+    ...{ rounds, seed, scale, patience: 1, lanes: numberOf('lanes') ?? campaign.lanes },
     ...{ signal: stopping.signal, keepIn: join(resolve(file, '..'), name) },
     onRound(of, round, tookMs) {
       const figures = Object.entries(round.figures).flatMap(([what, found]) =>

@@ -53,7 +53,7 @@ export const millionFiles: Campaign = {
     "a day's list": DAY_LIST_MS,
     "a month's coverage": MONTH_MS,
   },
-  async open(scale) {
+  async open({ scale, patience }) {
     const files = Math.ceil(FILES * scale);
     const archive = await makeArchive(files, (line) => scale === 1 && process.stderr.write(`${line}\n`));
     return {
@@ -61,7 +61,7 @@ export const millionFiles: Campaign = {
         const figures: Record<string, number[]> = {};
         const wrong: string[] = [];
         // the camera that is recorded meanwhile is none of the archive's
-        const stage = await openStage({ ids: ['moi'], root: archive.root });
+        const stage = await openStage({ patience, ids: ['moi'], root: archive.root });
         try {
           const rebuiltMs = await tookMs(() => untilRows(stage, archive.files));
           figures['index rebuilt after'] = [rebuiltMs];

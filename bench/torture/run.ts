@@ -1,14 +1,13 @@
 /** Does the rounds of a campaign, in several places side by side. */
 import { join } from 'node:path';
 import { makeRandom } from '../random.js';
-import type { Campaign, Place, Round } from './campaign.js';
+import type { Campaign, Given, Place, Round } from './campaign.js';
 
-export interface RunOptions {
+export interface RunOptions extends Given {
   rounds: number;
   /** of the first round; each next one has the next */
   seed: number;
   lanes: number;
-  scale: number;
   /** no new round begins after it is aborted */
   signal?: AbortSignal;
   /** the log of a recorder that broke a promise is kept below this folder */
@@ -19,11 +18,11 @@ export interface RunOptions {
 const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** Figures over their bar are broken promises too. */
-export function overBars(bars: Record<string, number>, { figures }: Round): string[] {
+export function overBars(bars: Record<string, number>, { figures }: Round, patience = 1): string[] {
   return Object.entries(bars).flatMap(([name, mostMs]) =>
     (figures[name] ?? [])
-      .filter((ms) => !(ms <= mostMs))
-      .map((ms) => `${name}: ${Math.round(ms)} ms, more than ${mostMs}`),
+      .filter((ms) => !(ms <= patience * mostMs))
+      .map((ms) => `${name}: ${Math.round(ms)} ms, more than ${patience * mostMs}`),
   );
 }
 
@@ -40,9 +39,9 @@ export async function runCampaign(campaign: Campaign, options: RunOptions): Prom
         const begunMs = performance.now();
         let round: Round;
         try {
-          place ??= await campaign.open(options.scale);
+          place ??= await campaign.open(options);
           round = await place.round(makeRandom(seed));
-          round.wrong.push(...overBars(campaign.bars, round));
+          round.wrong.push(...overBars(campaign.bars, round, options.patience));
         } catch (error) {
           round = { figures: {}, wrong: [`the round could not be done: ${wordsOf(error)}`] };
         }

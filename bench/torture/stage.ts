@@ -24,6 +24,8 @@ export type Cameras = Pick<GstServer, 'port' | 'url' | 'frameAt' | 'sentMs' | 's
 
 export interface StageOptions {
   cameras?: number;
+  /** default 1 */
+  patience?: number;
   /** default cam1, cam2 … */
   ids?: string[];
   /** a server in a process of its own, which can be stopped; default ours, in this process */
@@ -139,7 +141,7 @@ async function prepared(
   for (const { id, sinceMs } of await recorder.client.cameras()) beganMs.set(id, Math.ceil(sinceMs));
   const stage: Stage = {
     ...base,
-    ...{ recorder, beganMs, events, held: null },
+    ...{ recorder, beganMs, events, held: null, patience: options.patience ?? 1 },
     root: options.root ?? join(recorder.folder, 'recordings'),
     recording: () => untilRecording(recorder.client, ids.length, BACK_MS / 1000),
     camera: (id) => recorder.client.camera(id),

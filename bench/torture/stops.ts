@@ -34,7 +34,7 @@ async function afterwards(
 }
 
 async function noticed(stage: Stage, seen: number, id: string, fromMs: number): Promise<number> {
-  const { atMs } = await stage.told('camera-down', seen, 2 * NOTICED_MS, id);
+  const { atMs } = await stage.told('camera-down', seen, stage.patience * 2 * NOTICED_MS, id);
   return atMs - fromMs;
 }
 
@@ -42,9 +42,9 @@ async function noticed(stage: Stage, seen: number, id: string, fromMs: number): 
 export const stoppedServer: Campaign = {
   what: 'SIGSTOP of the RTSP server for 1–9 s',
   ...{ rounds: 60, lanes: 3, roundsAPlace: 20, needs: [gst], bars: { [NOTICED]: NOTICED_MS } },
-  async open() {
+  async open({ patience }) {
     let server: GstServer | undefined;
-    const stage = await openStage({ gst: (started) => (server = started) });
+    const stage = await openStage({ patience, gst: (started) => (server = started) });
     return {
       async round(random) {
         await stage.recording();
@@ -83,8 +83,8 @@ export const stoppedServer: Campaign = {
 export const stoppedFfmpeg: Campaign = {
   what: "SIGSTOP of one camera's ffmpeg, never continued",
   ...{ rounds: 60, lanes: 3, roundsAPlace: 20, needs: [], bars: { [NOTICED]: NOTICED_MS } },
-  async open() {
-    const stage = await openStage();
+  async open({ patience }) {
+    const stage = await openStage({ patience });
     return {
       async round(random) {
         await stage.recording();
@@ -110,8 +110,8 @@ export const stoppedFfmpeg: Campaign = {
 export const stoppedRecorder: Campaign = {
   what: 'SIGSTOP of the recorder for 1–9 s, then SIGCONT',
   ...{ rounds: 60, lanes: 3, roundsAPlace: 20, needs: [], bars: {} },
-  async open() {
-    const stage = await openStage();
+  async open({ patience }) {
+    const stage = await openStage({ patience });
     return {
       async round(random) {
         await stage.recording();
@@ -131,9 +131,10 @@ export const stoppedRecorder: Campaign = {
 export const network: Campaign = {
   what: "one camera's line cut, or frozen without a word, for 0.5–8 s",
   ...{ rounds: 100, lanes: 4, roundsAPlace: 20, needs: [], bars: {} },
-  async open() {
+  async open({ patience }) {
     const lines: CuttableLine[] = [];
     const stage = await openStage({
+      patience,
       async port(server) {
         const line = await openLine(server.port);
         lines.push(line);
