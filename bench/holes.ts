@@ -1,4 +1,5 @@
 /** Frames that are in no file, against what the index tells of and what was done to the cameras. */
+import { join } from 'node:path';
 import type { Range } from '../media/types.js';
 import { show } from './figures.js';
 import { Film, framesOf } from './film-frames.js';
@@ -37,7 +38,12 @@ export async function holesOf(
   const film = await Film.of(stream);
   const holes: Holes = { count: 0, unexplained: [], untold: [], strange: 0 };
   for (const [i, path] of paths.entries()) {
-    const { runs, strange } = await framesOf(await recordedFiles(folder, `cam${i + 1}`), film, server, path);
+    const { runs, strange } = await framesOf(
+      await recordedFiles(join(folder, 'recordings'), `cam${i + 1}`),
+      film,
+      server,
+      path,
+    );
     holes.strange += strange;
     const edges = [
       { first: Number.NEGATIVE_INFINITY, last: server.frameAt(path, span.startMs) },

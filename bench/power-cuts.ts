@@ -1,12 +1,12 @@
 /** Power cuts, replayed from a recorder's own write log: what an un-synced write may lose is lost. */
-import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { RecorderIndex } from '../media/index/index.js';
 import { type ScannedFile, scanFile } from '../media/mp4/scan.js';
 import { POWER_CUT_MS } from '../media/recording/disk.js';
 import type { DiskKind } from '../media/recording/disk-kind.js';
-import { OPEN_SUFFIX, readSegmentName } from '../media/recording/names.js';
+import { readSegmentName } from '../media/recording/names.js';
 import { recover } from '../media/recording/recover.js';
 import { makeLog } from '../src/base/log.js';
 import { makeKey, makeSeal } from '../src/base/seal.js';
@@ -16,6 +16,7 @@ import { makeRandom } from './random.js';
 import { startRecorder, untilRecording } from './recorder.js';
 import type { BenchOptions } from './run.js';
 import { pause, whileServing } from './scene.js';
+import { compareFiles, recordingsIn } from './torture/compare.js';
 import { type Logged, readLog, traceWrites } from './write-log.js';
 
 const CAMERAS = 4;
@@ -188,43 +189,22 @@ export async function replayCut(
   }
 }
 
-async function filesBelow(root: string): Promise<string[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((one) => one.isFile() && one.name.endsWith('.mp4'))
-    .map((one) => join(one.parentPath, one.name));
-}
-
 const arrivals = ({ fragments }: ScannedFile) =>
   fragments.flatMap(({ arrivedMs }) => (arrivedMs === null ? [] : [arrivedMs]));
 
 async function check(recorded: Recorded, root: string, index: RecorderIndex, cutMs: number): Promise<Cut> {
-  const wrong: string[] = [];
+  const { wrong, scanned } = await compareFiles(root, await index.segments.page(0, 100_000));
   const kept = new Map<string, number[]>();
-  const rows = await index.segments.page(0, 100_000);
-  const rowOf = new Map(rows.map((row) => [row.path, row]));
-  for (const file of await filesBelow(root)) {
-    const name = relative(root, file);
-    if (file.endsWith(OPEN_SUFFIX)) wrong.push(`${name} is still open`);
-    const scanned = await scanFile(file).catch(() => null);
-    if (scanned === null || scanned.wholeBytes !== scanned.sizeBytes) {
-      wrong.push(`${name} is not whole`);
-      continue;
-    }
-    const camera = readSegmentName(name.replaceAll('\\', '/'))?.cameraId ?? '?';
-    kept.set(camera, [...(kept.get(camera) ?? []), ...arrivals(scanned)]);
-    const row = rowOf.get(name.replaceAll('\\', '/'));
-    if (row === undefined) wrong.push(`${name} has no row`);
-    else if (row.open || row.sizeBytes !== scanned.sizeBytes) wrong.push(`${name} and its row do not agree`);
-    rowOf.delete(name.replaceAll('\\', '/'));
+  for (const [path, found] of scanned) {
+    const camera = readSegmentName(path)?.cameraId ?? '?';
+    kept.set(camera, [...(kept.get(camera) ?? []), ...arrivals(found)]);
   }
-  for (const path of rowOf.keys()) wrong.push(`${path} is a row without a file`);
   let lostMs = 0;
   const all = new Map<string, number[]>();
-  for (const file of await filesBelow(recorded.root)) {
-    const camera = readSegmentName(relative(recorded.root, file).replaceAll('\\', '/'))?.cameraId ?? '?';
-    const scanned = await scanFile(file);
-    if (scanned !== null) all.set(camera, [...(all.get(camera) ?? []), ...arrivals(scanned)]);
+  for (const path of await recordingsIn(recorded.root)) {
+    const camera = readSegmentName(path)?.cameraId ?? '?';
+    const found = await scanFile(join(recorded.root, path));
+    if (found !== null) all.set(camera, [...(all.get(camera) ?? []), ...arrivals(found)]);
   }
   for (const [camera, whole] of all) {
     const due = whole.filter((arrivedMs) => arrivedMs <= cutMs).sort((a, b) => a - b);
@@ -287,7 +267,14 @@ export async function powerCuts({
   ];
 }
 
-/** Cuts at random moments while all cameras recorded. */
+/** A cut at a random moment while all cameras recorded; half of them find an index that knows nothing. */
+export async function replayAnyCut(recorded: Recorded, random: () => number): Promise<Cut> {
+  const writes = recorded.log.filter(({ op }) => op.kind === 'write');
+  const [fromMs, toMs] = [writes[0]!.endedMs, writes.at(-1)!.endedMs];
+  return replayCut(recorded, fromMs + random() * (toMs - fromMs), random, random() < 0.5);
+}
+
+/** Cuts one after the other. */
 export async function cutOften(
   recorded: Recorded,
   cuts: number,
@@ -295,11 +282,9 @@ export async function cutOften(
   say: BenchOptions['say'] = () => {},
 ): Promise<Cut[]> {
   const random = makeRandom(seed);
-  const writes = recorded.log.filter(({ op }) => op.kind === 'write');
-  const [fromMs, toMs] = [writes[0]!.endedMs, writes.at(-1)!.endedMs];
   const results: Cut[] = [];
   for (let cut = 0; cut < cuts; cut++) {
-    results.push(await replayCut(recorded, fromMs + random() * (toMs - fromMs), random, cut % 2 === 0));
+    results.push(await replayAnyCut(recorded, random));
     if ((cut + 1) % 50 === 0) say(`cut ${cut + 1} times`);
   }
   return results;

@@ -10,11 +10,11 @@ import { Integrity } from '../media/integrity/integrity.js';
 import { recover } from '../media/recording/recover.js';
 import { DAY_MS } from '../src/base/clock.js';
 import { makeLog } from '../src/base/log.js';
+import { migrateIndex } from '../src/migrate.js';
 import { projectRoot } from '../test/support/project-root.js';
 import { type Archive, FIRST_DAY_MS, makeArchive, makeLargeFiles } from './archive.js';
 import type { Section } from './figures.js';
 import { show } from './figures.js';
-import { migrateIndex } from './recorder.js';
 import type { BenchOptions } from './run.js';
 
 const CAMERAS = 20;
@@ -39,7 +39,7 @@ interface Rebuilt {
 export async function rebuildIndex({ root, dataDir, seal }: Archive, kept = false): Promise<Rebuilt> {
   if (!kept) {
     for (const end of ['', '-wal', '-shm']) await rm(join(dataDir, `recorder.db${end}`), { force: true });
-    await migrateIndex(dataDir);
+    await migrateIndex(projectRoot, join(dataDir, 'recorder.db'));
   }
   const index = await RecorderIndex.open(join(dataDir, 'recorder.db'), seal);
   const clock = { now: () => FIRST_DAY_MS + DAYS * DAY_MS };

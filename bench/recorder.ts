@@ -1,14 +1,14 @@
 /** The recorder service as it runs in a commune, in a folder of its own that goes away with it. */
-import { type ChildProcess, execFile, fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { makeRecorderClient } from '../media/client.js';
 import { readSegmentName } from '../media/recording/names.js';
 import type { RecorderClient, StreamName } from '../media/types.js';
+import { migrateIndex } from '../src/migrate.js';
 import { projectRoot } from '../test/support/project-root.js';
 
 export interface BenchRecorder {
@@ -24,21 +24,6 @@ export interface BenchRecorder {
   end(): Promise<void>;
   /** stops it in order and removes its folder */
   stop(): Promise<void>;
-}
-
-/** Makes an empty index in a DATA_DIR. */
-export async function migrateIndex(folder: string): Promise<void> {
-  await promisify(execFile)(
-    process.execPath,
-    [
-      join(projectRoot, 'node_modules', 'prisma', 'build', 'index.js'),
-      ...['migrate', 'deploy', '--config', join(projectRoot, 'prisma', 'recorder', 'prisma.config.ts')],
-    ],
-    {
-      cwd: projectRoot,
-      env: { ...process.env, DATABASE_FILE: join(folder, 'recorder.db'), CHECKPOINT_DISABLE: '1' },
-    },
-  );
 }
 
 /**
@@ -61,7 +46,7 @@ export async function startRecorder(
     SECRET_KEY: randomBytes(32).toString('base64'),
     ...env,
   };
-  await migrateIndex(folder);
+  await migrateIndex(projectRoot, join(folder, 'recorder.db'));
 
   let child: ChildProcess;
   let port = 0;
@@ -146,13 +131,13 @@ export interface RecordedFile {
   startMs: number;
 }
 
-/** Files of a camera's stream in a service's folder, oldest first; the open one too. */
+/** Files of a camera's stream in the recordings' folder, oldest first; the open one too. */
 export async function recordedFiles(
-  folder: string,
+  recordings: string,
   id: string,
   stream: StreamName = 'main',
 ): Promise<RecordedFile[]> {
-  const camera = join(folder, 'recordings', id, stream);
+  const camera = join(recordings, id, stream);
   const entries = await readdir(camera, { recursive: true }).catch(() => []);
   return entries
     .flatMap((entry) => {

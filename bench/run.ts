@@ -23,6 +23,7 @@ import { promisePrice } from './promise-price.js';
 import { rebuild } from './rebuild.js';
 import { recorderKills } from './recorder-kills.js';
 import { recordingCost } from './recording-cost.js';
+import { putSection } from './results.js';
 import { scale, scaleLimit } from './scale.js';
 import { slowDiskBench } from './slow-disk.js';
 import { soak } from './soak.js';
@@ -56,17 +57,6 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
 };
 
 const OPTIONS = ['cameras', 'seconds', 'minutes', 'rounds', 'seed'] as const;
-
-/** Replaces the section of a benchmark in RESULTS.md, or adds it. */
-export function putSection(results: string, name: string, text: string): string {
-  const begin = `<!-- ${name} -->`;
-  const end = `<!-- /${name} -->`;
-  const block = `${begin}\n${text.trim()}\n${end}`;
-  const from = results.indexOf(begin);
-  const to = results.indexOf(end);
-  if (from < 0 || to < 0) return `${results.trimEnd()}\n\n${block}\n`;
-  return results.slice(0, from) + block + results.slice(to + end.length);
-}
 
 async function main(): Promise<void> {
   const { positionals, values } = parseArgs({

@@ -1,5 +1,7 @@
 /** Records with many cameras at once, through the real service and a real RTSP server, and looks for every frame. */
+
 import { cpus } from 'node:os';
+import { join } from 'node:path';
 import type { RecorderClient } from '../media/types.js';
 import { readFrameNumbers, S1 } from '../test/support/frame-clock.js';
 import type { GstServer } from '../test/support/gst/gst-server.js';
@@ -133,7 +135,7 @@ function judge(one: Stretch, { server, paths }: Served, frames: readonly Frames[
 async function disagreeing(recorder: BenchRecorder, film: Film, cameras: number): Promise<number> {
   let wrong = 0;
   for (let i = 0; i < Math.min(DECODED, cameras); i++) {
-    for (const { file } of await recordedFiles(recorder.folder, cameraId(i))) {
+    for (const { file } of await recordedFiles(join(recorder.folder, 'recordings'), cameraId(i))) {
       const bySize = film.numbers(await picturesOf(file));
       const seen = await readFrameNumbers(file);
       wrong += Math.abs(seen.length - bySize.length);
@@ -190,7 +192,12 @@ export async function scaled(
       const frames: Frames[] = [];
       for (let i = 0; i < added; i++)
         frames.push(
-          await framesOf(await recordedFiles(recorder.folder, cameraId(i)), film, server, paths[i]!),
+          await framesOf(
+            await recordedFiles(join(recorder.folder, 'recordings'), cameraId(i)),
+            film,
+            server,
+            paths[i]!,
+          ),
         );
       return {
         stretches: done.map((one) => judge(one, served, frames)),

@@ -9,10 +9,10 @@ import { endProducts, type Product, startProduct } from '../test/support/product
 import { projectRoot } from '../test/support/project-root.js';
 import { percentile, type Section, show } from './figures.js';
 import { makeRandom } from './random.js';
-import { untilRecording } from './recorder.js';
+import { recordedFiles, untilRecording } from './recorder.js';
 import type { BenchOptions } from './run.js';
 import { pause, type Served, whileServing } from './scene.js';
-import { framesOf, segmentsOf } from './segments.js';
+import { framesOf } from './torture/frames.js';
 
 const CAMERAS = 4;
 const BAR_MS = 10_000;
@@ -118,13 +118,15 @@ async function gapsAround(
   const gaps: number[][] = stops.map(() => []);
   for (const [c, id] of ids.entries()) {
     const path = served.paths[c]!;
-    const segments = await segmentsOf(recordings, id);
+    const segments = await recordedFiles(recordings, id);
     for (const [k, stoppedMs] of stops.entries()) {
       const before = segments.findLast((segment) => segment.startMs < stoppedMs);
       const after = segments.find((segment) => segment.startMs > stoppedMs);
       if (before === undefined || after === undefined) throw new Error(`${id}: no file around stop ${k + 1}`);
-      const { last } = await framesOf(served, path, before);
-      const { first } = await framesOf(served, path, after);
+      const frames = [await framesOf(served, path, before), await framesOf(served, path, after)];
+      const [last, first] = [frames[0]?.last, frames[1]?.first];
+      if (last === undefined || first === undefined)
+        throw new Error(`${id}: no picture around stop ${k + 1}`);
       gaps[k]!.push(served.server.sentMs(path, first) - served.server.sentMs(path, last));
     }
   }

@@ -13,6 +13,16 @@ export function arrivalLagMs(
   return fragment.samples > 0 ? (fragment.durationTicks * 1000) / (fragment.samples * timescale) : 0;
 }
 
+/**
+ * Whether a camera paused within a fragment, judged by the lag that was usual before: then its frames' times say nothing
+ * of how late ffmpeg gave it away, and it dates nothing. `usualMs`: what is usual from now on, for a camera may also
+ * send fewer frames and stay at that.
+ */
+export function pauseIn(lagMs: number, usualMs: number | null): { paused: boolean; usualMs: number } {
+  const paused = usualMs !== null && lagMs > 2 * usualMs;
+  return { paused, usualMs: paused ? 2 * usualMs : lagMs };
+}
+
 /** "written to file": the flag under which a time of arrival is closest to what the standard says. */
 const WRITTEN_TO_FILE = 4;
 /** Seconds from 1900 (NTP) to 1970. */
@@ -59,16 +69,19 @@ export interface DatedFragment {
 
 /**
  * What to add to media time (ms) to get wall-clock time: the least (arrival − lag − end of fragment).
- * Fragments must come from one connection. Null when none of them tells an arrival.
+ * Fragments must come from one connection, in order. Null when none of them tells an arrival.
  */
 export function wallClockOf(fragments: Iterable<DatedFragment>, timescale: number): number | null {
   let least: number | null = null;
+  let usualMs: number | null = null;
   for (const fragment of fragments) {
     if (fragment.arrivedMs === null || fragment.samples === 0) continue;
+    const lagMs = arrivalLagMs(fragment, timescale);
+    const judged = pauseIn(lagMs, usualMs);
+    usualMs = judged.usualMs;
+    if (judged.paused) continue;
     const offset =
-      fragment.arrivedMs -
-      arrivalLagMs(fragment, timescale) -
-      mediaMs(fragment.startTicks + BigInt(fragment.durationTicks), timescale);
+      fragment.arrivedMs - lagMs - mediaMs(fragment.startTicks + BigInt(fragment.durationTicks), timescale);
     if (least === null || offset < least) least = offset;
   }
   return least;

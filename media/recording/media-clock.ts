@@ -1,5 +1,5 @@
 import type { Fragment } from '../fragment.js';
-import { arrivalLagMs, mediaMs } from '../mp4/prft.js';
+import { arrivalLagMs, mediaMs, pauseIn } from '../mp4/prft.js';
 
 /** Long enough to hold a fragment that came without delay, short enough to follow a camera's drifting clock. */
 const WINDOW_MS = 120_000;
@@ -17,6 +17,7 @@ export class MediaClock {
   private readonly least: { atMs: number; offset: number }[] = [];
   private wallLessMonotonic: number | null = null;
   private previousEnd: number | null = null;
+  private usualLagMs: number | null = null;
 
   constructor(
     readonly timescale: number,
@@ -37,7 +38,11 @@ export class MediaClock {
     if (stepped) this.least.length = 0;
     if (stepped || this.wallLessMonotonic === null) this.wallLessMonotonic = difference;
     this.previousEnd = endMs;
-    const offset = fragment.arrivedMs - arrivalLagMs(fragment, this.timescale) - endMs;
+    const lagMs = arrivalLagMs(fragment, this.timescale);
+    const { paused, usualMs } = pauseIn(lagMs, this.usualLagMs);
+    this.usualLagMs = usualMs;
+    if (paused && this.least.length > 0) return stepped;
+    const offset = fragment.arrivedMs - lagMs - endMs;
     while (this.least.length > 0 && this.least.at(-1)!.offset >= offset) this.least.pop();
     this.least.push({ atMs: monotonicMs, offset });
     while (this.least[0]!.atMs < monotonicMs - WINDOW_MS) this.least.shift();

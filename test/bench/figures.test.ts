@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { earlyBy } from '../../bench/clips.js';
 import { percentile, show, slopeOf, toMarkdown } from '../../bench/figures.js';
 import { costOf, measure } from '../../bench/processes.js';
-import { putSection } from '../../bench/run.js';
+import { putSection } from '../../bench/results.js';
 
 describe('the figures of the benchmarks', () => {
   it('interpolates percentiles', () => {

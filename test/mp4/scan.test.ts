@@ -171,4 +171,19 @@ describe('the clock in the file', () => {
     expect(wallClockOf([], 90_000)).toBeNull();
     expect(wallClockOf([{ ...fragments[0]!, arrivedMs: null }], 90_000)).toBeNull();
   });
+
+  it('is not misled by a camera that paused within a fragment, or sends fewer frames from then on', () => {
+    let at = 0;
+    const fragment = (lengthMs: number, samples: number, frameMs: number) => {
+      at += lengthMs;
+      const [startTicks, durationTicks] = [BigInt((at - lengthMs) * 90), lengthMs * 90];
+      return { startTicks, durationTicks, samples, arrivedMs: START + at + frameMs };
+    };
+    const usual = [fragment(500, 5, 100), fragment(500, 5, 100)];
+    // two frames and three seconds: the second one's time is a tenth of a second as ever
+    const paused = [fragment(3000, 2, 100), fragment(3000, 2, 100), fragment(500, 5, 100)];
+    expect(wallClockOf([...usual, ...paused], 90_000)).toBe(START);
+    const slow = [1, 2, 3, 4].map(() => fragment(1000, 1, 900));
+    expect(wallClockOf([...usual, ...slow], 90_000)).toBe(START - 100);
+  });
 });

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,9 +10,10 @@ import { ClockWatch } from '../../media/recording/clock-watch.js';
 import { commonGaps, timelines } from '../../media/timelines.js';
 import { stepWhileAway } from '../../media/trusted-clock.js';
 import type { RecorderEvent } from '../../media/types.js';
-import { faketime, faketimeLibrary } from '../support/debian.js';
+import { faketime } from '../support/debian.js';
+import { type FakedClock, makeFakedClock } from '../support/faked-clock.js';
 import { eventually } from '../support/product.js';
-import { quiet, tempFolder } from './stand.js';
+import { quiet } from './stand.js';
 
 const HOUR = 3_600_000;
 
@@ -154,27 +155,16 @@ describe('coverage over a clock that was set', () => {
 
 describe.skipIf(!faketime.available)('a recorder whose clock is really set', () => {
   let recorder: BenchRecorder;
-  let clockFile: string;
-  let offsetS = 0;
-  const now = () => Date.now() + offsetS * 1000;
-  /** libfaketime reads the file at each look at the clock; a half-written one would be no clock at all */
-  const setClock = async (seconds: number) => {
-    offsetS = seconds;
-    await writeFile(`${clockFile}.new`, seconds < 0 ? `${seconds}` : `+${seconds}`);
-    await rename(`${clockFile}.new`, clockFile);
-  };
+  let clock: FakedClock;
+  const now = () => clock.now();
   const coverage = (startMs: number) => recorder.client.coverage('cam1', { startMs, endMs: now() });
   const events: RecorderEvent[] = [];
   const enough = new AbortController();
 
   beforeAll(async () => {
-    clockFile = path.join(await tempFolder(), 'clock');
-    await setClock(0);
+    clock = await makeFakedClock();
     recorder = await startRecorder({
-      LD_PRELOAD: faketimeLibrary!,
-      FAKETIME_TIMESTAMP_FILE: clockFile,
-      FAKETIME_NO_CACHE: '1',
-      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      ...clock.env,
       MAT_THAN_SEGMENT_MS: '4000',
     });
     await recorder.client.addCamera({ id: 'cam1', name: 'Cổng chợ', url: 'test:street' });
@@ -186,6 +176,7 @@ describe.skipIf(!faketime.available)('a recorder whose clock is really set', () 
   afterAll(async () => {
     enough.abort();
     await recorder?.stop();
+    await clock?.remove();
   });
 
   it.each([
@@ -196,14 +187,14 @@ describe.skipIf(!faketime.available)('a recorder whose clock is really set', () 
   ])(
     '%s: told, no minute lost, the time in between explained',
     async (_what, seconds) => {
-      const backMs = (offsetS - seconds) * 1000;
+      const backMs = (clock.offsetS - seconds) * 1000;
       await eventually('some seconds are recorded', async () => {
         const { recorded } = await coverage(now() - 8000);
         return recorded.length === 1 && recorded[0]!.endMs - recorded[0]!.startMs > 6000;
       });
       const before = now();
       const seen = events.length;
-      await setClock(seconds);
+      await clock.set(seconds);
       const after = now();
       const set = await eventually('the step is told', () =>
         events.slice(seen).find((event) => event.kind === 'clock-set'),
@@ -241,7 +232,7 @@ describe.skipIf(!faketime.available)('a recorder whose clock is really set', () 
       });
       // by the new clock there are pictures from the next keyframe on: at most a GOP after the step
       const startMs = now() - 7000;
-      await setClock(-10);
+      await clock.set(-10);
       return { startMs, endMs: startMs + 3000 };
     })();
     await eventually('that time has come again', async () => {
@@ -261,9 +252,9 @@ describe.skipIf(!faketime.available)('a recorder whose clock is really set', () 
   }, 60_000);
 
   it('a step while the recorder does not run is told at its start, once, and stands beside the recordings', async () => {
-    const begun = offsetS;
+    const begun = clock.offsetS;
     await recorder.kill();
-    await setClock(begun + 3600);
+    await clock.set(begun + 3600);
     const seen = events.length;
     await recorder.restart();
     const told = () => events.slice(seen).filter((event) => event.kind === 'clock-set');

@@ -76,6 +76,20 @@ describe('dating', () => {
     expect(jumps).toEqual([]);
   });
 
+  it('is not misled by a pause of the camera within a fragment', () => {
+    let monotonic = 0;
+    let mediaMs = 0;
+    const clock = new MediaClock(90_000, () => monotonic);
+    const add = (lengthMs: number, samples: number) => {
+      const startTicks = BigInt(mediaMs * 90);
+      mediaMs += lengthMs;
+      monotonic = mediaMs + 100;
+      clock.add({ startTicks, durationTicks: lengthMs * 90, samples, arrivedMs: 1_000_000 + monotonic });
+      return clock.offset;
+    };
+    expect([add(500, 5), add(500, 5), add(3000, 2), add(500, 5)]).toEqual([1, 1, 1, 1].map(() => 1_000_000));
+  });
+
   it('follows a camera whose clock drifts by 200 parts per million', () => {
     for (const drift of [0.0002, -0.0002]) {
       const { errors } = run(3600, (i) => (i * 37) % 40, drift);

@@ -6,6 +6,8 @@ export interface CuttableLine {
   port: number;
   /** breaks every connection, and each new one at once */
   cut(): void;
+  /** nothing passes any more and nobody is told, as when a cable is pulled; what was sent waits */
+  freeze(): void;
   mend(): void;
   /** connections that were tried while it was cut, all times together */
   readonly refused: number;
@@ -15,6 +17,8 @@ export interface CuttableLine {
 /** Opens a line that leads to `port`. */
 export async function openLine(port: number): Promise<CuttableLine> {
   const sockets = new Set<net.Socket>();
+  const ways = new Set<[from: net.Socket, to: net.Socket]>();
+  let frozen = false;
   let whole = true;
   let refused = 0;
   const server = net.createServer((near) => {
@@ -29,12 +33,15 @@ export async function openLine(port: number): Promise<CuttableLine> {
       [far, near],
     ] as const) {
       sockets.add(one);
+      const way: [net.Socket, net.Socket] = [one, other];
+      ways.add(way);
       one.on('error', () => {});
       one.on('close', () => {
         sockets.delete(one);
+        ways.delete(way);
         other.destroy();
       });
-      one.pipe(other);
+      if (!frozen) one.pipe(other);
     }
   });
   server.listen(0, '127.0.0.1');
@@ -48,8 +55,14 @@ export async function openLine(port: number): Promise<CuttableLine> {
       whole = false;
       breakAll();
     },
+    freeze() {
+      frozen = true;
+      for (const [from, to] of ways) from.unpipe(to).pause();
+    },
     mend() {
       whole = true;
+      if (frozen) for (const [from, to] of ways) from.pipe(to);
+      frozen = false;
     },
     get refused() {
       return refused;
