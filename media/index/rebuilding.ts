@@ -12,6 +12,12 @@ export interface KnownFile {
   open: boolean;
 }
 
+/**
+ * SQLite copies its log into the file when it is so long, in pages; the recording waits for it. Many rows make a long log,
+ * so while they are put back it is copied in shorter pieces: at most 20 ms each instead of 40, and no slower in all.
+ */
+const PAGES = { otherwise: 1000, rebuilding: 200 };
+
 /** The first path that no longer lies below a folder (relative, ending in a slash). */
 export const behind = (folder: string) => `${folder.slice(0, -1)}0`;
 
@@ -22,6 +28,12 @@ export const behind = (folder: string) => `${folder.slice(0, -1)}0`;
  */
 export class Rebuilding {
   constructor(private readonly database: Database) {}
+
+  /** Many rows are coming (true), or that is over. */
+  async expect(rows: boolean): Promise<void> {
+    const pages = rows ? PAGES.rebuilding : PAGES.otherwise;
+    await this.database.$queryRawUnsafe(`PRAGMA wal_autocheckpoint=${pages}`);
+  }
 
   /** Rows whose path begins with `folder` (relative, ending in a slash). */
   async under(folder: string): Promise<KnownFile[]> {

@@ -51,10 +51,13 @@ export interface RecoveryReport {
  */
 export async function recover(doors: RecoveryDoors, lastRow: number): Promise<RecoveryReport> {
   const recovery = new Recovery(doors, lastRow);
+  const { rebuilding } = doors.index;
+  await rebuilding.expect(true);
   try {
     await recovery.run();
   } finally {
     await recovery.close();
+    await rebuilding.expect(false);
   }
   return recovery.report;
 }
