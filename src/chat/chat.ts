@@ -11,18 +11,9 @@ import { type ChatCounters, makeCounters } from './counters.js';
 import { dispatch, Interrupted, makeCode } from './dispatch.js';
 import { type FloodLimit, makeFloodGate } from './flood.js';
 import { makeInbox } from './inbox.js';
-import type {
-  Channel,
-  ChannelName,
-  ChatAddress,
-  ChatEvent,
-  Incoming,
-  Message,
-  OutFile,
-  Reply,
-} from './message.js';
+import type { Channel, ChannelName, ChatAddress, ChatEvent, Incoming, Message, Reply } from './message.js';
 import { makeOutbox, type Outbox, type Priority } from './outbox.js';
-import { wholeKey } from './outgoing.js';
+import { type MakeLink, wholeKey } from './outgoing.js';
 import { setAside, tooFast } from './sentences.js';
 import { makeSpool } from './spool.js';
 import { asReply, openMenuFor, openTalk } from './talk.js';
@@ -41,8 +32,7 @@ export interface ChatOptions {
   onEvent?: (event: ChatEvent, tell: Chat['tell']) => Promise<void>;
   /** somebody asked for what they may not have: for the audit */
   onRefused?: (talk: Talk, command: Command) => Promise<void>;
-  /** Makes a signed link to a file; it must keep the file, the spool is cleaned. Null: no links. */
-  makeLink?: (file: OutFile) => Promise<string | null>;
+  makeLink?: MakeLink;
   /** texts of digests by kind, from the texts they stand for */
   digests?: Record<string, (texts: string[]) => string>;
   digestOver?: number;

@@ -83,6 +83,16 @@ export interface OutFile {
   sizeBytes: number;
   /** ASCII: [A-Za-z0-9._-] */
   fileName: string;
+  shows?: Shown;
+}
+
+/** Which camera's footage a file is. */
+export interface Shown {
+  cameraId: number;
+  /** as people call it: "1 Cổng chợ" */
+  camera: string;
+  startMs: number;
+  endMs: number;
 }
 
 export interface TextReply {

@@ -14,14 +14,17 @@ import {
   rewritePayload,
   waitingOutgoing,
 } from '../store/outbox.js';
-import { groupChatIds, moveChat, noteChatClosed, purposeOf, roleOf } from '../store/speakers.js';
+import { groupChatIds, moveChat, noteChatClosed, purposeOf } from '../store/speakers.js';
 import type { ChatCounters } from './counters.js';
 import { type Lane, type Line, makeLine } from './lines.js';
-import type { Channel, ChannelName, ChatAddress, OutFile, Reply, Sent } from './message.js';
+import type { Channel, ChannelName, ChatAddress, Reply, Sent } from './message.js';
 import {
   degrade,
   filesOf,
   filesPresent,
+  type LinkAbout,
+  type LinkedFile,
+  type MakeLink,
   type Only,
   type OutPayload,
   partKey,
@@ -33,6 +36,7 @@ import {
 import { afterFailure } from './retry.js';
 import { fileGone, manyMessages, rightsEnded, undelivered } from './sentences.js';
 import type { Spool } from './spool.js';
+import { stillHolds } from './still-holds.js';
 
 export const PRIORITY = { alert: 0, answer: 1, notice: 2 } as const;
 export type Priority = keyof typeof PRIORITY;
@@ -58,7 +62,7 @@ export interface OutboxOptions {
   channels: ReadonlyMap<ChannelName, Channel>;
   spool: Spool;
   counters: ChatCounters;
-  makeLink?: (file: OutFile) => Promise<string | null>;
+  makeLink?: MakeLink;
   /** the text of a digest by kind, from the texts it stands for; kinds not named get a plain list */
   digests?: Record<string, (texts: string[]) => string>;
   /** more than so many waiting messages of one digest kind to one chat are merged */
@@ -112,6 +116,10 @@ export function makeOutbox(options: OutboxOptions): Outbox {
   let running = false;
   let stopped = false;
   const underWay = new Set<Promise<void>>();
+  const linksFor = (about: LinkAbout) => {
+    const { makeLink } = options;
+    return makeLink && ((files: LinkedFile[]) => makeLink(files, about));
+  };
 
   function pump(line: Line): void {
     if (!running || stopped) return;
@@ -149,9 +157,10 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     const payload = readPayload(row.payload);
     let sent: Sent;
     try {
-      if (!(await stillMayGo(line, lane, payload))) return await withhold(line, lane, row);
+      const to = { channel: line.channel.name, chatId: lane.chatId };
+      if (!(await stillHolds(database, to, payload.only ?? {}))) return await withhold(line, lane, row);
       if (!(await filesPresent(payload.reply))) throw new WorldError('not-found', 'a file to send is gone');
-      sent = await line.channel.send({ channel: line.channel.name, chatId: lane.chatId }, payload.reply, {
+      sent = await line.channel.send(to, payload.reply, {
         ...(payload.replaces === undefined ? {} : { replaces: payload.replaces }),
         ...(row.inboxId === null ? {} : { inboxId: row.inboxId }),
       });
@@ -164,16 +173,6 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     await untilRecorded(() => markSent(database, row.id, sent.ids, clock.now()));
     if (line.succeeded(elapsed())) line.wake();
     await settle(row);
-  }
-
-  /** Rights end at once: also for what was asked for before and is only now on its way. */
-  async function stillMayGo(line: Line, lane: Lane, { only }: OutPayload): Promise<boolean> {
-    if (only?.purpose !== undefined) {
-      const purpose = await purposeOf(database, line.channel.name, lane.chatId);
-      // undefined: the group is just getting a new id, of which the platform will tell
-      if (purpose !== undefined && purpose !== only.purpose) return false;
-    }
-    return only?.asker === undefined || (await roleOf(database, only.asker.personId)) === only.asker.role;
   }
 
   async function withhold(line: Line, lane: Lane, row: OutboxRow): Promise<void> {
@@ -225,7 +224,15 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         await move(line, lane.chatId, next.to);
         return;
       case 'degrade': {
-        const smaller = await degrade(payload.reply, line.channel.limits, options.makeLink);
+        const smaller = await degrade(
+          payload.reply,
+          line.channel.limits,
+          linksFor({
+            to: { channel: line.channel.name, chatId: lane.chatId },
+            inboxId: row.inboxId,
+            only: payload.only ?? {},
+          }),
+        );
         if (smaller === null || smaller.length === 0)
           return giveUp(line, lane, row, payload, 'invalid', about, reason);
         log.warn(about, 'too big for the platform, sent as something smaller');
@@ -354,20 +361,21 @@ export function makeOutbox(options: OutboxOptions): Outbox {
   async function put(outgoing: Outgoing): Promise<boolean> {
     const { to, key, inboxId, replaces } = outgoing;
     const line = lines.get(to.channel);
-    const parts =
-      line === undefined
-        ? [outgoing.reply]
-        : await prepare(outgoing.reply, line.channel, {
-            spool: (name) => (inboxId === null ? spool.forKey(key, name) : spool.forInbox(inboxId, name)),
-            ...(options.makeLink === undefined ? {} : { makeLink: options.makeLink }),
-          });
-    if (parts.length === 0) throw new Error('an empty reply');
     // alerts and reports that were meant for officers stay among officers
     const only =
       outgoing.only ??
       ((await purposeOf(database, to.channel, to.chatId)) === 'officers'
         ? { purpose: 'officers' as const }
         : {});
+    const makeLink = linksFor({ to, inboxId, only });
+    const parts =
+      line === undefined
+        ? [outgoing.reply]
+        : await prepare(outgoing.reply, line.channel, {
+            spool: (name) => (inboxId === null ? spool.forKey(key, name) : spool.forInbox(inboxId, name)),
+            ...(makeLink === undefined ? {} : { makeLink }),
+          });
+    if (parts.length === 0) throw new Error('an empty reply');
     const rows = await putOutgoing(
       database,
       parts.map((reply, at) => ({

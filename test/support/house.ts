@@ -106,6 +106,7 @@ export async function openHouse(
     },
     spoolFor: async (key, fileName) => (await (talking as TalkHouse).ready).chat.spoolFor(key, fileName),
     channelOf: (name) => (name === 'console' ? ((talking as TalkHouse).channel ?? null) : null),
+    makeLink: async () => null,
     pruneQueues: async (days) => (await (talking as TalkHouse).ready).chat.prune(days),
     ...options.house,
   };
