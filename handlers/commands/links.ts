@@ -20,7 +20,7 @@ const MOST = 20;
 const BUTTONS = 8;
 
 const ALL_OF_US = /^(?:tat ca|cua moi nguoi|moi nguoi|toan bo)$/;
-const REVOKE = /^(?:thu|thu hoi|thu lai|huy|xoa|dong) (.+)$/;
+const REVOKE = /^(?:thu(?: hoi| lai)?|huy|xoa|dong) (.+)$/;
 
 /** Reads "", "tất cả", "thu 3", "thu 3, 5", "thu hết", "thu hết của mọi người"; null when it is none of them. */
 export function readLinksWish(words: string): Args | null {

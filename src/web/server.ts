@@ -28,7 +28,7 @@ export interface WebOptions {
   publicRouters?: Router[];
   /** pages and APIs, in order: not reachable by the public name, unless `openInside` */
   routers: Router[];
-  /** `routers` and health can be reached by the public name too */
+  /** `routers` can be reached by the public name too */
   openInside?: boolean;
   /** where `/` leads to */
   home?: string;
@@ -101,11 +101,7 @@ export function makeWeb(options: WebOptions): Web {
   app.use(assets());
   for (const router of options.publicRouters ?? []) app.use(router);
 
-  const inside = express.Router();
-  app.use(inside);
-  if (options.openInside !== true) inside.use(keepInside(publicUrl));
-  inside.use(checkOrigin(publicUrl));
-  inside.get('/healthz', async (request, response) => {
+  app.get('/healthz', async (request, response) => {
     const health = await options.health();
     response
       .status(health.ok ? 200 : 503)
@@ -113,6 +109,11 @@ export function makeWeb(options: WebOptions): Web {
       // how many cameras and how much disk there is, is nobody's business on the internet
       .json(isLocal(request) ? health : { ok: health.ok });
   });
+
+  const inside = express.Router();
+  app.use(inside);
+  if (options.openInside !== true) inside.use(keepInside(publicUrl));
+  inside.use(checkOrigin(publicUrl));
   inside.get('/metrics', async (request, response, next) => {
     if (!isLocal(request)) return next();
     response.type(options.metrics.contentType).send(await options.metrics.metrics());

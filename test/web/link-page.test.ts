@@ -161,14 +161,14 @@ describe.skipIf(!chromium.available)('the page of a link, on a phone', () => {
     await handy();
   });
 
-  it('stops when it is taken back while it plays', async () => {
-    await stage.restart({ recheckMs: 50 });
+  it('gets nothing more when it is taken back while it plays', async () => {
     const { local } = await stage.send([{ fileName: 'camera-1.mp4', content: clip, shows: MARKET }]);
     await page.goto(local);
     await page.tap('button.big');
     await page.waitForSelector('video');
     await revokeLinks(stage.database, 'all', NOW);
-    await look("document.querySelector('video').load()");
+    // what the player has already, it has: what it must fetch, it does not get
+    await page.evaluate("{ const video = document.querySelector('video'); video.src += '?again'; }");
     await expect
       .poll(() => look("document.querySelector('video').error?.code ?? 0"), PATIENT)
       .toBeGreaterThan(0);
