@@ -75,6 +75,7 @@ async function startBot(
           token: config.telegram.token,
           apiRoot: config.telegram.apiRoot,
           proxy: config.telegram.proxy,
+          publicUrl: config.telegram.webhookUrl,
           log,
           buttons: makeButtonTexts(database, clock),
         });
@@ -134,7 +135,7 @@ async function startBot(
       return { ok: true, demo: config.demo, recorder: recorderHealth, waiting: chat!.waiting(), backup };
     },
     metrics: makeMetrics(() => chat),
-    publicRouters: [links.router],
+    publicRouters: [links.router, ...(telegram === null ? [] : [telegram.router])],
     routers: consoleSide?.routers ?? [],
     openInside: config.console && !config.demo,
     ...(config.console ? { home: '/console' } : {}),

@@ -162,6 +162,14 @@ export const SETTINGS = [
     schema: maybe,
   },
   {
+    name: 'TELEGRAM_WEBHOOK',
+    section: 'Telegram',
+    about:
+      'auto: with an https PUBLIC_URL and no proxy Telegram posts messages here, and is asked for them where that fails; off: always ask',
+    fallback: 'auto',
+    schema: z.enum(['auto', 'off']),
+  },
+  {
     name: 'CLIP_SECONDS',
     section: 'Footage',
     about: 'Length of a clip when only a moment is named, seconds',
@@ -289,7 +297,8 @@ export interface Config {
   demo: boolean;
   communeName: string;
   console: boolean;
-  telegram: { token: string | null; apiRoot: string; proxy: string | null };
+  /** webhookUrl: PUBLIC_URL where Telegram may post to it, else null */
+  telegram: { token: string | null; apiRoot: string; proxy: string | null; webhookUrl: string | null };
   clipSeconds: number;
   clipMaxSeconds: number;
   outageSeconds: number;
@@ -359,6 +368,13 @@ export function makeConfig(env: Record<string, string | undefined>, demo: boolea
       token: values.TELEGRAM_BOT_TOKEN,
       apiRoot: values.TELEGRAM_API_ROOT,
       proxy: values.TELEGRAM_PROXY,
+      // where Telegram is reached by a proxy only, it hardly reaches us
+      webhookUrl:
+        values.TELEGRAM_WEBHOOK === 'auto' &&
+        values.TELEGRAM_PROXY === null &&
+        values.PUBLIC_URL?.startsWith('https:')
+          ? values.PUBLIC_URL
+          : null,
     },
     clipSeconds: values.CLIP_SECONDS,
     clipMaxSeconds: values.CLIP_MAX_SECONDS,

@@ -11,7 +11,16 @@ import { type ChatCounters, makeCounters } from './counters.js';
 import { dispatch, Interrupted, makeCode } from './dispatch.js';
 import { type FloodLimit, makeFloodGate } from './flood.js';
 import { makeInbox } from './inbox.js';
-import type { Channel, ChannelName, ChatAddress, ChatEvent, Incoming, Message, Reply } from './message.js';
+import {
+  type Channel,
+  type ChannelName,
+  type ChatAddress,
+  type ChatEvent,
+  type Incoming,
+  type Message,
+  placeOf,
+  type Reply,
+} from './message.js';
 import { makeOutbox, type Outbox, type Priority } from './outbox.js';
 import { type MakeLink, wholeKey } from './outgoing.js';
 import { setAside, tooFast } from './sentences.js';
@@ -127,7 +136,7 @@ export function makeChat(options: ChatOptions): Chat {
       log.error({ inbox: row.id, attempts: row.attempts, code }, 'a message that crashed us is set aside');
       if (incoming.kind === 'message' && incoming.addressed)
         await outbox.put({
-          to: { channel: incoming.channel, chatId: incoming.chatId },
+          to: placeOf(incoming),
           reply: { kind: 'text', text: setAside(code) },
           key: `${row.id}:aside`,
           priority: 'answer',
@@ -209,7 +218,7 @@ export function makeChat(options: ChatOptions): Chat {
     if (verdict === 'quiet') return;
     log.warn({ inbox: row.id, channel: message.channel }, 'somebody writes too fast and is not answered');
     await outbox.put({
-      to: { channel: message.channel, chatId: message.chatId },
+      to: placeOf(message),
       reply: { kind: 'text', text: tooFast },
       key: `${row.id}:flood`,
       priority: 'answer',

@@ -6,6 +6,8 @@ export type ChannelName = 'telegram' | 'console' | 'zalo-oa' | 'zalo-bot';
 export interface ChatAddress {
   channel: ChannelName;
   chatId: string;
+  /** the topic of a group that is parted into such; left out: the group's general one */
+  topic?: string;
 }
 
 export interface Sender {
@@ -13,6 +15,13 @@ export interface Sender {
   userId: string;
   name: string;
 }
+
+/** Where a message was said, and is answered. */
+export const placeOf = ({ channel, chatId, topic }: Message): ChatAddress => ({
+  channel,
+  chatId,
+  ...(topic === undefined ? {} : { topic }),
+});
 
 /** A file somebody sent, not fetched yet. Serializable: it waits in the inbox. */
 export interface Attachment {
@@ -36,6 +45,8 @@ export interface Message {
   chatId: string;
   chatKind: 'private' | 'group';
   chatTitle?: string;
+  /** where in the chat it was said: answers go there */
+  topic?: string;
   /** unique within the channel; the same message delivered twice has the same id */
   externalId: string;
   sender: Sender;

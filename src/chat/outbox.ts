@@ -107,6 +107,11 @@ function loadOf(row: OutboxRow): keyof typeof AT_ONCE {
   return bytes > UPLOAD_BYTES ? 'upload' : 'words';
 }
 
+const addressOf = (line: Line, lane: Lane, { topic }: OutPayload): ChatAddress => ({
+  ...{ channel: line.channel.name, chatId: lane.chatId },
+  ...(topic === undefined ? {} : { topic }),
+});
+
 export function makeOutbox(options: OutboxOptions): Outbox {
   const { database, clock, log, channels, spool, counters } = options;
   const elapsed = options.elapsedMs ?? (() => performance.now());
@@ -157,7 +162,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     const payload = readPayload(row.payload);
     let sent: Sent;
     try {
-      const to = { channel: line.channel.name, chatId: lane.chatId };
+      const to = addressOf(line, lane, payload);
       if (!(await stillHolds(database, to, payload.only ?? {}))) return await withhold(line, lane, row);
       if (!(await filesPresent(payload.reply))) throw new WorldError('not-found', 'a file to send is gone');
       sent = await line.channel.send(to, payload.reply, {
@@ -181,7 +186,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     lane.remove(row);
     if (row.inboxId !== null)
       await put({
-        to: { channel: line.channel.name, chatId: lane.chatId },
+        to: addressOf(line, lane, readPayload(row.payload)),
         reply: { kind: 'text', text: rightsEnded },
         key: `${row.inboxId}:withheld:${lane.chatId}`,
         priority: 'answer',
@@ -228,7 +233,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
           payload.reply,
           line.channel.limits,
           linksFor({
-            to: { channel: line.channel.name, chatId: lane.chatId },
+            to: addressOf(line, lane, payload),
             inboxId: row.inboxId,
             only: payload.only ?? {},
           }),
@@ -256,6 +261,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
               chatId: lane.chatId,
               payload: JSON.stringify({
                 reply,
+                ...(payload.topic === undefined ? {} : { topic: payload.topic }),
                 ...(payload.only === undefined ? {} : { only: payload.only }),
               } satisfies OutPayload),
               priority: row.priority,
@@ -295,7 +301,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
             : wordsOf(payload.reply);
       if (text !== '')
         await put({
-          to: { channel: line.channel.name, chatId: lane.chatId },
+          to: addressOf(line, lane, payload),
           reply: { kind: 'text', text },
           key: `${row.key}:undelivered`,
           priority: row.priority === 0 ? 'alert' : 'answer',
@@ -385,6 +391,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         payload: JSON.stringify({
           reply,
           ...(at === 0 && replaces !== undefined ? { replaces } : {}),
+          ...(to.topic === undefined ? {} : { topic: to.topic }),
           ...(Object.keys(only).length === 0 ? {} : { only }),
         } satisfies OutPayload),
         priority: PRIORITY[outgoing.priority],

@@ -10,6 +10,7 @@ export interface OutPayload {
   reply: Reply;
   /** the progress message that turns into it */
   replaces?: string;
+  topic?: string;
   /** it goes only as long as this holds */
   only?: Only;
 }
