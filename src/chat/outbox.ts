@@ -31,6 +31,7 @@ import {
   prepare,
   readPayload,
   wholeKey,
+  withoutTokens,
   wordsOf,
 } from './outgoing.js';
 import { afterFailure } from './retry.js';
@@ -175,7 +176,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     }
     counters.sent += 1;
     lane.remove(row);
-    await untilRecorded(() => markSent(database, row.id, sent.ids, clock.now()));
+    await untilRecorded(() => markSent(database, row.id, sent.ids, withoutTokens(row.payload), clock.now()));
     if (line.succeeded(elapsed())) line.wake();
     await settle(row);
   }

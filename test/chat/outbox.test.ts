@@ -325,6 +325,20 @@ describe('when the platform does not take it', () => {
     }
   });
 
+  it('keeps no address that opens something once it has gone', async () => {
+    const { test, channel, chat } = await setUp();
+    await chat.start();
+    const token = 'tK-_'.repeat(11).slice(1);
+    const text = `Xem: https://xa.example/m/${token}\nVào: http://127.0.0.1:8600/login/${token}`;
+    await chat.tell(to('a'), text, { key: 'k', priority: 'answer' });
+    await chat.drained();
+    expect(texts(channel)).toEqual([text]);
+    const [row] = await test.database.outbox.findMany();
+    expect(row?.state).toBe('sent');
+    expect(row?.payload).toContain('Xem: https://xa.example/m/…');
+    expect(row?.payload).not.toContain(token);
+  });
+
   it('invalid: the person hears that the answer could not be delivered', async () => {
     const setup = await setUp({
       fallbacks: { ...PLAIN_FALLBACKS, words: (talk) => talk.reply('không gửi nổi') },
