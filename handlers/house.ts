@@ -3,6 +3,7 @@ import type { Clock } from '../src/base/clock.js';
 import type { Log } from '../src/base/log.js';
 import type { Seal } from '../src/base/seal.js';
 import type { Channel, ChannelName, Recipient, Reply } from '../src/chat/message.js';
+import type { MakeLink } from '../src/chat/outgoing.js';
 import type { Intake } from '../src/intake/types.js';
 import type { Database } from '../src/store/database.js';
 
@@ -56,6 +57,6 @@ export interface House {
   spoolFor?(key: string, fileName: string): Promise<string>;
   /** An address that logs the person in to our pages once; absent where there are no pages. */
   makeLoginLink?(personId: number): Promise<string>;
-  /** Keeps a copy of a file and gives an expiring address of it; absent without PUBLIC_URL. */
-  linkFor?(file: { path: string; fileName: string; mime: string; personId: number }): Promise<string>;
+  /** Makes an expiring link to files; null where there is no way to them. */
+  makeLink: MakeLink;
 }

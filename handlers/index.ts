@@ -13,6 +13,7 @@ import { hamletCommand } from './commands/hamlet.js';
 import { helpCommand } from './commands/help.js';
 import { historyCommand } from './commands/history.js';
 import { inviteCommand } from './commands/invite.js';
+import { linksCommand } from './commands/links.js';
 import { loginCommand } from './commands/login.js';
 import { peopleCommand } from './commands/people.js';
 import { pictureCommand } from './commands/picture.js';
@@ -60,6 +61,7 @@ export function makeHandlers(house: House): Handlers {
     groupCommand(house),
     hamletCommand(house),
     logCommand(house),
+    linksCommand(house),
     rightsCommand(house, () => commands),
     accountCommand(house),
     ...(house.makeLoginLink === undefined || house.settings.demo

@@ -11,6 +11,8 @@ export const MAY = {
   people: ['chief'],
   groups: ['chief'],
   log: ['chief'],
+  links: ['chief', 'officer', 'technician', 'hamletHead'],
+  allLinks: ['chief'],
   invite: ['chief', 'officer'],
   donation: ['chief', 'hamletHead'],
   hamlets: ['chief'],

@@ -1,4 +1,5 @@
 import fs from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { ensureFirstChiefCode } from '../handlers/first-chief.js';
@@ -23,13 +24,14 @@ import { startSchedule } from './schedule.js';
 import { makeButtonTexts } from './store/buttons.js';
 import { openDatabase } from './store/database.js';
 import { makeTokens } from './store/tokens.js';
+import { linkBase } from './web/link-base.js';
 import { type Links, makeLinks } from './web/links.js';
+import { lookAt } from './web/poster.js';
 import { makeWeb } from './web/server.js';
-import { mimeOf } from './web/shown.js';
 
 /** The bot's process: everything that talks with people, put together. */
 
-const LINK_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
 const MENUS_MS = 10 * 60_000;
 
 async function startBot(
@@ -52,16 +54,19 @@ async function startBot(
 
   let chat: Chat | null = null;
   let localUrl = `http://127.0.0.1:${config.port}`;
-  const links: Links | null =
-    config.publicUrl === null
-      ? null
-      : makeLinks({
-          tokens,
-          folder: at('links'),
-          publicUrl: config.publicUrl,
-          opened: (link) =>
-            log.info({ personId: link.personId, fileName: link.fileName }, 'a link was opened'),
-        });
+  const links: Links = makeLinks({
+    tokens,
+    database,
+    clock,
+    log,
+    folder: at('links'),
+    base: () => linkBase(config, os.networkInterfaces()),
+    unit: config.communeName,
+    ttlMs: config.links.hours * HOUR_MS,
+    oneDevice: config.links.oneDevice,
+    pinDigits: config.links.pinDigits,
+    ...(ffmpeg === null ? {} : { lookAt: (clip: string, poster: string) => lookAt(ffmpeg, clip, poster) }),
+  });
 
   const telegram: TelegramChannel | null =
     config.telegram.token === null
@@ -70,6 +75,7 @@ async function startBot(
           token: config.telegram.token,
           apiRoot: config.telegram.apiRoot,
           proxy: config.telegram.proxy,
+          publicUrl: config.telegram.webhookUrl,
           log,
           buttons: makeButtonTexts(database, clock),
         });
@@ -100,11 +106,7 @@ async function startBot(
     spoolFor: (key, fileName) => chat!.spoolFor(key, fileName),
     channelOf: (name) => channels.find((channel) => channel.name === name) ?? null,
     ...(consoleSide?.loginLink === undefined ? {} : { makeLoginLink: consoleSide.loginLink }),
-    ...(links === null
-      ? {}
-      : {
-          linkFor: ({ personId, ...file }) => links.linkFor(file, { personId, ttlMs: LINK_MS }),
-        }),
+    makeLink: links.make,
   };
 
   const handlers = makeHandlers(house);
@@ -120,19 +122,14 @@ async function startBot(
     onRefused: handlers.onRefused,
     onHeld: handlers.onHeld,
     digests: handlers.digests,
-    makeLink: async (file) =>
-      links === null
-        ? null
-        : await links.linkFor(
-            { path: file.path, fileName: file.fileName, mime: mimeOf(file.fileName) },
-            { personId: null, ttlMs: LINK_MS },
-          ),
+    makeLink: links.make,
   });
 
   const web = makeWeb({
     host: config.host,
     port: config.port,
     publicUrl: config.publicUrl,
+    ...(config.trustProxy === null ? {} : { trustProxy: config.trustProxy }),
     log,
     async health() {
       const recorderHealth = await recorder.health().catch(() => null);
@@ -140,7 +137,9 @@ async function startBot(
       return { ok: true, demo: config.demo, recorder: recorderHealth, waiting: chat!.waiting(), backup };
     },
     metrics: makeMetrics(() => chat),
-    routers: [...(consoleSide?.routers ?? []), ...(links === null ? [] : [links.router])],
+    publicRouters: [links.router, ...(telegram === null ? [] : [telegram.router])],
+    routers: consoleSide?.routers ?? [],
+    openInside: config.console && !config.demo,
     ...(config.console ? { home: '/console' } : {}),
   });
   const { port, url } = await web.start();
@@ -153,7 +152,7 @@ async function startBot(
   startSchedule(
     [
       ...handlers.jobs.map((job) => ({ ...job, run: () => job.run(house) })),
-      { name: 'links', cron: '17 * * * *', run: async () => void (await links?.sweep()) },
+      { name: 'links', cron: '17 * * * *', run: async () => void (await links.sweep()) },
       {
         name: 'console sessions',
         cron: '* * * * *',

@@ -16,7 +16,7 @@ interface Args {
   about: string;
 }
 
-const FOOTAGE = ['snapshot', 'clip'] as const;
+const FOOTAGE = ['snapshot', 'clip', 'link.open'] as const;
 const USUAL = 20;
 const MOST = 100;
 
@@ -41,6 +41,9 @@ const ACTIONS: Record<string, string> = {
   'hamlet.add': 'thêm thôn',
   'donation.add': 'ghi nhận ủng hộ',
   'first-chief': 'nhận quyền trưởng',
+  'link.open': 'mở đường dẫn',
+  'link.revoke': 'thu đường dẫn',
+  lienket: 'thu đường dẫn',
   'log.read': 'xem nhật ký',
   moi: 'mời',
   nhom: 'giao việc nhóm',
@@ -60,6 +63,7 @@ const RESULTS: Record<string, string> = {
   unreachable: 'không kết nối được',
   'wrong-code': 'sai mã',
   unknown: 'sai mã',
+  locked: 'sai mã nhiều lần, đã khóa',
 };
 
 const PURPOSES: Record<string, string> = {
@@ -72,6 +76,7 @@ const CHANNELS: Record<string, string> = { telegram: 'Telegram', zalo: 'Zalo', c
 
 const placeWords = (place: string): string => {
   const [channel, kind, purpose] = place.split(':');
+  if (kind === 'link') return 'trang xem';
   const on = CHANNELS[channel ?? ''] ?? channel;
   return kind === 'group' ? `${PURPOSES[purpose ?? ''] ?? 'nhóm khác'} (${on})` : `chat riêng (${on})`;
 };
@@ -217,7 +222,7 @@ function line(group: AuditEntry[], names: Map<number, string>, nowMs: number): s
     .reverse();
   const camera = called.length === 0 ? '' : ` · ${called.join(', ').replaceAll(', camera ', ', ')}`;
   const range =
-    entry.action === 'clip' && entry.startMs != null && entry.endMs != null
+    (entry.action === 'clip' || entry.action === 'link.open') && entry.startMs != null && entry.endMs != null
       ? ` · ${sayRange(entry.startMs, entry.endMs)}`
       : '';
   const result = RESULTS[entry.result] ?? entry.result;

@@ -3,7 +3,9 @@ import { PersonError, WorldError } from '../../src/base/errors.js';
 import { readSpan, type SpanReading } from '../../src/base/vietnamese/moment.js';
 import { sayDuration, sayRange } from '../../src/base/vietnamese/say.js';
 import { command, type Talk } from '../../src/chat/command.js';
+import { type LinkAbout, type LinkedFile, linkWords } from '../../src/chat/outgoing.js';
 import type { Camera } from '../../src/store/cameras.js';
+import { privateChatOf } from '../../src/store/speakers.js';
 import { gapWords } from '../alerts/causes.js';
 import { type Asked, askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
 import type { House } from '../house.js';
@@ -185,7 +187,7 @@ async function clip(house: House, talk: Talk, { camera, startMs, endMs, original
     const fileName = `camera-${camera.number}${job.parts.length > 1 ? `-${part.index + 1}` : ''}.mp4`;
     const path = await talk.spool(fileName);
     const { sizeBytes } = await house.recorder.savePart(job.id, part.index, path);
-    const file = { path, sizeBytes, fileName };
+    const file = { path, sizeBytes, fileName, shows: shownBy(camera, part) };
     const caption = captionOf(camera, { startMs, endMs }, job, part.index);
     const { width, height, durationMs } = part;
     const last = part.index === job.parts.length - 1;
@@ -206,6 +208,11 @@ async function clip(house: House, talk: Talk, { camera, startMs, endMs, original
     job.gaps.length === 0 ? null : `thiếu ${job.gaps.length} đoạn`,
   );
 }
+
+const shownBy = (camera: Camera, { startMs, endMs }: { startMs: number; endMs: number }) => ({
+  ...{ cameraId: camera.id, camera: labelOf(camera) },
+  ...{ startMs, endMs },
+});
 
 const ORIGINAL_WORDS = 'Bản gốc, đúng như camera ghi. Nếu điện thoại không mở được, anh/chị xem bằng VLC.';
 const PREVIEW_WORDS = 'Đây là hình nhỏ (luồng phụ) để xem nhanh; cần nét hơn, bấm Bản gốc.';
@@ -256,6 +263,23 @@ function recordedAgain(parts: ClipJob['parts'], part: ClipJob['parts'][number]):
   return `Đồng hồ máy ghi từng bị chỉnh lùi nên khoảng giờ này được ghi ${same.length} lần. Đây là bản ghi lần ${same.indexOf(part) + 1}.`;
 }
 
+/** For whom a link in answer to this message is: for this chat where footage may be shown in it, else for the private one. */
+async function linkAbout(house: House, talk: Talk): Promise<LinkAbout | null> {
+  const { message, speaker, inboxId } = talk;
+  const purpose = talk.group?.purpose ?? null;
+  const here = mayShowHere(speaker.role, talk.group);
+  const chatId = here ? message.chatId : await privateChatOf(house.db, speaker.addressId);
+  if (chatId === null) return null;
+  return {
+    to: { channel: message.channel, chatId },
+    inboxId,
+    only: {
+      asker: { personId: speaker.personId, role: speaker.role },
+      ...(here && purpose !== null ? { purpose } : {}),
+    },
+  };
+}
+
 /** A clip in parts also comes as recorded by links that expire: whole in one file where that can be. */
 async function sendLink(
   house: House,
@@ -263,21 +287,26 @@ async function sendLink(
   camera: Camera,
   request: { cameraId: string; startMs: number; endMs: number },
 ): Promise<void> {
-  if (house.linkFor === undefined) return;
   const job = await house.recorder.clip({ ...request, format: 'original' }, { signal: talk.signal });
   const whole = job.parts.length === 1;
-  const buttons = [];
-  for (const { index } of job.parts) {
-    const fileName = `camera-${camera.number}${whole ? '' : `-${index + 1}`}.mp4`;
+  const files: LinkedFile[] = [];
+  for (const part of job.parts) {
+    const fileName = `camera-${camera.number}${whole ? '' : `-${part.index + 1}`}.mp4`;
     const path = await talk.spool(fileName);
-    await house.recorder.savePart(job.id, index, path);
-    const url = await house.linkFor({ path, fileName, mime: 'video/mp4', personId: talk.speaker.personId });
-    buttons.push([{ label: whole ? 'Tải cả đoạn' : `Tải tệp ${index + 1}/${job.parts.length}`, url }]);
+    const { sizeBytes } = await house.recorder.savePart(job.id, part.index, path);
+    files.push({ path, sizeBytes, fileName, shows: shownBy(camera, part) });
   }
-  if (buttons.length === 0) return;
-  await deliver(talk, {
-    kind: 'text',
-    text: `${whole ? 'Cả đoạn trong một tệp' : `Cả đoạn trong ${job.parts.length} tệp`}, bản gốc. Đường dẫn có hạn, anh/chị đừng chuyển cho người khác nhé.`,
-    buttons,
-  });
+  const about = await linkAbout(house, talk);
+  const link = about === null ? null : await house.makeLink(files, about);
+  if (link === null) return;
+  const text = `${whole ? 'Cả đoạn trong một tệp' : `Cả đoạn trong ${job.parts.length} tệp`}, bản gốc. Đường dẫn có hạn, anh/chị đừng chuyển cho người khác nhé.`;
+  const said = linkWords(link);
+  // an address that only the office's net knows is nothing a platform's button would take
+  await deliver(
+    talk,
+    link.note === undefined
+      ? { kind: 'text', text, buttons: [[{ label: 'Xem và tải cả đoạn', url: link.url }]] }
+      : { kind: 'text', text: `${text}\n\n${said.with}` },
+  );
+  for (const reply of said.after) await deliver(talk, reply);
 }

@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import { readSubnet } from './subnets.js';
@@ -27,6 +27,21 @@ const subnets = z.string().superRefine((value, context) => {
     if (typeof read === 'string') context.addIssue({ code: 'custom', message: read });
   }
 });
+const proxies = z
+  .string()
+  .refine(
+    (value) =>
+      value
+        .split(/[\s,]+/)
+        .filter((part) => part !== '')
+        .every(
+          (part) =>
+            ['loopback', 'linklocal', 'uniquelocal'].includes(part) ||
+            (isIP(part.split('/')[0] ?? '') !== 0 && /^[^/]+(?:\/\d{1,3})?$/.test(part)),
+        ),
+    'loopback or addresses like 10.8.0.1',
+  )
+  .transform((value) => (value === '' ? null : value));
 const maybeUrl = z.union([z.literal('').transform(() => null), z.url()]);
 
 export const SETTINGS = [
@@ -73,6 +88,14 @@ export const SETTINGS = [
     schema: maybeUrl,
   },
   {
+    name: 'TRUST_PROXY',
+    section: 'Where',
+    about:
+      'Proxies before this server whose X-Forwarded-For is believed: loopback, or addresses with commas; empty: none',
+    fallback: '',
+    schema: proxies,
+  },
+  {
     name: 'DEMO',
     section: 'Where',
     about: '1: insist on the demo, 0: never; empty: the demo runs when nothing is set up',
@@ -92,6 +115,28 @@ export const SETTINGS = [
     about: '1: serve the web console outside the demo too, behind the login link that the bot gives',
     fallback: '0',
     schema: flag,
+  },
+  {
+    name: 'LINK_HOURS',
+    section: 'Links',
+    about: 'A link to a clip or photos opens for so many hours',
+    fallback: '24',
+    schema: whole(1, 720),
+  },
+  {
+    name: 'LINK_DEVICE',
+    section: 'Links',
+    about: 'one: a link sent in private opens only on the first phone or computer that opens it; any: on all',
+    fallback: 'one',
+    schema: z.enum(['one', 'any']),
+  },
+  {
+    name: 'LINK_PIN',
+    section: 'Links',
+    about:
+      'Digits of a PIN that goes in a message of its own and must be typed to open a link sent in private: 0 (none), 4, 5 or 6',
+    fallback: '0',
+    schema: z.enum(['0', '4', '5', '6']).transform(Number),
   },
   {
     name: 'TELEGRAM_BOT_TOKEN',
@@ -115,6 +160,14 @@ export const SETTINGS = [
     fallback: '',
     secret: true,
     schema: maybe,
+  },
+  {
+    name: 'TELEGRAM_WEBHOOK',
+    section: 'Telegram',
+    about:
+      'auto: with an https PUBLIC_URL and no proxy Telegram posts messages here, and is asked for them where that fails; off: always ask',
+    fallback: 'auto',
+    schema: z.enum(['auto', 'off']),
   },
   {
     name: 'CLIP_SECONDS',
@@ -247,10 +300,13 @@ export interface Config {
   port: number;
   recorderPort: number;
   publicUrl: string | null;
+  trustProxy: string | null;
+  links: { hours: number; oneDevice: boolean; pinDigits: number };
   demo: boolean;
   communeName: string;
   console: boolean;
-  telegram: { token: string | null; apiRoot: string; proxy: string | null };
+  /** webhookUrl: PUBLIC_URL where Telegram may post to it, else null */
+  telegram: { token: string | null; apiRoot: string; proxy: string | null; webhookUrl: string | null };
   clipSeconds: number;
   clipMaxSeconds: number;
   outageSeconds: number;
@@ -308,6 +364,12 @@ export function makeConfig(env: Record<string, string | undefined>, demo: boolea
     port: values.PORT,
     recorderPort: values.RECORDER_PORT,
     publicUrl: values.PUBLIC_URL,
+    trustProxy: values.TRUST_PROXY,
+    links: {
+      hours: values.LINK_HOURS,
+      oneDevice: values.LINK_DEVICE === 'one',
+      pinDigits: values.LINK_PIN,
+    },
     demo,
     communeName: values.COMMUNE_NAME.normalize('NFC'),
     console: demo || values.CONSOLE,
@@ -315,6 +377,13 @@ export function makeConfig(env: Record<string, string | undefined>, demo: boolea
       token: values.TELEGRAM_BOT_TOKEN,
       apiRoot: values.TELEGRAM_API_ROOT,
       proxy: values.TELEGRAM_PROXY,
+      // where Telegram is reached by a proxy only, it hardly reaches us
+      webhookUrl:
+        values.TELEGRAM_WEBHOOK === 'auto' &&
+        values.TELEGRAM_PROXY === null &&
+        values.PUBLIC_URL?.startsWith('https:')
+          ? values.PUBLIC_URL
+          : null,
     },
     clipSeconds: values.CLIP_SECONDS,
     clipMaxSeconds: values.CLIP_MAX_SECONDS,

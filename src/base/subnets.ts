@@ -15,6 +15,8 @@ const LARGEST = 22;
 /** Nets of containers and virtual machines: no camera hangs there. */
 const VIRTUAL = /^(?:docker|br-|veth|virbr|vmnet|vboxnet|lo$)/i;
 
+export const isVirtualNet = (name: string) => VIRTUAL.test(name);
+
 const numberOf = (ip: string): number => ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 const addressOf = (number: number): string =>
   [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.');
@@ -64,7 +66,7 @@ export function readSubnet(text: string): Subnet | string {
 /** This machine's private IPv4 nets; of one larger than /22 the /22 around the machine's own address. */
 export function machineSubnets(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>): Subnet[] {
   return Object.entries(interfaces)
-    .filter(([name]) => !VIRTUAL.test(name))
+    .filter(([name]) => !isVirtualNet(name))
     .flatMap(([, addresses = []]) => addresses)
     .filter((one) => one.family === 'IPv4' && !one.internal && isPrivateAddress(one.address))
     .map((one) => cut(one.address, Math.max(LARGEST, Number(one.cidr?.split('/')[1] ?? 24))));

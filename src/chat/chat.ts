@@ -11,19 +11,19 @@ import { type ChatCounters, makeCounters } from './counters.js';
 import { dispatch, Interrupted, makeCode } from './dispatch.js';
 import { type FloodLimit, makeFloodGate } from './flood.js';
 import { makeInbox } from './inbox.js';
-import type {
-  Channel,
-  ChannelName,
-  ChatAddress,
-  ChatEvent,
-  Incoming,
-  Message,
-  OutFile,
-  Recipient,
-  Reply,
+import {
+  type Channel,
+  type ChannelName,
+  type ChatAddress,
+  type ChatEvent,
+  type Incoming,
+  type Message,
+  placeOf,
+  type Recipient,
+  type Reply,
 } from './message.js';
 import { makeOutbox, type Outbox, type Priority } from './outbox.js';
-import { wholeKey, wordsOf } from './outgoing.js';
+import { type MakeLink, wholeKey, wordsOf } from './outgoing.js';
 import { reachPerson } from './reach.js';
 import { setAside, tooFast } from './sentences.js';
 import { makeSpool } from './spool.js';
@@ -43,8 +43,7 @@ export interface ChatOptions {
   onEvent?: (event: ChatEvent, tell: Chat['tell']) => Promise<void>;
   /** somebody asked for what they may not have: for the audit */
   onRefused?: (talk: Talk, command: Command) => Promise<void>;
-  /** Makes a signed link to a file; it must keep the file, the spool is cleaned. Null: no links. */
-  makeLink?: (file: OutFile) => Promise<string | null>;
+  makeLink?: MakeLink;
   /** texts of digests by kind, from the texts they stand for */
   digests?: Record<string, (texts: string[]) => string>;
   digestOver?: number;
@@ -172,7 +171,7 @@ export function makeChat(options: ChatOptions): Chat {
       log.error({ inbox: row.id, attempts: row.attempts, code }, 'a message that crashed us is set aside');
       if (incoming.kind === 'message' && incoming.addressed)
         await outbox.put({
-          to: { channel: incoming.channel, chatId: incoming.chatId },
+          to: placeOf(incoming),
           reply: { kind: 'text', text: setAside(code) },
           key: `${row.id}:aside`,
           priority: 'answer',
@@ -255,7 +254,7 @@ export function makeChat(options: ChatOptions): Chat {
     if (verdict === 'quiet') return;
     log.warn({ inbox: row.id, channel: message.channel }, 'somebody writes too fast and is not answered');
     await outbox.put({
-      to: { channel: message.channel, chatId: message.chatId },
+      to: placeOf(message),
       reply: { kind: 'text', text: tooFast },
       key: `${row.id}:flood`,
       priority: 'answer',

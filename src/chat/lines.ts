@@ -1,6 +1,6 @@
 import type { OutboxRow } from '../store/outbox.js';
-import type { Channel, ChannelLimits } from './message.js';
-import { costOf, readPayload, wholeKey } from './outgoing.js';
+import type { Channel, ChannelLimits, ChatAddress } from './message.js';
+import { costOf, type OutPayload, readPayload, wholeKey } from './outgoing.js';
 import { makeRates } from './rates.js';
 
 /** What waits for one chat, in the order of sending. */
@@ -44,6 +44,12 @@ export interface Line {
   /** Is a part of the message with this key still waiting? */
   has(key: string): boolean;
 }
+
+/** Where a row of this lane goes. */
+export const addressOf = (line: Line, lane: Lane, { topic }: OutPayload): ChatAddress => ({
+  ...{ channel: line.channel.name, chatId: lane.chatId },
+  ...(topic === undefined ? {} : { topic }),
+});
 
 const before = (a: OutboxRow, b: OutboxRow) => a.priority - b.priority || a.id - b.id;
 

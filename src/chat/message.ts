@@ -6,6 +6,8 @@ export type ChannelName = 'telegram' | 'console' | 'zalo-oa' | 'zalo-bot';
 export interface ChatAddress {
   channel: ChannelName;
   chatId: string;
+  /** the topic of a group that is parted into such; left out: the group's general one */
+  topic?: string;
 }
 
 /** A person, wherever they can be reached just now. */
@@ -20,6 +22,13 @@ export interface Sender {
   userId: string;
   name: string;
 }
+
+/** Where a message was said, and is answered. */
+export const placeOf = ({ channel, chatId, topic }: Message): ChatAddress => ({
+  channel,
+  chatId,
+  ...(topic === undefined ? {} : { topic }),
+});
 
 /** A file somebody sent, not fetched yet. Serializable: it waits in the inbox. */
 export interface Attachment {
@@ -43,6 +52,8 @@ export interface Message {
   chatId: string;
   chatKind: 'private' | 'group';
   chatTitle?: string;
+  /** where in the chat it was said: answers go there */
+  topic?: string;
   /** unique within the channel; the same message delivered twice has the same id */
   externalId: string;
   sender: Sender;
@@ -90,6 +101,16 @@ export interface OutFile {
   sizeBytes: number;
   /** ASCII: [A-Za-z0-9._-] */
   fileName: string;
+  shows?: Shown;
+}
+
+/** Which camera's footage a file is. */
+export interface Shown {
+  cameraId: number;
+  /** as people call it: "1 Cổng chợ" */
+  camera: string;
+  startMs: number;
+  endMs: number;
 }
 
 export interface TextReply {

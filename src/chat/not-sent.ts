@@ -3,10 +3,20 @@ import { WorldError } from '../base/errors.js';
 import { noteWindowClosed } from '../store/accounts.js';
 import { hold, markFailed, markRetry, type OutboxRow, putOutgoing, readdress } from '../store/outbox.js';
 import { noteChatClosed } from '../store/speakers.js';
-import type { Lane, Line } from './lines.js';
+import { addressOf, type Lane, type Line } from './lines.js';
 import type { Channel, ChannelName, ChatAddress, Reply } from './message.js';
 import type { OutboxOptions, Outgoing } from './outbox.js';
-import { degrade, filesPresent, type OutPayload, placeName, prepare, wholeKey, wordsOf } from './outgoing.js';
+import {
+  degrade,
+  filesPresent,
+  type LinkAbout,
+  type LinkedFile,
+  type OutPayload,
+  placeName,
+  prepare,
+  wholeKey,
+  wordsOf,
+} from './outgoing.js';
 import { reachPerson } from './reach.js';
 import { afterFailure } from './retry.js';
 import { fileGone, undelivered } from './sentences.js';
@@ -65,7 +75,8 @@ export function makeNotSent(room: OutboxRoom) {
         await move(line, lane.chatId, next.to);
         return;
       case 'degrade': {
-        const smaller = await degrade(payload.reply, line.channel.limits, options.makeLink);
+        const about = { to: addressOf(line, lane, payload), inboxId: row.inboxId, only: payload.only ?? {} };
+        const smaller = await degrade(payload.reply, line.channel.limits, linksFor(about));
         if (smaller === null || smaller.length === 0)
           return giveUp(line, lane, row, payload, 'invalid', about, reason);
         log.warn(about, 'too big for the platform, sent as something smaller');
@@ -92,7 +103,10 @@ export function makeNotSent(room: OutboxRoom) {
   ): Promise<boolean> {
     const forms = (payload.forms ?? 0) + 1;
     const { channel, chatId, priority, inboxId, personId, createdMs } = row;
-    const only = payload.only === undefined ? {} : { only: payload.only };
+    const same = {
+      ...(payload.topic === undefined ? {} : { topic: payload.topic }),
+      ...(payload.only === undefined ? {} : { only: payload.only }),
+    };
     const rows =
       more.length === 0
         ? null
@@ -101,7 +115,7 @@ export function makeNotSent(room: OutboxRoom) {
             more.map((reply, at) => ({
               ...{ channel, chatId, priority, inboxId, personId, createdMs, digest: null },
               key: `${row.key}#${FURTHER_PARTS * forms + at}`,
-              payload: JSON.stringify({ reply, ...only } satisfies OutPayload),
+              payload: JSON.stringify({ reply, ...same } satisfies OutPayload),
             })),
           );
     row.payload = JSON.stringify({ ...payload, reply: first!, forms } satisfies OutPayload);
@@ -113,17 +127,27 @@ export function makeNotSent(room: OutboxRoom) {
 
   const reach = (personId: number) => reachPerson(database, channels, personId, clock.now());
 
-  const prepareFor = (channel: Channel, reply: Reply, { key, inboxId }: Pick<OutboxRow, 'key' | 'inboxId'>) =>
-    prepare(reply, channel, {
+  const linksFor = (about: LinkAbout) => {
+    const { makeLink } = options;
+    return makeLink && ((files: LinkedFile[]) => makeLink(files, about));
+  };
+
+  /** A reply as a channel takes it; `about`: where it goes, for what, and while what holds. */
+  const prepareFor = (channel: Channel, reply: Reply, key: string, about: LinkAbout) => {
+    const { inboxId } = about;
+    const makeLink = linksFor(about);
+    return prepare(reply, channel, {
       spool: (name) => (inboxId === null ? spool.forKey(wholeKey(key), name) : spool.forInbox(inboxId, name)),
-      ...(options.makeLink === undefined ? {} : { makeLink: options.makeLink }),
+      ...(makeLink === undefined ? {} : { makeLink }),
     });
+  };
 
   /** Puts what is meant for a person on its way to a chat of theirs, in the form its channel takes. */
   async function redirect(row: OutboxRow, payload: OutPayload, to: ChatAddress, from: 'waiting' | 'held') {
     const line = lines.get(to.channel)!;
-    const { replaces: _, reply, ...rest } = payload;
-    const parts = await prepareFor(line.channel, reply, row);
+    const { replaces: _replaces, topic: _topic, reply, ...rest } = payload;
+    const about = { to, inboxId: row.inboxId, only: payload.only ?? {} };
+    const parts = await prepareFor(line.channel, reply, row.key, about);
     row.channel = to.channel;
     row.chatId = to.chatId;
     if (!(await reshape(row, { ...rest, reply }, parts, from))) return;
@@ -198,7 +222,7 @@ export function makeNotSent(room: OutboxRoom) {
             : wordsOf(payload.reply);
       if (text !== '')
         await put({
-          to: { channel: line.channel.name, chatId: lane.chatId },
+          to: addressOf(line, lane, payload),
           reply: { kind: 'text', text },
           key: `${row.key}:undelivered`,
           priority: row.priority === 0 ? 'alert' : 'answer',

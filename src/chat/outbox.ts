@@ -13,23 +13,26 @@ import {
   putOutgoing,
   waitingOutgoing,
 } from '../store/outbox.js';
-import { groupChatIds, moveChat, purposeOf, roleOf } from '../store/speakers.js';
+import { groupChatIds, moveChat, purposeOf } from '../store/speakers.js';
 import type { ChatCounters } from './counters.js';
 import { digestWith } from './digest.js';
-import { type Lane, type Line, makeLine } from './lines.js';
-import type { Channel, ChannelName, ChatAddress, OutFile, Recipient, Reply, Sent } from './message.js';
+import { addressOf, type Lane, type Line, makeLine } from './lines.js';
+import type { Channel, ChannelName, ChatAddress, Recipient, Reply, Sent } from './message.js';
 import { makeNotSent } from './not-sent.js';
 import {
   filesOf,
   filesPresent,
+  type MakeLink,
   type Only,
   type OutPayload,
   partKey,
   readPayload,
   wholeKey,
+  withoutTokens,
 } from './outgoing.js';
 import { manyMessages, rightsEnded } from './sentences.js';
 import type { Spool } from './spool.js';
+import { stillHolds } from './still-holds.js';
 
 export const PRIORITY = { alert: 0, answer: 1, notice: 2 } as const;
 export type Priority = keyof typeof PRIORITY;
@@ -56,7 +59,7 @@ export interface OutboxOptions {
   channels: ReadonlyMap<ChannelName, Channel>;
   spool: Spool;
   counters: ChatCounters;
-  makeLink?: (file: OutFile) => Promise<string | null>;
+  makeLink?: MakeLink;
   /** the text of a digest by kind, from the texts it stands for; kinds not named get a plain list */
   digests?: Record<string, (texts: string[]) => string>;
   /** more than so many waiting messages of one digest kind to one chat are merged */
@@ -158,9 +161,10 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     const payload = readPayload(row.payload);
     let sent: Sent;
     try {
-      if (!(await stillMayGo(line, lane, payload))) return await withhold(line, lane, row);
+      const to = addressOf(line, lane, payload);
+      if (!(await stillHolds(database, to, payload.only ?? {}))) return await withhold(line, lane, row);
       if (!(await filesPresent(payload.reply))) throw new WorldError('not-found', 'a file to send is gone');
-      sent = await line.channel.send({ channel: line.channel.name, chatId: lane.chatId }, payload.reply, {
+      sent = await line.channel.send(to, payload.reply, {
         ...(payload.replaces === undefined ? {} : { replaces: payload.replaces }),
         ...(row.inboxId === null ? {} : { inboxId: row.inboxId }),
       });
@@ -170,19 +174,9 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     }
     counters.sent += 1;
     lane.remove(row);
-    await untilRecorded(() => markSent(database, row.id, sent.ids, clock.now()));
+    await untilRecorded(() => markSent(database, row.id, sent.ids, withoutTokens(row.payload), clock.now()));
     if (line.succeeded(elapsed())) line.wake();
     await settle(row);
-  }
-
-  /** Rights end at once: also for what was asked for before and is only now on its way. */
-  async function stillMayGo(line: Line, lane: Lane, { only }: OutPayload): Promise<boolean> {
-    if (only?.purpose !== undefined) {
-      const purpose = await purposeOf(database, line.channel.name, lane.chatId);
-      // undefined: the group is just getting a new id, of which the platform will tell
-      if (purpose !== undefined && purpose !== only.purpose) return false;
-    }
-    return only?.asker === undefined || (await roleOf(database, only.asker.personId)) === only.asker.role;
   }
 
   async function withhold(line: Line, lane: Lane, row: OutboxRow): Promise<void> {
@@ -191,7 +185,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     lane.remove(row);
     if (row.inboxId !== null)
       await put({
-        to: { channel: line.channel.name, chatId: lane.chatId },
+        to: addressOf(line, lane, readPayload(row.payload)),
         reply: { kind: 'text', text: rightsEnded },
         key: `${row.inboxId}:withheld:${lane.chatId}`,
         priority: 'answer',
@@ -280,17 +274,17 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     const to = 'personId' in outgoing.to ? (await reach(outgoing.to.personId))[0] : outgoing.to;
     if (to === undefined) return putHeld(outgoing, personId!);
     const line = lines.get(to.channel);
-    const parts =
-      line === undefined
-        ? [outgoing.reply]
-        : await prepareFor(line.channel, outgoing.reply, { key, inboxId });
-    if (parts.length === 0) throw new Error('an empty reply');
     // alerts and reports that were meant for officers stay among officers
     const only =
       outgoing.only ??
       ((await purposeOf(database, to.channel, to.chatId)) === 'officers'
         ? { purpose: 'officers' as const }
         : {});
+    const parts =
+      line === undefined
+        ? [outgoing.reply]
+        : await prepareFor(line.channel, outgoing.reply, key, { to, inboxId, only });
+    if (parts.length === 0) throw new Error('an empty reply');
     const rows = await putOutgoing(
       database,
       parts.map((reply, at) => ({
@@ -300,6 +294,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         payload: JSON.stringify({
           reply,
           ...(at === 0 && replaces !== undefined ? { replaces } : {}),
+          ...(to.topic === undefined ? {} : { topic: to.topic }),
           ...(Object.keys(only).length === 0 ? {} : { only }),
         } satisfies OutPayload),
         priority: PRIORITY[outgoing.priority],

@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import type { GroupPurpose, Role } from '../base/roles.js';
 import { fit } from './fit.js';
-import type { Channel, ChannelLimits, ChatAddress, OutFile, Reply } from './message.js';
-import { fileNotTaken } from './sentences.js';
+import type { Channel, ChannelLimits, ChatAddress, OutFile, Reply, TextReply } from './message.js';
+import { fileNotTaken, linkPin } from './sentences.js';
 import { shrinkPhoto } from './shrink-photo.js';
 
 /** What an outbox row holds. */
@@ -10,6 +10,7 @@ export interface OutPayload {
   reply: Reply;
   /** the progress message that turns into it */
   replaces?: string;
+  topic?: string;
   /** it goes only as long as this holds */
   only?: Only;
   /** chats of the person in which it was tried in vain, as `placeName` writes them */
@@ -28,9 +29,44 @@ export interface Only {
   asker?: { personId: number; role: Role };
 }
 
+export interface LinkedFile extends OutFile {
+  caption?: string;
+}
+
+/** For whom a link is: kept with it, and asked again when it is opened. */
+export interface LinkAbout {
+  to: ChatAddress;
+  /** the message it answers */
+  inboxId: number | null;
+  only: Only;
+}
+
+/** An address under which files can be fetched. */
+export interface MadeLink {
+  url: string;
+  /** what must be said with it: where it opens */
+  note?: string;
+  /** opens it together with the address; goes in a message of its own, so that who gets one on has not the other */
+  pin?: string;
+}
+
+/** Makes a link to files, of which it keeps copies (the spool is cleaned); null where there is no way to them. */
+export type MakeLink = (files: LinkedFile[], about: LinkAbout) => Promise<MadeLink | null>;
+type LinkTo = (files: LinkedFile[]) => Promise<MadeLink | null>;
+
+/** What is said of a link, in its message and in the one that follows. */
+export const linkWords = ({ url, note, pin }: MadeLink): { with: string; after: TextReply[] } => ({
+  with: note === undefined ? url : `${url}\n${note}`,
+  after: pin === undefined ? [] : [{ kind: 'text', text: linkPin(pin) }],
+});
+
 /** Parts of one message share its key. */
 export const partKey = (key: string, part: number) => (part === 0 ? key : `${key}#${part}`);
 export const wholeKey = (key: string) => key.replace(/(?:#\d+)+$/, '');
+
+/** A sent message as we keep it: the addresses in it open nothing any more. */
+export const withoutTokens = (payload: string) =>
+  payload.replace(/(\/(?:m|login)\/)[\w-]{43}(?![\w-])/g, '$1…');
 
 export const readPayload = (payload: string) => JSON.parse(payload) as OutPayload;
 
@@ -44,14 +80,19 @@ export function wordsOf(reply: Reply): string {
   return (reply.kind === 'text' ? reply.text : reply.caption) ?? '';
 }
 
+/** What is said of one file of a reply. */
+function captionOf(reply: Reply, file: OutFile): string {
+  const own = reply.kind === 'album' ? reply.items.find((item) => item.file === file)?.caption : undefined;
+  return own ?? wordsOf(reply);
+}
+
 /** How many messages the platform counts. */
 export const costOf = (reply: Reply) => (reply.kind === 'album' ? reply.items.length : 1);
 
 export interface PrepareOptions {
   /** a fresh path in the spool */
   spool: (fileName: string) => Promise<string>;
-  /** Makes a signed link to a file (which it must keep: the spool is cleaned); null when links are off. */
-  makeLink?: (file: OutFile) => Promise<string | null>;
+  makeLink?: LinkTo;
 }
 
 /** A reply as the channel takes it: photos shrunk, links made where a file can't go, everything fitted. */
@@ -61,14 +102,21 @@ export async function prepare(
   { spool, makeLink }: PrepareOptions,
 ): Promise<Reply[]> {
   const shrunk = await shrinkAll(reply, limits, spool);
-  const links = new Map<string, string | null>();
+  const links = new Map<string, string>();
+  const after: TextReply[] = [];
   if (makeLink !== undefined)
     for (const file of filesOf(shrunk)) {
       const unsupported = !limits.video && shrunk.kind !== 'photo' && shrunk.kind !== 'document';
-      if (unsupported || file.sizeBytes > limits.fileBytes) links.set(file.path, await makeLink(file));
+      if (!unsupported && file.sizeBytes <= limits.fileBytes) continue;
+      const caption = captionOf(shrunk, file);
+      const made = await makeLink([{ ...file, ...(caption === '' ? {} : { caption }) }]);
+      if (made === null) continue;
+      const said = linkWords(made);
+      links.set(file.path, said.with);
+      after.push(...said.after);
     }
   // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
-  return fit(shrunk, limits, { linkFor: (file) => links.get(file.path) ?? null });
+  return [...fit(shrunk, limits, { linkFor: (file) => links.get(file.path) ?? null }), ...after];
 }
 
 async function shrinkAll(
@@ -92,7 +140,7 @@ async function shrinkAll(
 export async function degrade(
   reply: Reply,
   limits: ChannelLimits,
-  makeLink?: (file: OutFile) => Promise<string | null>,
+  makeLink?: LinkTo,
 ): Promise<Reply[] | null> {
   if (reply.kind === 'text') return null;
   if (reply.kind === 'album') {
@@ -103,12 +151,11 @@ export async function degrade(
   const rest = buttons ? { buttons } : {};
   if (reply.kind !== 'document' && file.sizeBytes <= limits.fileBytes)
     return [{ kind: 'document', file, ...(caption === undefined ? {} : { caption }), ...rest }];
-  const link = (await makeLink?.(file)) ?? null;
-  const text = [caption ?? '', link ?? fileNotTaken(file.sizeBytes)]
-    .filter((part) => part !== '')
-    .join('\n\n');
+  const made = (await makeLink?.([{ ...file, ...(caption === undefined ? {} : { caption }) }])) ?? null;
+  const said = made === null ? { with: fileNotTaken(file.sizeBytes), after: [] } : linkWords(made);
+  const text = [caption ?? '', said.with].filter((part) => part !== '').join('\n\n');
   // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
-  return fit({ kind: 'text', text, ...rest }, limits);
+  return [...fit({ kind: 'text', text, ...rest }, limits), ...said.after];
 }
 
 /** Are all files of the reply still there? */

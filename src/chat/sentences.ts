@@ -13,6 +13,9 @@ export const fileTooBig = (sizeBytes: number, limitBytes: number) =>
 export const fileNotTaken = (sizeBytes: number) =>
   `Tệp này nặng ${megabytes(sizeBytes)}, kênh chat không nhận. Anh/chị thử lấy đoạn ngắn hơn nhé.`;
 
+export const linkPin = (pin: string) =>
+  `Mã để mở đường dẫn ở tin trên: ${pin}. Anh/chị đừng chuyển mã này cho người khác nhé.`;
+
 export const apology = (code: string) =>
   `Xin lỗi, bên em gặp trục trặc nên chưa làm được việc này. Anh/chị thử lại sau ít phút; nếu vẫn vậy, báo cán bộ mã lỗi ${code} nhé.`;
 

@@ -6,7 +6,7 @@ import { makeOnce } from '../store/effects.js';
 import { accountOfChat, privateChatOf } from '../store/speakers.js';
 import type { Speaker, SpokenIn, Talk } from './command.js';
 import { choicesOf } from './fit.js';
-import type { Activity, Channel, Message, Reply } from './message.js';
+import { type Activity, type Channel, type Message, placeOf, type Reply } from './message.js';
 import type { Outbox, Priority } from './outbox.js';
 import type { Only } from './outgoing.js';
 import { makeProgress } from './progress.js';
@@ -46,8 +46,8 @@ export const asReply = (reply: Reply | string): Reply =>
 
 export function openTalk(options: TalkOptions): OpenTalk {
   const { database, clock, channel, outbox, spool, message, inboxId, speaker } = options;
-  const here = { channel: message.channel, chatId: message.chatId };
-  const place = { ...here, userId: message.sender.userId };
+  const here = placeOf(message);
+  const place = { channel: message.channel, chatId: message.chatId, userId: message.sender.userId };
   const progress = makeProgress({ channel, outbox, to: here, inboxId, log: options.log });
   /** Files go only while their asker has the role, and the group the purpose, that they were asked with. */
   const conditionsOf = (reply: Reply, purpose: GroupPurpose | null): Only =>

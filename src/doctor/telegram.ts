@@ -1,12 +1,14 @@
 import http from 'node:http';
 import https from 'node:https';
 import { makeAgent } from '../channels/telegram/connection.js';
+import { webhookAt } from '../channels/telegram/webhook.js';
 import { broken, careful, type Finding, fine } from './finding.js';
 
 export interface TelegramSettings {
   token: string | null;
   apiRoot: string;
   proxy: string | null;
+  webhookUrl: string | null;
 }
 
 /** An answer of the Bot API's server, or of what stands in its way; null: nobody answered. */
@@ -123,8 +125,9 @@ export async function checkTelegram(
   if (me === null) return { findings: [judgeRefusal(settings, answer)], answer };
   const name = typeof me.username === 'string' ? `@${me.username}` : '';
   const hook = resultOf(await askTelegram(settings, 'getWebhookInfo', signal));
+  const ours = settings.webhookUrl === null ? null : webhookAt(settings.webhookUrl);
   const findings = [
-    typeof hook?.url === 'string' && hook.url !== ''
+    typeof hook?.url === 'string' && hook.url !== '' && hook.url !== ours
       ? careful(
           check,
           `Bot ${name} đang được một phần mềm khác nhận tin (webhook).`,

@@ -81,12 +81,20 @@ export async function countWaitingElsewhere(database: Database, channels: string
   return database.outbox.count({ where: { state: 'waiting', channel: { notIn: channels } } });
 }
 
-export async function markSent(database: Database, id: number, sentIds: string[], nowMs: number) {
+/** @param payload what is kept of it */
+export async function markSent(
+  database: Database,
+  id: number,
+  sentIds: string[],
+  payload: string,
+  nowMs: number,
+) {
   await database.outbox.update({
     where: { id },
     data: {
       state: 'sent',
       sentIds: JSON.stringify(sentIds),
+      payload,
       doneMs: BigInt(nowMs),
       attempts: { increment: 1 },
     },

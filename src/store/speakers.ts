@@ -165,6 +165,16 @@ export async function accountOfChat(
   return address?.userId ?? null;
 }
 
+/** Whose private chat it is; null when it is nobody's. */
+export async function personOfChat(
+  database: Database,
+  channel: string,
+  chatId: string,
+): Promise<number | null> {
+  const where = { channel, privateChatId: chatId };
+  return (await database.address.findFirst({ where, select: { personId: true } }))?.personId ?? null;
+}
+
 /** Notes that the platform refuses this chat: the person blocked the bot, or the group is gone for it. */
 export async function noteChatClosed(database: Database, channel: string, chatId: string, nowMs: number) {
   await database.address.updateMany({

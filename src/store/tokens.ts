@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.js';
 import { hashToken, makeToken } from '../base/seal.js';
-import type { Database } from './database.js';
+import { type Database, inTransaction } from './database.js';
 
-/** `login`: lets a browser in once. `file`: opens one file until it expires. */
+/** `login`: lets a browser in once. `file`: a link to files, good until it expires (links.ts). */
 export type TokenKind = 'login' | 'file';
 
 export interface TokenFacts {
@@ -15,24 +15,25 @@ export interface TokenFacts {
   expiresMs: number;
 }
 
+export interface NewToken {
+  kind: TokenKind;
+  personId: number | null;
+  payload: unknown;
+  ttlMs: number;
+  /** what must be typed as well */
+  pin?: string;
+}
+
 /** Expiring tokens. Only their SHA-256 is kept, so the database alone opens nothing. */
 export interface Tokens {
-  /** Makes a token (43 characters, base64url) that is good for `ttlMs`. */
-  issue(made: { kind: TokenKind; personId: number | null; payload: unknown; ttlMs: number }): Promise<string>;
+  /** Makes a token (43 characters, base64url: 256 bits) that is good for `ttlMs`; a link to files gets a number. */
+  issue(made: NewToken): Promise<string>;
   /** The facts of a token that is still good, without using it up; null for every other. */
   peek(kind: TokenKind, token: string): Promise<TokenFacts | null>;
   /** Uses it up: of any number of calls at once exactly one gets the facts. */
   use(kind: TokenKind, token: string): Promise<TokenFacts | null>;
-  /** Ends a token before its time, by the hash that `peek` gave. */
-  revoke(hash: string): Promise<void>;
   /** Ends every token of a person, of one kind or of all. */
   revokeOf(personId: number, kind?: TokenKind): Promise<void>;
-  /** Tokens that can never be used again: used, revoked or expired. */
-  over(kind: TokenKind): Promise<TokenFacts[]>;
-  /** Tokens that are still good. */
-  live(kind: TokenKind): Promise<TokenFacts[]>;
-  /** Deletes tokens, once what they opened is gone. */
-  forget(hashes: string[]): Promise<void>;
 }
 
 interface Row {
@@ -53,6 +54,9 @@ const facts = (row: Row): TokenFacts => ({
   expiresMs: Number(row.expiresMs),
 });
 
+/** What we keep of a PIN: bound to its token, which nobody has who has the database. */
+export const hashPin = (token: string, pin: string) => hashToken(`${token}:${pin}`);
+
 export function makeTokens(database: Database, clock: Clock): Tokens {
   const good = (kind: TokenKind, token: string) => ({
     hash: hashToken(token),
@@ -62,18 +66,22 @@ export function makeTokens(database: Database, clock: Clock): Tokens {
     expiresMs: { gt: BigInt(clock.now()) },
   });
   return {
-    async issue({ kind, personId, payload, ttlMs }) {
+    async issue({ kind, personId, payload, ttlMs, pin }) {
       const token = makeToken();
       const now = clock.now();
-      await database.token.create({
-        data: {
-          hash: hashToken(token),
-          kind,
-          personId,
-          payload: JSON.stringify(payload),
-          createdMs: BigInt(now),
-          expiresMs: BigInt(now + ttlMs),
-        },
+      const data = {
+        hash: hashToken(token),
+        kind,
+        personId,
+        payload: JSON.stringify(payload),
+        createdMs: BigInt(now),
+        expiresMs: BigInt(now + ttlMs),
+        pinHash: pin === undefined ? null : hashPin(token, pin),
+      };
+      await inTransaction(database, async (tx) => {
+        const last = kind === 'file' ? await tx.token.aggregate({ _max: { number: true } }) : null;
+        const number = last === null ? null : (last._max.number ?? 0) + 1;
+        await tx.token.create({ data: { ...data, number } });
       });
       return token;
     },
@@ -90,40 +98,11 @@ export function makeTokens(database: Database, clock: Clock): Tokens {
       const row = await database.token.findUnique({ where: { hash: hashToken(token) } });
       return row === null ? null : facts(row);
     },
-    async revoke(hash) {
-      await database.token.updateMany({
-        where: { hash, revokedMs: null },
-        data: { revokedMs: BigInt(clock.now()) },
-      });
-    },
     async revokeOf(personId, kind) {
       await database.token.updateMany({
         where: { personId, revokedMs: null, ...(kind === undefined ? {} : { kind }) },
         data: { revokedMs: BigInt(clock.now()) },
       });
-    },
-    async over(kind) {
-      const rows = await database.token.findMany({
-        where: {
-          kind,
-          OR: [
-            { usedMs: { not: null } },
-            { revokedMs: { not: null } },
-            { expiresMs: { lte: BigInt(clock.now()) } },
-          ],
-        },
-      });
-      return rows.map(facts);
-    },
-    async live(kind) {
-      const rows = await database.token.findMany({
-        where: { kind, usedMs: null, revokedMs: null, expiresMs: { gt: BigInt(clock.now()) } },
-      });
-      return rows.map(facts);
-    },
-    async forget(hashes) {
-      for (let at = 0; at < hashes.length; at += 500)
-        await database.token.deleteMany({ where: { hash: { in: hashes.slice(at, at + 500) } } });
     },
   };
 }

@@ -11,12 +11,16 @@ export function hostName(header: string | undefined): string | null {
   return match ? (match[1] ?? match[2]!).toLowerCase() : null;
 }
 
+/** The name in PUBLIC_URL, as a Host header says it. */
+export const publicName = (publicUrl: string | null): string | null =>
+  publicUrl === null ? null : new URL(publicUrl).hostname.replace(/^\[|\]$/g, '');
+
 /**
  * Bound to loopback, only names of loopback (and of PUBLIC_URL, whose proxy stands before us) are answered: a page of
  * somebody else's whose name was pointed at 127.0.0.1 gets nothing.
  */
 export function checkHost(boundTo: string, publicUrl: string | null) {
-  const publicHost = publicUrl === null ? null : new URL(publicUrl).hostname.replace(/^\[|\]$/g, '');
+  const publicHost = publicName(publicUrl);
   return (request: Request, response: Response, next: NextFunction) => {
     const name = hostName(request.headers.host);
     const known = name !== null && (isLoopback(name) || name === publicHost);
@@ -39,11 +43,34 @@ export function checkOrigin(publicUrl: string | null) {
   };
 }
 
-/** Comes straight from this machine, through no proxy. */
+/** What proxies and tunnels add. Anybody may write them: they only ever take rights away. */
+const FORWARDED = [
+  ...['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip'],
+  ...['cf-connecting-ip', 'true-client-ip', 'via'],
+];
+/**
+ * For rate limits: without TRUST_PROXY a forwarding header is a stranger's word that is not listened to, and no reason
+ * to complain in the log.
+ */
+export const NOT_FORWARDED = { xForwardedForHeader: false, forwardedHeader: false } as const;
+
+const isForwarded = (request: Request) => FORWARDED.some((name) => request.headers[name] !== undefined);
+
+/** Comes straight from this machine under a name of its own, through no proxy. */
 export const isLocal = (request: Request): boolean =>
   isLoopback((request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')) &&
-  request.headers['x-forwarded-for'] === undefined &&
-  request.headers.forwarded === undefined;
+  isLoopback(hostName(request.headers.host) ?? '') &&
+  !isForwarded(request);
+
+/** Lets nothing further that comes by the public name or through a proxy. */
+export function keepInside(publicUrl: string | null) {
+  const publicHost = publicName(publicUrl);
+  return (request: Request, _response: Response, next: NextFunction) => {
+    const outside =
+      publicHost !== null && (hostName(request.headers.host) === publicHost || isForwarded(request));
+    next(outside ? 'router' : undefined);
+  };
+}
 
 /** The value of a cookie, or null. */
 export function cookie(request: Request, name: string): string | null {

@@ -1,121 +1,153 @@
+import { randomInt } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import express, { type Router } from 'express';
-import { rateLimit } from 'express-rate-limit';
+import type { Router } from 'express';
+import type { Clock } from '../base/clock.js';
+import type { Log } from '../base/log.js';
+import type { Role } from '../base/roles.js';
 import { makeToken } from '../base/seal.js';
+import type { Shown } from '../chat/message.js';
+import type { LinkAbout, LinkedFile, MakeLink, Only } from '../chat/outgoing.js';
+import type { Database } from '../store/database.js';
+import { endedLinks, openLinks } from '../store/links.js';
+import { personOfChat, purposeOf } from '../store/speakers.js';
 import type { Tokens } from '../store/tokens.js';
-import { printNotice } from './notice.js';
-import { disposition, isShown } from './shown.js';
+import type { LinkBase } from './link-base.js';
+import { linkRoutes } from './link-routes.js';
+import type { Look } from './poster.js';
+import { mimeOf } from './shown.js';
 
-export interface LinkedFile {
-  /** on our disk; linked (or copied) into the links' folder, so the original may go */
-  path: string;
-  fileName: string;
-  mime: string;
-}
-
-interface LinkPayload {
+/** A file behind a link, as its row keeps it. */
+export interface StoredFile {
+  /** its name in the links' folder */
   stored: string;
   fileName: string;
   mime: string;
+  caption?: string;
+  shows?: Shown;
+  codec?: string;
+  /** the name of its poster in the links' folder */
+  poster?: string;
 }
 
-export interface OpenedLink {
-  personId: number | null;
-  fileName: string;
-  /** of the browser, as the proxy before us says */
-  address: string;
+/** All that is known of a link beside its token: nothing of it stands in the address. */
+export interface LinkPayload {
+  files: StoredFile[];
+  about: Partial<LinkAbout> & { only: Only; oneDevice: boolean };
 }
 
 export interface LinksOptions {
   tokens: Tokens;
+  database: Database;
+  clock: Clock;
+  log: Log;
   /** folder of the files behind links */
   folder: string;
-  publicUrl: string;
-  /** called at each opening (not at each range of one playback) */
-  opened(link: OpenedLink): void;
-  /** openings from one address in a minute (120) */
+  /** where links begin, as soon as it is known; null: no links */
+  base(): LinkBase | null;
+  /** how the unit is called */
+  unit: string;
+  ttlMs: number;
+  /** a link for one person opens on one device only: the first */
+  oneDevice: boolean;
+  /** digits of the PIN of a link for one person, 0 = none */
+  pinDigits: number;
+  /** Looks at a clip of our own cameras; left out where there is no ffmpeg. */
+  lookAt?(clip: string, poster: string): Promise<Look>;
+  /** requests to links from one address in a minute (300) */
   perMinute?: number;
+  /** how often an answer under way asks whether its link still opens, ms (5000) */
+  recheckMs?: number;
 }
 
-/** Expiring addresses of files, for what is too big for a chat. */
+/** Pages behind expiring addresses, for what can't be shown in a chat. */
 export interface Links {
   router: Router;
-  /** `<PUBLIC_URL>/f/<token>`, good for `ttlMs`, for whoever holds it. */
-  linkFor(file: LinkedFile, made: { personId: number | null; ttlMs: number }): Promise<string>;
-  /** Ends a link; its file goes with the next sweep. */
-  revoke(url: string): Promise<void>;
+  /** `<base>/m/<token>` for whoever holds it, within what the settings and the rights allow. */
+  make: MakeLink;
   /** Deletes files whose link is over, and files that no link knows. */
   sweep(): Promise<void>;
 }
 
 /** A file is put in place before its row: for that long a file without a link is nobody's mistake. */
 const NEW_FILE_MS = 10 * 60_000;
+/** Who comes to the office, and gets there what the office's net shows. */
+const STAFF: readonly Role[] = ['chief', 'officer', 'technician'];
+export const LAN_NOTE = '(Mở khi điện thoại ở cùng mạng với trụ sở.)';
+
+const makePin = (digits: number) => String(randomInt(10 ** digits)).padStart(digits, '0');
 
 export function makeLinks(options: LinksOptions): Links {
-  const { tokens, folder, publicUrl } = options;
-  const router = express.Router();
-  const limiter = rateLimit({
-    windowMs: 60_000,
-    limit: options.perMinute ?? 120,
-    standardHeaders: 'draft-8',
-    legacyHeaders: false,
-    message: 'Xin chờ một phút rồi mở lại.',
-  });
+  const { tokens, database, clock, folder } = options;
 
-  router.get('/f/:token', limiter, async (request, response) => {
-    const { token } = request.params;
-    const facts =
-      typeof token === 'string' && /^[\w-]{43}$/.test(token) ? await tokens.peek('file', token) : null;
-    if (facts === null)
-      return printNotice(response, 410, {
-        title: 'Đường dẫn này đã hết hạn',
-        lines: ['Tệp không còn ở đây nữa. Nếu vẫn cần, hãy nhắn Mắt Thần để nhận lại.'],
-      });
-    const { stored, fileName, mime } = facts.payload as LinkPayload;
-    const range = request.headers.range;
-    if (request.method === 'GET' && (range === undefined || /^bytes=0-/.test(range)))
-      options.opened({ personId: facts.personId, fileName, address: request.ip ?? '' });
-    const shown = isShown(mime);
-    response.setHeader('Cache-Control', 'private, no-store');
-    response.setHeader('X-Robots-Tag', 'noindex');
-    response.setHeader('Content-Type', shown ? mime : 'application/octet-stream');
-    response.setHeader('Content-Disposition', disposition(shown ? 'inline' : 'attachment', fileName));
-    response.sendFile(stored, { root: folder, cacheControl: false, etag: false, lastModified: false });
-  });
+  async function keep({ path: original, fileName, shows, caption }: LinkedFile): Promise<StoredFile> {
+    const stored = `${makeToken()}${/\.[A-Za-z0-9]{1,5}$/.exec(fileName)?.[0].toLowerCase() ?? ''}`;
+    const place = path.join(folder, stored);
+    await fs.link(original, place).catch(() => fs.copyFile(original, place));
+    const now = new Date();
+    await fs.utimes(place, now, now);
+    const mime = mimeOf(fileName);
+    const file: StoredFile = {
+      ...{ stored, fileName, mime },
+      ...(caption === undefined ? {} : { caption }),
+      ...(shows === undefined ? {} : { shows }),
+    };
+    if (shows === undefined || !mime.startsWith('video/') || options.lookAt === undefined) return file;
+    const poster = `${makeToken()}.jpg`;
+    const look = await options.lookAt(place, path.join(folder, poster));
+    return {
+      ...file,
+      ...(look.codec === null ? {} : { codec: look.codec }),
+      ...(look.poster ? { poster } : {}),
+    };
+  }
 
   return {
-    router,
-    async linkFor(file, { personId, ttlMs }) {
+    router: linkRoutes(options),
+    async make(files, about) {
+      const base = options.base();
+      const { to, only } = about;
+      const purpose = await purposeOf(database, to.channel, to.chatId);
+      const inGroup = purpose !== undefined;
+      const staff = only.asker !== undefined ? STAFF.includes(only.asker.role) : purpose === 'officers';
+      if (base === null || (base.lan && !staff)) return null;
       await fs.mkdir(folder, { recursive: true });
-      const stored = `${makeToken()}${/\.[A-Za-z0-9]{1,5}$/.exec(file.fileName)?.[0].toLowerCase() ?? ''}`;
-      const place = path.join(folder, stored);
-      await fs.link(file.path, place).catch(() => fs.copyFile(file.path, place));
-      const now = new Date();
-      await fs.utimes(place, now, now);
-      const payload: LinkPayload = { stored, fileName: file.fileName, mime: file.mime };
-      const token = await tokens.issue({ kind: 'file', personId, payload, ttlMs });
-      return `${publicUrl.replace(/\/+$/, '')}/f/${token}`;
-    },
-    async revoke(url) {
-      const facts = await tokens.peek('file', url.slice(url.lastIndexOf('/') + 1));
-      if (facts !== null) await tokens.revoke(facts.hash);
+      const stored: StoredFile[] = [];
+      for (const file of files) stored.push(await keep(file));
+      const personId =
+        only.asker?.personId ?? (inGroup ? null : await personOfChat(database, to.channel, to.chatId));
+      const pin = options.pinDigits > 0 && !inGroup ? makePin(options.pinDigits) : undefined;
+      const payload: LinkPayload = {
+        files: stored,
+        about: { ...about, oneDevice: options.oneDevice && !inGroup },
+      };
+      const token = await tokens.issue({
+        kind: 'file',
+        personId,
+        payload,
+        ttlMs: options.ttlMs,
+        ...(pin === undefined ? {} : { pin }),
+      });
+      return {
+        url: `${base.url}/m/${token}`,
+        ...(base.lan ? { note: LAN_NOTE } : {}),
+        ...(pin === undefined ? {} : { pin }),
+      };
     },
     async sweep() {
-      // Files first: a row that is gone while its file stays would leave footage that nothing ever deletes.
-      const over = await tokens.over('file');
-      for (const facts of over) {
-        await fs.rm(path.join(folder, path.basename((facts.payload as LinkPayload).stored)), { force: true });
-      }
-      await tokens.forget(over.map((facts) => facts.hash));
-      const known = new Set(
-        (await tokens.live('file')).map((facts) => (facts.payload as LinkPayload).stored),
-      );
+      const namesOf = (links: { payload: unknown }[]) =>
+        new Set(
+          links.flatMap(({ payload }) =>
+            (payload as LinkPayload).files.flatMap((file) => [file.stored, file.poster ?? file.stored]),
+          ),
+        );
+      const known = namesOf(await openLinks(database, clock.now()));
+      const over = namesOf(await endedLinks(database, clock.now()));
       for (const name of await fs.readdir(folder).catch(() => [])) {
         if (known.has(name)) continue;
-        const facts = await fs.stat(path.join(folder, name)).catch(() => null);
-        if (facts !== null && facts.mtimeMs < Date.now() - NEW_FILE_MS)
-          await fs.rm(path.join(folder, name), { force: true });
+        const file = path.join(folder, name);
+        const facts = over.has(name) ? null : await fs.stat(file).catch(() => null);
+        if (facts === null || facts.mtimeMs < Date.now() - NEW_FILE_MS) await fs.rm(file, { force: true });
       }
     },
   };

@@ -5,7 +5,7 @@ import type { Log } from '../base/log.js';
 import { sameSecret } from '../base/same.js';
 import type { SessionFacts, Sessions } from '../store/sessions.js';
 import type { Tokens } from '../store/tokens.js';
-import { cookie } from './guards.js';
+import { cookie, NOT_FORWARDED } from './guards.js';
 import { printNotice } from './notice.js';
 
 export const LOGIN_LINK_MS = 10 * 60_000;
@@ -72,6 +72,7 @@ export function makeLogin(options: LoginOptions): Login {
     limit: options.attempts ?? 30,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
+    validate: NOT_FORWARDED,
     handler: (_request, response) =>
       void printNotice(response, 429, {
         title: 'Thử quá nhiều lần',

@@ -11,6 +11,29 @@ export interface Notice {
 export const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
+/** A page of ours without scripts. @param page `head` and `body` are HTML, the title is text */
+export const htmlPage = (page: {
+  title: string;
+  style: string;
+  head?: string;
+  body: string;
+}) => `<!doctype html>
+<html lang="vi">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+${page.head ?? ''}<title>${escapeHtml(page.title)}</title>
+<link rel="icon" href="/assets/eye.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/assets/base.css">
+<link rel="stylesheet" href="/assets/${page.style}">
+</head>
+<body>
+${page.body}
+</body>
+</html>
+`;
+
 /** A small page of ours without scripts: a title, a few lines, at most one button. */
 export function printNotice(response: Response, status: number, notice: Notice): void {
   const form =
@@ -22,29 +45,15 @@ export function printNotice(response: Response, status: number, notice: Notice):
               `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
           )
           .join('')}<button class="primary">${escapeHtml(notice.form.button)}</button></form>`;
-  response
-    .status(status)
-    .setHeader('Cache-Control', 'no-store')
-    .type('html')
-    .send(`<!doctype html>
-<html lang="vi">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>${escapeHtml(notice.title)} · Mắt Thần</title>
-<link rel="icon" href="/assets/eye.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/assets/base.css">
-<link rel="stylesheet" href="/assets/notice.css">
-</head>
-<body>
-<main class="notice">
+  const body = `<main class="notice">
 <img src="/assets/eye.svg" alt="" width="56" height="56">
 <h1>${escapeHtml(notice.title)}</h1>
 ${notice.lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n')}
 ${form}
-</main>
-</body>
-</html>
-`);
+</main>`;
+  response
+    .status(status)
+    .setHeader('Cache-Control', 'no-store')
+    .type('html')
+    .send(htmlPage({ title: `${notice.title} · Mắt Thần`, style: 'notice.css', body }));
 }

@@ -5,7 +5,7 @@ import helmet from 'helmet';
 import type { Registry } from 'prom-client';
 import type { Log } from '../base/log.js';
 import { assets } from './assets.js';
-import { checkHost, checkOrigin, isLocal } from './guards.js';
+import { checkHost, checkOrigin, isLocal, keepInside } from './guards.js';
 
 export interface Health {
   ok: boolean;
@@ -17,13 +17,19 @@ export interface WebOptions {
   /** 0 = any free one */
   port: number;
   publicUrl: string | null;
+  /** proxies whose X-Forwarded-For is believed, as Express takes them ("loopback, 10.8.0.1"); none by default */
+  trustProxy?: string;
   log: Log;
   /** what `/healthz` says, to this machine in full; 503 when not ok */
   health(): Health | Promise<Health>;
   /** what `/metrics` prints, to this machine only */
   metrics: Registry;
-  /** pages and APIs, in order */
+  /** open to the world by their own tokens and signatures, whatever page or service a request comes from */
+  publicRouters?: Router[];
+  /** pages and APIs, in order: not reachable by the public name, unless `openInside` */
   routers: Router[];
+  /** `routers` can be reached by the public name too */
+  openInside?: boolean;
   /** where `/` leads to */
   home?: string;
 }
@@ -79,7 +85,7 @@ export function makeWeb(options: WebOptions): Web {
   let stopping = false;
 
   app.disable('x-powered-by');
-  app.set('trust proxy', 'loopback');
+  app.set('trust proxy', options.trustProxy ?? false);
   app.use(protect(publicUrl));
   app.use((_request, response, next) => {
     response.setHeader(
@@ -92,7 +98,8 @@ export function makeWeb(options: WebOptions): Web {
     next();
   });
   app.use(checkHost(host, publicUrl));
-  app.use(checkOrigin(publicUrl));
+  app.use(assets());
+  for (const router of options.publicRouters ?? []) app.use(router);
 
   app.get('/healthz', async (request, response) => {
     const health = await options.health();
@@ -102,15 +109,19 @@ export function makeWeb(options: WebOptions): Web {
       // how many cameras and how much disk there is, is nobody's business on the internet
       .json(isLocal(request) ? health : { ok: health.ok });
   });
-  app.get('/metrics', async (request, response, next) => {
+
+  const inside = express.Router();
+  app.use(inside);
+  if (options.openInside !== true) inside.use(keepInside(publicUrl));
+  inside.use(checkOrigin(publicUrl));
+  inside.get('/metrics', async (request, response, next) => {
     if (!isLocal(request)) return next();
     response.type(options.metrics.contentType).send(await options.metrics.metrics());
   });
-  app.use(assets());
-  for (const router of options.routers) app.use(router);
+  for (const router of options.routers) inside.use(router);
   if (options.home !== undefined) {
     const { home } = options;
-    app.get('/', (_request, response) => response.redirect(302, home));
+    inside.get('/', (_request, response) => response.redirect(302, home));
   }
 
   app.use((_request: Request, response: Response) => {

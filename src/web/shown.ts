@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { unmark } from '../base/vietnamese/text.js';
 
 /** Types that a browser shows in place; every other is downloaded, so that no page of a stranger runs as ours. */
 const SHOWN: Record<string, string> = {
@@ -26,6 +27,6 @@ export const isShown = (mime: string) => types.has(mime);
 
 /** Content-Disposition with a name that any browser reads. */
 export function disposition(kind: 'inline' | 'attachment', fileName: string): string {
-  const plain = fileName.replace(/[^\w.-]+/g, '_');
+  const plain = unmark(fileName).replace(/[^\w.-]+/g, '_');
   return `${kind}; filename="${plain}"; filename*=UTF-8''${encodeURIComponent(fileName).replace(/['()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`)}`;
 }

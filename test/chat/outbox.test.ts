@@ -288,8 +288,14 @@ describe('when the platform does not take it', () => {
   });
 
   it('too big whatever we do: a sentence says so, or a link where there are links', async () => {
-    for (const link of [null, 'https://xa.example/t/abc']) {
-      const { channel, chat } = await setUp({ makeLink: async () => link });
+    for (const link of [null, { url: 'https://xa.example/m/abc', note: '(ở trụ sở)', pin: '4821' }]) {
+      const asked: unknown[] = [];
+      const { channel, chat } = await setUp({
+        makeLink: async (files, about) => {
+          asked.push({ files, about });
+          return link;
+        },
+      });
       channel.failWith((_, reply) =>
         reply.kind === 'text' ? undefined : new WorldError('too-big', 'too big'),
       );
@@ -300,9 +306,37 @@ describe('when the platform does not take it', () => {
       const clip = { kind: 'video' as const, file, width: 1, height: 1, durationMs: 1, caption: 'Clip' };
       await chat.tell(to('a'), clip, { key: 'k', priority: 'answer' });
       await chat.drained();
-      expect(texts(channel)).toHaveLength(1);
-      expect(texts(channel)[0]).toMatch(link === null ? /^Clip\n\n.*kênh chat không nhận/ : /https:\/\/xa/);
+      expect(asked).toEqual([
+        {
+          files: [{ ...file, caption: 'Clip' }],
+          about: { to: to('a'), inboxId: null, only: {} },
+        },
+      ]);
+      if (link === null) {
+        expect(texts(channel)).toEqual([expect.stringMatching(/^Clip\n\n.*kênh chat không nhận/)]);
+        continue;
+      }
+      // the PIN is in a message of its own: who is sent the address on has not the other
+      expect(texts(channel)).toEqual([
+        'Clip\n\nhttps://xa.example/m/abc\n(ở trụ sở)',
+        expect.stringContaining('4821'),
+      ]);
+      expect(texts(channel)[1]).not.toContain('https');
     }
+  });
+
+  it('keeps no address that opens something once it has gone', async () => {
+    const { test, channel, chat } = await setUp();
+    await chat.start();
+    const token = 'tK-_'.repeat(11).slice(1);
+    const text = `Xem: https://xa.example/m/${token}\nVào: http://127.0.0.1:8600/login/${token}`;
+    await chat.tell(to('a'), text, { key: 'k', priority: 'answer' });
+    await chat.drained();
+    expect(texts(channel)).toEqual([text]);
+    const [row] = await test.database.outbox.findMany();
+    expect(row?.state).toBe('sent');
+    expect(row?.payload).toContain('Xem: https://xa.example/m/…');
+    expect(row?.payload).not.toContain(token);
   });
 
   it('invalid: the person hears that the answer could not be delivered', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { captionOf } from '../../handlers/commands/clip.js';
 import { fromVietnamTime } from '../../src/base/clock.js';
+import type { MadeLink, MakeLink } from '../../src/chat/outgoing.js';
 import { openHouse, type TestHouse } from '../support/house.js';
 
 let house: TestHouse;
@@ -206,6 +207,67 @@ describe('clip', () => {
     } finally {
       await small.close();
     }
+  });
+});
+
+describe('a clip in parts, where there are links', () => {
+  const sent: Parameters<MakeLink>[] = [];
+  async function ask(made: MadeLink | null, group?: string) {
+    sent.length = 0;
+    const makeLink: MakeLink = async (...asked) => {
+      sent.push(asked);
+      return made;
+    };
+    const small = await openHouse({ house: { makeLink } });
+    try {
+      (small.channel.limits as { fileBytes: number }).fileBytes = 10_000_000;
+      const me = group === undefined ? small.as('canbo') : small.as('canbo').in(group);
+      await me.say('/clip 2 từ 14h đến 14h02');
+      await small.drained();
+      const officer = await small.db.person.findUniqueOrThrow({ where: { alias: 'canbo' } });
+      return {
+        inPrivate: small.heardIn('canbo'),
+        heard: small.heardIn(group ?? 'canbo'),
+        personId: officer.id,
+      };
+    } finally {
+      await small.close();
+    }
+  }
+
+  it('also comes whole behind a button; the PIN in a message of its own', async () => {
+    const { heard, personId } = await ask({ url: 'https://xa.example/m/x', pin: '4821' });
+    const [link, pin] = heard.slice(-2);
+    expect(link?.reply).toMatchObject({
+      buttons: [[{ label: 'Xem và tải cả đoạn', url: 'https://xa.example/m/x' }]],
+    });
+    expect([link?.text.includes('4821'), pin?.text.includes('4821')]).toEqual([false, true]);
+    const [files, about] = sent[0]!;
+    expect(files).toMatchObject([{ shows: { camera: '2 Cổng trường tiểu học', startMs: at(14, 0) } }]);
+    expect(about).toMatchObject({
+      to: { channel: 'console', chatId: 'canbo' },
+      only: { asker: { personId, role: 'officer' } },
+    });
+  });
+
+  it('asked for in the officers’ group it is a link for that group, elsewhere for the private chat', async () => {
+    await ask({ url: 'https://xa.example/m/x' }, 'nhom-canbo');
+    expect(sent[0]![1]).toMatchObject({ to: { chatId: 'nhom-canbo' }, only: { purpose: 'officers' } });
+    const { heard } = await ask({ url: 'https://xa.example/m/x' }, 'nhom-thon1');
+    expect(sent[0]![1]).toMatchObject({ to: { chatId: 'canbo' } });
+    expect(JSON.stringify(heard.map(({ reply }) => reply))).not.toContain('xa.example');
+  });
+
+  it('on the office’s net the address stands in the text, with where it opens', async () => {
+    const note = '(Mở khi cùng mạng)';
+    const { heard } = await ask({ url: 'http://192.168.1.5:8600/m/x', note });
+    expect(heard.at(-1)?.text).toContain(`http://192.168.1.5:8600/m/x\n${note}`);
+    expect(heard.at(-1)?.labels).toEqual([]);
+  });
+
+  it('where there is no way at all the parts are all', async () => {
+    const { heard } = await ask(null);
+    expect(heard.at(-1)?.reply.kind).toBe('video');
   });
 });
 

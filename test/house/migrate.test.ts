@@ -47,6 +47,36 @@ test.each([
   expect(databaseFault('bot', '/x/bot.db', said).message).toContain(words);
 });
 
+test('a link that was sent by the version before opens as a page', async () => {
+  const file = path.join(folder, 'bot.db');
+  const client = createClient({ url: `file:${file}` });
+  const run = async (name: string) =>
+    client.executeMultiple(
+      fs.readFileSync(path.join(process.cwd(), 'prisma/bot/migrations', name, 'migration.sql'), 'utf8'),
+    );
+  await run('0001_begin');
+  const payload = '{"stored":"s.mp4","fileName":"camera-1.mp4","mime":"video/mp4"}';
+  for (const [hash, kind, created] of [
+    ['b', 'file', 2],
+    ['a', 'file', 1],
+    ['c', 'login', 3],
+  ] as const)
+    await client.execute({
+      sql: 'INSERT INTO Token (hash, kind, personId, payload, createdMs, expiresMs) VALUES (?, ?, 7, ?, ?, 99)',
+      args: [hash, kind, kind === 'file' ? payload : '{"next":"/"}', created],
+    });
+  await run('0002_links');
+  const rows = (await client.execute('SELECT * FROM Token ORDER BY createdMs')).rows;
+  client.close();
+  const about = { only: {}, oneDevice: false };
+  expect(rows.map((row) => [row.hash, row.number, JSON.parse(String(row.payload)), row.pinTries])).toEqual([
+    ['a', 1, { files: [JSON.parse(payload)], about }, 0],
+    ['b', 2, { files: [JSON.parse(payload)], about }, 0],
+    ['c', null, { next: '/' }, 0],
+  ]);
+  expect(rows[0]).toMatchObject({ personId: 7, createdMs: 1, expiresMs: 99, revokedMs: null });
+});
+
 test('a database that has seen every migration is ready at once; one that lacks a migration is brought forward', async () => {
   const file = path.join(folder, 'bot.db');
   await migrate(process.cwd(), 'bot', file);

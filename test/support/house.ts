@@ -116,6 +116,7 @@ export async function openHouse(
     spoolFor: async (key, fileName) => (await (talking as TalkHouse).ready).chat.spoolFor(key, fileName),
     channelOf: (name) =>
       [(talking as TalkHouse).channel, ...others].find((channel) => channel.name === name) ?? null,
+    makeLink: async () => null,
     pruneQueues: async (days) => (await (talking as TalkHouse).ready).chat.prune(days),
     ...options.house,
   };

@@ -21,6 +21,7 @@ import { type Receive, TgGroup, TgPerson } from './telegram/people.js';
 import { Rates } from './telegram/rates.js';
 import { type Fault, faultToFailure, Troubles } from './telegram/troubles.js';
 import { ApiFailure, type Call, type TgMessage, type TgUpdate } from './telegram/types.js';
+import { WebhookSender } from './telegram/webhook-sender.js';
 import { World } from './telegram/world.js';
 
 export type { SayOptions } from './telegram/people.js';
@@ -73,6 +74,7 @@ export class TelegramServer {
   private readonly uploadBytes: number;
   private nextGroup = 1001;
   private polls = 0;
+  private sender: WebhookSender | null = null;
 
   private constructor(options: TelegramServerOptions) {
     this.token = options.token ?? TEST_TOKEN;
@@ -399,8 +401,15 @@ export class TelegramServer {
     return group;
   }
 
+  /** Posts to the webhook that the bot sets, from now on. @param reach where its public name leads: "http://127.0.0.1:1234" */
+  postsTo(reach: () => string): WebhookSender {
+    this.sender ??= new WebhookSender(this.world, reach);
+    return this.sender;
+  }
+
   /** Ends the server and takes away the files it saved. */
   async stop(): Promise<void> {
+    this.sender?.stop();
     this.poll?.abort.abort();
     this.server.close();
     this.server.closeAllConnections();

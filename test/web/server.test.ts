@@ -95,6 +95,64 @@ describe('the web server', () => {
     expect(await status('localhost@evil.example')).toBe(421);
   });
 
+  describe('by its public name', () => {
+    const publicUrl = 'https://mat-than.example';
+    const routers = () => {
+      const [inside, outside] = [express.Router(), express.Router()];
+      for (const path of ['/console', '/console/api/state', '/login/x'])
+        inside.get(path, (_request, response) => void response.send('inside'));
+      inside.post('/console/api/say', (_request, response) => void response.send('inside'));
+      outside.get('/m/x', (_request, response) => void response.send('outside'));
+      outside.post('/telegram/x', (_request, response) => void response.send('outside'));
+      return { routers: [inside], publicRouters: [outside], home: '/console' };
+    };
+    /** every way in from outside: the public name, a proxy that keeps our own name, headers of a tunnel */
+    const WAYS: [string, http.OutgoingHttpHeaders][] = [
+      ['Host', { host: 'mat-than.example' }],
+      ['Host with a port', { host: 'MAT-THAN.example:443' }],
+      ['X-Forwarded-For', { 'x-forwarded-for': '203.0.113.9' }],
+      ['X-Forwarded-Host', { 'x-forwarded-host': '127.0.0.1' }],
+      ['Forwarded', { forwarded: 'for=127.0.0.1;host=127.0.0.1' }],
+      ['CF-Connecting-IP', { 'cf-connecting-ip': '127.0.0.1' }],
+    ];
+    const INSIDE = ['/', '/console', '/console/api/state', '/login/x', '/metrics'];
+
+    it.each(WAYS)('only what must be public is (%s)', async (_, headers) => {
+      const health = () => ({ ok: true, recorder: { cameras: 30 } });
+      const { url } = await open({ publicUrl, ...routers(), health });
+      expect(JSON.parse((await raw(`${url}/healthz`, { headers })).body)).toEqual({ ok: true });
+      for (const path of INSIDE) {
+        const answer = await raw(`${url}${path}`, { headers });
+        expect([path, answer.status, answer.body]).toEqual([path, 404, 'Không có trang này.']);
+        expect((await raw(`${url}${path}`, {})).status, path).toBeLessThan(400);
+      }
+      const say = { method: 'POST', headers: { ...headers, origin: publicUrl } };
+      expect((await raw(`${url}/console/api/say`, say)).status).toBe(404);
+      expect((await raw(`${url}/m/x`, { headers })).body).toBe('outside');
+      expect((await raw(`${url}/assets/base.css`, { headers })).status).toBe(200);
+      // a platform's webhook comes from no page of ours
+      expect((await raw(`${url}/telegram/x`, { method: 'POST', headers })).body).toBe('outside');
+    });
+
+    it.each(WAYS)('CONSOLE=1 opens the console there, and never the metrics (%s)', async (_, headers) => {
+      const { url } = await open({ publicUrl, ...routers(), openInside: true });
+      expect((await raw(`${url}/console`, { headers })).body).toBe('inside');
+      expect((await raw(`${url}/metrics`, { headers })).status).toBe(404);
+    });
+
+    it('says to browsers to come by https only, when it is https', async () => {
+      const headers = { host: 'mat-than.example' };
+      const { url } = await open({ publicUrl, ...routers() });
+      expect((await raw(`${url}/m/x`, { headers })).headers['strict-transport-security']).toContain(
+        'max-age=',
+      );
+      const plain = await open({ publicUrl: 'http://mat-than.example', ...routers() });
+      const forged = { ...headers, 'x-forwarded-proto': 'https' };
+      const answer = await raw(`${plain.url}/m/x`, { headers: forged });
+      expect(answer.headers['strict-transport-security']).toBeUndefined();
+    });
+  });
+
   it('refuses changes that do not come from a page of ours', async () => {
     const router = express.Router();
     router.post('/do', (_request, response) => void response.json({ done: true }));

@@ -62,5 +62,11 @@ export const refusedChange = (error: unknown): boolean =>
   error.parameters.migrate_to_chat_id === undefined &&
   !GONE.test(error.description);
 
+/** Was only the topic of the group refused? */
+export const topicGone = (error: unknown): boolean =>
+  error instanceof GrammyError &&
+  error.error_code === 400 &&
+  /message thread not found|topic_closed|topic_deleted/i.test(error.description);
+
 export const notModified = (error: unknown): boolean =>
   error instanceof GrammyError && error.description.includes('message is not modified');

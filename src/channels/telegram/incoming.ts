@@ -17,6 +17,12 @@ const senderOf = (user: User): Sender => ({
   name: nfc([user.first_name, user.last_name].filter(Boolean).join(' ')) || String(user.id),
 });
 
+/** Only of a forum's topic: in other groups a thread is no more than a chain of replies. */
+const topicOf = (message: TelegramMessage) =>
+  message.is_topic_message === true && message.message_thread_id !== undefined
+    ? { topic: String(message.message_thread_id) }
+    : {};
+
 const chatTitle = (chat: TelegramMessage['chat']) =>
   chat.title === undefined ? {} : { chatTitle: nfc(chat.title) };
 
@@ -143,6 +149,7 @@ function readMessage(message: TelegramMessage, id: string, bot: UserFromGetMe): 
     chatId: String(chat.id),
     chatKind: inPrivate ? 'private' : 'group',
     ...chatTitle(chat),
+    ...topicOf(message),
     sender: senderOf(from),
     text: words.text,
     attachments: attachment === null ? [] : [attachment],
@@ -201,6 +208,7 @@ export function readPress(update: Update, bot: UserFromGetMe, says: string, nowM
     chatId: String(chat.id),
     chatKind: chat.type === 'private' ? 'private' : 'group',
     ...chatTitle(chat),
+    ...(query.message === undefined || query.message.date === 0 ? {} : topicOf(query.message)),
     externalId: updateId(bot, update),
     sender: senderOf(query.from),
     sentMs: nowMs,

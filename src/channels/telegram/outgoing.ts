@@ -4,6 +4,7 @@ import type { InlineKeyboardMarkup } from 'grammy/types';
 import { WorldError } from '../../base/errors.js';
 import type {
   AlbumReply,
+  ChatAddress,
   DocumentReply,
   OutFile,
   PhotoReply,
@@ -13,7 +14,7 @@ import type {
 } from '../../chat/message.js';
 import { type ButtonStore, linkLines, toKeyboard } from './buttons.js';
 import { type ApiSignal, type Connection, uploadMs } from './connection.js';
-import { notModified, refusedChange } from './errors.js';
+import { notModified, refusedChange, topicGone } from './errors.js';
 
 type FileReply = PhotoReply | VideoReply | DocumentReply;
 
@@ -60,16 +61,32 @@ function toMedia(reply: FileReply, caption: string | undefined) {
 const withLinks = (text: string | undefined, reply: TextReply | FileReply): string =>
   [text ?? '', ...linkLines(reply.buttons)].filter((line) => line !== '').join('\n');
 
+/** Where in a group; a topic that is gone is no reason to say nothing (`outsideTopic`). */
+export const inTopic = ({ topic }: Pick<ChatAddress, 'topic'>) =>
+  topic === undefined ? {} : { message_thread_id: Number(topic) };
+
+/** Sends; where the topic was deleted or closed meanwhile, once more into the group itself. */
+async function outsideTopic<T>(to: ChatAddress, send: (to: ChatAddress) => Promise<T>): Promise<T> {
+  try {
+    return await send(to);
+  } catch (error) {
+    if (to.topic === undefined || !topicGone(error)) throw error;
+    const { topic: _, ...group } = to;
+    return send(group);
+  }
+}
+
 const PLAIN = { link_preview_options: { is_disabled: true } };
 
 async function sendNew(
   api: Api,
-  chatId: string,
+  to: ChatAddress,
   reply: TextReply | FileReply,
   keyboard: InlineKeyboardMarkup | undefined,
   signal: ApiSignal,
 ): Promise<string> {
-  const markup = keyboard === undefined ? {} : { reply_markup: keyboard };
+  const { chatId } = to;
+  const markup = { ...inTopic(to), ...(keyboard === undefined ? {} : { reply_markup: keyboard }) };
   if (reply.kind === 'text') {
     const text = nfc(withLinks(reply.text, reply));
     return String((await api.sendMessage(chatId, text, { ...markup, ...PLAIN }, signal)).message_id);
@@ -106,7 +123,7 @@ async function change(
 
 async function sendAlbum(
   connection: Connection,
-  chatId: string,
+  address: ChatAddress,
   reply: AlbumReply,
   timeoutMs: number,
 ): Promise<string[]> {
@@ -116,7 +133,7 @@ async function sendAlbum(
   });
   const messages = await connection.call(
     'sendMediaGroup',
-    (api, signal) => api.sendMediaGroup(chatId, media, {}, signal),
+    (api, signal) => outsideTopic(address, (to) => api.sendMediaGroup(to.chatId, media, inTopic(to), signal)),
     { timeoutMs },
   );
   return messages.map((message) => String(message.message_id));
@@ -138,15 +155,16 @@ const METHOD_OF = {
 export async function deliver(
   connection: Connection,
   buttons: ButtonStore,
-  chatId: string,
+  address: ChatAddress,
   reply: Reply,
   { replaces, fileBytes }: { replaces?: string | undefined; fileBytes: number },
 ): Promise<string[]> {
+  const { chatId } = address;
   if (reply.kind === 'album' && reply.items.length === 1) {
     const only = reply.items[0] as PhotoReply | VideoReply;
     const caption = reply.caption ?? only.caption;
     const single = caption === undefined ? only : { ...only, caption };
-    return await deliver(connection, buttons, chatId, single, { replaces, fileBytes });
+    return await deliver(connection, buttons, address, single, { replaces, fileBytes });
   }
   if (reply.kind === 'album' && (reply.items.length === 0 || reply.items.length > MOST_ITEMS))
     throw new WorldError('invalid', `an album has 2–${MOST_ITEMS} items, not ${reply.items.length}`);
@@ -157,7 +175,7 @@ export async function deliver(
   const old = replaces !== undefined && /^\d+$/.test(replaces) ? Number(replaces) : null;
 
   if (reply.kind === 'album') {
-    const ids = await sendAlbum(connection, chatId, reply, timeoutMs);
+    const ids = await sendAlbum(connection, address, reply, timeoutMs);
     if (old !== null) await forget(connection, chatId, old);
     return ids;
   }
@@ -182,7 +200,7 @@ export async function deliver(
   }
   const id = await connection.call(
     METHOD_OF[reply.kind],
-    (api, signal) => sendNew(api, chatId, reply, keyboard, signal),
+    (api, signal) => outsideTopic(address, (to) => sendNew(api, to, reply, keyboard, signal)),
     { timeoutMs },
   );
   if (old !== null) await forget(connection, chatId, old);

@@ -1,3 +1,4 @@
+import type { Router } from 'express';
 import type { Update, UserFromGetMe } from 'grammy/types';
 import { type Clock, systemClock } from '../../base/clock.js';
 import { WorldError } from '../../base/errors.js';
@@ -7,8 +8,9 @@ import { type ButtonStore, fromData } from './buttons.js';
 import { type ConnectionOptions, makeConnection } from './connection.js';
 import { readPress, readUpdate } from './incoming.js';
 import { type Menus, publishMenus } from './menus.js';
-import { deliver } from './outgoing.js';
+import { deliver, inTopic } from './outgoing.js';
 import { limited, PAUSES, type Pauses, persist, poll } from './polling.js';
+import { makeWebhook, webhookAt } from './webhook.js';
 
 const MB = 1024 * 1024;
 
@@ -34,11 +36,17 @@ export interface TelegramOptions extends ConnectionOptions {
   /** apiRoot is an own server started with `--local`: files to 2000 MB */
   local?: boolean;
   pauses?: Pauses;
+  /** this server as Telegram reaches it: it posts there what we else ask for; null: we ask */
+  publicUrl?: string | null;
+  /** how often Telegram is asked whether its posts arrive, ms (60,000) */
+  checkMs?: number;
 }
 
 export interface TelegramChannel extends Channel {
   /** The bot's own account, once connected; null before. */
   me(): { id: string; username: string } | null;
+  /** takes Telegram's posts; belongs into the web server, open to the world */
+  router: Router;
   /** Resolves when Telegram has answered for the first time; rejects when stopped before. */
   connected(): Promise<void>;
   /** Menus behind "/", changed only where they differ. @throws WorldError */
@@ -53,13 +61,16 @@ const ACTIONS = {
 } as const;
 const ACT_MS = 5_000;
 const GOODBYE_MS = 5_000;
+const CHECK_MS = 60_000;
 
 /**
- * Telegram by long polling. `start` returns at once and connects in the background: a wrong token or a blocked
+ * Telegram by long polling, or by its posts where it reaches us. `start` returns at once and connects in the background: a wrong token or a blocked
  * network is told in the log and tried again, and never ends the service.
  */
 export function makeTelegram(options: TelegramOptions): TelegramChannel {
   const { log, buttons, clock = systemClock, local = false, pauses = PAUSES } = options;
+  const { publicUrl, checkMs = CHECK_MS } = options;
+  const webhook = makeWebhook(log);
   const connection = makeConnection(options);
   const limits = telegramLimits(local);
   const stopping = new AbortController();
@@ -121,19 +132,25 @@ export function makeTelegram(options: TelegramOptions): TelegramChannel {
     me = bot;
     hasConnected();
     log.info({ bot: bot.username }, 'connected to Telegram');
-    await poll(
-      connection,
-      async (update) => {
-        const incoming = await read(update, bot);
-        if (incoming !== null) await accept(incoming);
-      },
-      options,
-    );
+    const take = async (update: Update) => {
+      const incoming = await read(update, bot);
+      if (incoming !== null) await accept(incoming);
+    };
+    if (publicUrl != null) {
+      const ended = await webhook.receive(connection, webhookAt(publicUrl), take, { ...options, checkMs });
+      if (ended === 'stopped') return;
+      log.warn('asking Telegram for messages instead');
+      await limited(connection.api, 30_000, signal, (api, ends) => api.deleteWebhook({}, ends)).catch(
+        (error: unknown) => log.debug({ err: error }, 'the webhook is taken off at the first poll'),
+      );
+    }
+    await poll(connection, take, options);
   }
 
   return {
     name: 'telegram',
     limits,
+    router: webhook.router,
     me: () => (me === null ? null : { id: String(me.id), username: me.username }),
     connected: () => firstContact,
     setMenus: (menus) => track(publishMenus(connection.api, menus)),
@@ -145,17 +162,21 @@ export function makeTelegram(options: TelegramOptions): TelegramChannel {
     },
     send(to, reply, { replaces } = {}) {
       return track(
-        deliver(connection, buttons, to.chatId, reply, { replaces, fileBytes: limits.fileBytes }).then(
-          (ids) => ({ ids }),
-        ),
+        deliver(connection, buttons, to, reply, { replaces, fileBytes: limits.fileBytes }).then((ids) => ({
+          ids,
+        })),
       );
     },
     async act(to, activity) {
       await track(
         connection
-          .call('sendChatAction', (api, ends) => api.sendChatAction(to.chatId, ACTIONS[activity], {}, ends), {
-            timeoutMs: ACT_MS,
-          })
+          .call(
+            'sendChatAction',
+            (api, ends) => api.sendChatAction(to.chatId, ACTIONS[activity], inTopic(to), ends),
+            {
+              timeoutMs: ACT_MS,
+            },
+          )
           .then(() => {})
           .catch(() => {}),
       );

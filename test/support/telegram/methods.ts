@@ -80,15 +80,24 @@ async function readMedia(
   return mp4.sound ? { video: file } : { animation: file, document: file };
 }
 
+/** The topic that a message goes to; one that is not there is refused. */
+function topicFor({ world, params }: Doing, chatId: number): Partial<TgMessage> {
+  const topic = number(params.message_thread_id);
+  if (topic === undefined) return {};
+  if (!world.topics.has(`${chatId}/${topic}`)) throw badRequest('message thread not found');
+  return { message_thread_id: topic, is_topic_message: true };
+}
+
 function send(doing: Doing, content: Partial<TgMessage>): Made {
   const { world, params } = doing;
   const chat = world.chatFor(params.chat_id);
   const keyboard = checkKeyboard(params.reply_markup);
+  const topic = topicFor(doing, chat.id);
   doing.rate(chat.id, 1);
   const message = world.addMessage(
     chat,
     world.bot,
-    given({ ...content, ...(keyboard === undefined ? {} : { reply_markup: keyboard }) }),
+    given({ ...content, ...topic, ...(keyboard === undefined ? {} : { reply_markup: keyboard }) }),
   );
   return { result: message, messages: [message] };
 }
@@ -115,10 +124,11 @@ const sendMediaGroup: Method = async (doing) => {
     const caption = checkCaption(item.caption, item.parse_mode);
     contents.push({ ...media, ...(caption === undefined ? {} : { caption }) });
   }
+  const topic = topicFor(doing, chat.id);
   doing.rate(chat.id, items.length);
   const group = String(13_000_000_000_000 + world.sent.length);
   const messages = contents.map((content) =>
-    world.addMessage(chat, world.bot, { ...content, media_group_id: group }),
+    world.addMessage(chat, world.bot, { ...content, ...topic, media_group_id: group }),
   );
   return { result: messages, messages };
 };
@@ -171,7 +181,14 @@ export const METHODS: Record<string, Method> = {
     const url = String(params.url ?? '');
     if (url !== '' && !url.startsWith('https://'))
       throw badRequest('bad webhook: An HTTPS URL must be provided for webhook');
+    const secret = String(params.secret_token ?? '');
+    if (!/^[A-Za-z0-9_-]{0,256}$/.test(secret))
+      throw badRequest('secret token contains unallowed characters');
     world.webhook = url;
+    world.webhookSecret = secret;
+    if (Array.isArray(params.allowed_updates)) world.allowed = params.allowed_updates.map(String);
+    if (params.drop_pending_updates === true) world.updates.length = 0;
+    world.webhookChanged();
     return { result: true };
   },
   deletewebhook: ({ world, params }) => {
@@ -180,7 +197,13 @@ export const METHODS: Record<string, Method> = {
     return { result: true };
   },
   getwebhookinfo: ({ world }) => ({
-    result: { url: world.webhook, pending_update_count: world.updates.length },
+    result: {
+      url: world.webhook,
+      pending_update_count: world.updates.length,
+      ...(world.webhookError === null
+        ? {}
+        : { last_error_date: world.webhookError.date, last_error_message: world.webhookError.message }),
+    },
   }),
   sendmessage: (doing) => {
     doing.world.chatFor(doing.params.chat_id);

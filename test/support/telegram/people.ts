@@ -12,6 +12,8 @@ export interface SayOptions {
   /** in this group; default: the private chat with the bot */
   in?: TgGroup;
   replyTo?: TgMessage;
+  /** in this topic of the group */
+  topic?: number;
 }
 
 /** Waits for the bot's next message to a chat; given to people and groups by the server. */
@@ -48,6 +50,7 @@ export class TgPerson {
     const message = this.world.addMessage(chat, this.state.user, {
       ...content,
       ...(options.replyTo === undefined ? {} : { reply_to_message: options.replyTo }),
+      ...(options.topic === undefined ? {} : { message_thread_id: options.topic, is_topic_message: true }),
     });
     if (this.world.visible(message)) this.world.push({ message });
     return message;

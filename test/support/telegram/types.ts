@@ -48,6 +48,9 @@ export interface TgKeyboard {
 export interface TgMessage {
   message_id: number;
   date: number;
+  /** of a forum's topic */
+  message_thread_id?: number;
+  is_topic_message?: boolean;
   edit_date?: number;
   chat: TgChat;
   from?: TgUser;

@@ -52,7 +52,11 @@ export class World {
   readonly updates: TgUpdate[] = [];
   readonly sent: Call[] = [];
   allowed: string[] | null = null;
+  /** topics of forums: "chat/thread" */
+  readonly topics = new Set<string>();
   webhook = '';
+  webhookSecret = '';
+  webhookError: { date: number; message: string } | null = null;
   /** a bot in privacy mode sees only what is meant for it */
   privacy = true;
   private nextMessage = 100;
@@ -83,6 +87,11 @@ export class World {
     this.updates.push(update);
     for (const watcher of [...this.updateWatchers]) watcher();
     return update;
+  }
+
+  /** Wakes whoever posts to the webhook. */
+  webhookChanged() {
+    for (const watcher of [...this.updateWatchers]) watcher();
   }
 
   /** Resolves at the next update, or when the signal aborts. */
