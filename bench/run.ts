@@ -19,6 +19,7 @@ import { powerCuts } from './power-cuts.js';
 import { machine } from './processes.js';
 import { recorderKills } from './recorder-kills.js';
 import { recordingCost } from './recording-cost.js';
+import { zaloTokens } from './zalo-tokens.js';
 
 export interface BenchOptions {
   cameras?: number;
@@ -35,6 +36,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   'recorder-kills': recorderKills,
   'bot-kills': botKills,
   'power-cuts': powerCuts,
+  'zalo-tokens': zaloTokens,
 };
 
 const OPTIONS = ['cameras', 'seconds', 'rounds', 'seed'] as const;

@@ -17,8 +17,9 @@ export function asciiName(name: string): string {
     .replace(/đ/g, 'd')
     .replace(/Đ/g, 'D')
     .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .slice(-100)
     .replace(/^[-.]+/, '');
-  return plain === '' || /^-*\./.test(plain) ? `file${plain}` : plain.slice(-100);
+  return plain.includes('.') ? plain : `file.${plain === '' ? 'bin' : plain}`;
 }
 
 const attachment = z.looseObject({ attachment_id: z.string().min(1) });

@@ -138,10 +138,10 @@ const envelope = z.looseObject({
 type Envelope = z.output<typeof envelope>;
 
 const place = z.looseObject({ coordinates: z.looseObject({ latitude: number, longitude: number }) });
+const link = z.looseObject({ url: words, description: words });
 const file = z.looseObject({
   url: z.string().min(1),
   thumbnail: words,
-  description: words,
   name: words,
   type: words,
   size: number.nullish().catch(undefined),
@@ -191,15 +191,21 @@ function addAttachment(event: OaMessageEvent, type: string, payload: object): vo
     if (read.success) event.place = { ...read.data.coordinates };
     return;
   }
-  const read = file.safeParse(payload);
-  if (type === 'sticker') event.also = 'sticker';
-  else if (type === 'link') {
-    const description = read.data?.description ?? '';
+  if (type === 'sticker') {
+    event.also = 'sticker';
+    return;
+  }
+  if (type === 'link') {
+    const about = link.safeParse(payload).data;
+    const description = about?.description ?? '';
     const card = /"phone"\s*:/.test(description);
     event.also = card ? 'business-card' : 'link';
-    const parts = card ? [event.text] : [event.text, description, read.data?.url ?? ''];
+    const parts = card ? [event.text] : [event.text, description, about?.url ?? ''];
     event.text = cleanText([...new Set(parts.filter((part) => part !== ''))].join('\n'));
-  } else if (read.success) {
+    return;
+  }
+  const read = file.safeParse(payload);
+  if (read.success) {
     const { url, thumbnail, name, type: fileType, size } = read.data;
     // an MP4 may come in a file event, named so by its payload or by the attachment itself
     const known = fileType ?? (FILE_KINDS[type] === undefined ? type : undefined);
