@@ -25,6 +25,7 @@ const keeper = makeTokenKeeper({
 const client = makeOaClient({ root, businessRoot: root, tokens: keeper, log, timeoutMs: 3000 });
 
 process.on('disconnect', () => process.exit(0));
+process.on('error', () => process.exit(0));
 process.send!({ ready: true });
 keeper.start(new AbortController().signal);
 for (;;) {
