@@ -59,7 +59,7 @@ export async function zaloTokens({ rounds = 1000, seed = 1, say }: BenchOptions)
           reached: told === lost + both + other,
         },
         {
-          what: 'a used refresh token is tried once, never again',
+          what: 'never asked again once Zalo has said that the refresh token is used up',
           figure: `${all((outcome) => outcome.usedAgain)} again`,
           reached: all((outcome) => outcome.usedAgain) === 0,
         },

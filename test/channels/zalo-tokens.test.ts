@@ -71,6 +71,15 @@ async function openKeeper(options: Partial<KeeperOptions> = {}) {
   return keeper;
 }
 const kept = () => readKept(tokenFile(dataDir), makeSeal(SECRET_KEY));
+/** Ids of the processes that change tokens for this one. */
+async function helpers(): Promise<number[]> {
+  const found: number[] = [];
+  for (const pid of await childrenOf(process.pid)) {
+    const line = await fs.readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (line.includes('change-child')) found.push(pid);
+  }
+  return found;
+}
 const refreshes = () => server.calls.filter((call) => call.name === 'access_token');
 
 test('PKCE: the vector, and a consent from the page to the first call', async () => {
@@ -95,7 +104,12 @@ test('PKCE: the vector, and a consent from the page to the first call', async ()
 test('many callers with a refused token: one refresh, each call made once more', async () => {
   const client = clientOf(await openKeeper());
   server.tokens.expireAccess();
-  await Promise.all(Array.from({ length: 8 }, () => client.oa()));
+  const held = server.hold('access_token', 'before');
+  const calls = Array.from({ length: 8 }, () => client.oa());
+  await held.arrived;
+  if (process.platform === 'linux') expect(await helpers()).toHaveLength(1);
+  held.release();
+  await Promise.all(calls);
   expect(refreshes()).toHaveLength(1);
   expect(server.calls.filter((call) => call.name === 'getoa' && call.error === -220)).toHaveLength(8);
   expect((await kept())!.pair.refreshToken).toBe(server.tokens.refreshToken);
@@ -253,10 +267,7 @@ test.skipIf(process.platform !== 'linux')('the helper killed at each step', asyn
     const call = clientOf(keeper).oa();
     call.catch(() => {});
     await held.arrived;
-    for (const pid of await childrenOf(process.pid)) {
-      const line = await fs.readFile(`/proc/${pid}/cmdline`, 'utf8');
-      if (line.includes('change-child')) process.kill(pid, 'SIGKILL');
-    }
+    for (const pid of await helpers()) process.kill(pid, 'SIGKILL');
     await expect(call).rejects.toMatchObject({ kind: 'unreachable' });
     expect((await kept())!.intent).not.toBeNull();
     held.release();
@@ -270,10 +281,17 @@ test.skipIf(process.platform !== 'linux')('the helper killed at each step', asyn
   }
 });
 
-test('two processes that want it at the same time: one refresh', async () => {
+test('two processes that want it at the same time: the second waits, then takes what the first got', async () => {
   const [one, other] = [await openKeeper(), makeKeeper()];
   server.tokens.expireAccess();
-  await Promise.all([clientOf(one).oa(), clientOf(other).oa()]);
+  const [first, second] = [server.hold('access_token', 'before'), server.hold('access_token', 'before')];
+  const calls = [clientOf(one).oa()];
+  await first.arrived;
+  calls.push(clientOf(other).oa());
+  // without the lock its refresh would be here long before
+  expect(await Promise.race([second.arrived.then(() => 'asked'), pause(1500, 'waits')])).toBe('waits');
+  first.release();
+  await Promise.all(calls);
   expect(refreshes().map((call) => call.ok)).toEqual([true]);
 });
 

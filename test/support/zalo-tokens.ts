@@ -55,7 +55,7 @@ export interface TortureOutcome {
   };
   /** of the times it was locked out: how often the chief was told; must be once each */
   told: number;
-  /** refresh tokens sent to Zalo although they were used up, beyond the one try that finds it out */
+  /** refresh tokens sent to Zalo again after its answer that they are used up has arrived */
   usedAgain: number;
   /** from the start of a life to its first call that came through, where nobody had to consent, ms */
   againMs: number[];
@@ -166,8 +166,9 @@ export async function tortureTokens(options: {
     const { refused } = await kept();
     const lost = refreshes().some((call) => call.ok && call.answer === 'cut');
     outcome.refreshes += refreshes().filter((call) => call.ok).length;
-    outcome.usedAgain +=
-      refreshes().filter((call) => call.error === CONSENT_NEEDED).length - (refused === null ? 0 : 1);
+    // a refusal that was itself lost on the way, or killed with its reader, has to be asked for again
+    const heard = refreshes().filter((call) => call.error === CONSENT_NEEDED && call.answer === 'whole');
+    if (!since.bothKilled) outcome.usedAgain += heard.length - (refused === null ? 0 : 1);
     if (refused === null) outcome.againMs.push(performance.now() - begunMs);
     else {
       if (since.bothKilled) outcome.lockedOut.bothKilled += 1;
