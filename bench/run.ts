@@ -28,6 +28,7 @@ import { scale, scaleLimit } from './scale.js';
 import { slowDiskBench } from './slow-disk.js';
 import { soak } from './soak.js';
 import { updateGap } from './update-gap.js';
+import { zaloTokens } from './zalo-tokens.js';
 
 export interface BenchOptions {
   cameras?: number;
@@ -54,6 +55,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   'slow-disk': slowDiskBench,
   'update-gap': updateGap,
   soak,
+  'zalo-tokens': zaloTokens,
 };
 
 const OPTIONS = ['cameras', 'seconds', 'minutes', 'rounds', 'seed'] as const;

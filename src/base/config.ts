@@ -2,12 +2,13 @@ import { isIP, isIPv4 } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import { readSubnet } from './subnets.js';
+import { makeZaloConfig, ZALO_SETTINGS, type ZaloConfig } from './zalo-settings.js';
 
 /**
  * Every setting, once: name, meaning, default. `.env.example` and the README's table are printed from here.
  * A setting without a value in the environment takes its default.
  */
-interface Setting {
+export interface Setting {
   name: string;
   section: string;
   about: string;
@@ -161,6 +162,7 @@ export const SETTINGS = [
     secret: true,
     schema: maybe,
   },
+  ...ZALO_SETTINGS,
   {
     name: 'TELEGRAM_WEBHOOK',
     section: 'Telegram',
@@ -307,6 +309,7 @@ export interface Config {
   console: boolean;
   /** webhookUrl: PUBLIC_URL where Telegram may post to it, else null */
   telegram: { token: string | null; apiRoot: string; proxy: string | null; webhookUrl: string | null };
+  zalo: ZaloConfig;
   clipSeconds: number;
   clipMaxSeconds: number;
   outageSeconds: number;
@@ -385,6 +388,7 @@ export function makeConfig(env: Record<string, string | undefined>, demo: boolea
           ? values.PUBLIC_URL
           : null,
     },
+    zalo: makeZaloConfig(values),
     clipSeconds: values.CLIP_SECONDS,
     clipMaxSeconds: values.CLIP_MAX_SECONDS,
     outageSeconds: values.OUTAGE_SECONDS,

@@ -5,10 +5,17 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 
-/** A local socket named after the folder: the kernel frees it with the process, whatever way that ends. */
-function socketOf(folder: string): string {
+/**
+ * A local socket named after the folder: the kernel frees it with the process, whatever way that ends. On Linux its
+ * name lies in no folder, so nothing stale is left that two could clear away at the same moment, each for themselves.
+ */
+function socketsOf(folder: string): { nameless: string | null; socket: string } {
   const name = `mat-than-${createHash('sha256').update(fs.realpathSync(folder)).digest('hex').slice(0, 24)}`;
-  return process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : path.join(os.tmpdir(), `${name}.sock`);
+  if (process.platform === 'win32') return { nameless: null, socket: `\\\\.\\pipe\\${name}` };
+  return {
+    nameless: process.platform === 'linux' ? `\0${name}` : null,
+    socket: path.join(os.tmpdir(), `${name}.sock`),
+  };
 }
 
 /** Asks the holder for its process number; null when nobody answers. */
@@ -27,7 +34,9 @@ function askHolder(socket: string): Promise<number | null> {
 
 /** The number of the process that holds a folder; null when nobody does, or there is no such folder. */
 export async function folderHolder(folder: string): Promise<number | null> {
-  return fs.existsSync(folder) ? askHolder(socketOf(folder)) : null;
+  if (!fs.existsSync(folder)) return null;
+  const { nameless, socket } = socketsOf(folder);
+  return (nameless === null ? null : await askHolder(nameless)) ?? askHolder(socket);
 }
 
 /**
@@ -35,7 +44,16 @@ export async function folderHolder(folder: string): Promise<number | null> {
  * @returns null when taken, else the number of the process that holds it
  */
 export async function takeFolder(folder: string): Promise<number | null> {
-  const socket = socketOf(folder);
+  const { nameless, socket } = socketsOf(folder);
+  if (nameless === null) return take(socket, true);
+  const holder = await take(nameless, false);
+  if (holder !== null) return holder;
+  // an old Node knows no such names and listens nowhere; an older version of ours may hold the folder by a file
+  return (await askHolder(nameless)) === process.pid ? askHolder(socket) : take(socket, true);
+}
+
+/** @param stale it may be left by a process that is gone */
+async function take(socket: string, stale: boolean): Promise<number | null> {
   const server = net.createServer((connection) => {
     connection.on('error', () => {});
     connection.end(String(process.pid));
@@ -52,7 +70,7 @@ export async function takeFolder(folder: string): Promise<number | null> {
     if (await listen()) return null;
     const holder = await askHolder(socket);
     if (holder !== null) return holder;
-    fs.rmSync(socket, { force: true });
+    if (stale) fs.rmSync(socket, { force: true });
   }
-  throw new Error(`cannot take ${folder}`);
+  throw new Error('a folder is held by a process that does not answer');
 }

@@ -27,3 +27,23 @@ test('a data folder is taken by one process, and is free again after that proces
     fs.rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test('of many that come at the same moment, after one was killed, one gets the folder', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'mat-than-lock-'));
+  const begin = () => spawn(process.execPath, ['--input-type=module', '-e', holderProgram(folder)]);
+  const all = [begin()];
+  try {
+    await once(all[0]!.stdout, 'data');
+    for (let round = 0; round < 4; round += 1) {
+      for (const one of all.splice(0)) one.kill('SIGKILL');
+      all.push(...Array.from({ length: 6 }, begin));
+      const said = await Promise.all(
+        all.map(async (one) => String((await once(one.stdout, 'data'))[0]).trim()),
+      );
+      expect(said.filter((word) => word === 'null')).toHaveLength(1);
+    }
+  } finally {
+    for (const one of all) one.kill('SIGKILL');
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}, 60_000);

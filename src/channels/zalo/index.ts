@@ -1,0 +1,10 @@
+export type { BotClient } from './api/bot.js';
+export { makeBotClient } from './api/bot.js';
+export { type Remedy, ZaloError } from './api/errors.js';
+export type { OaMessage } from './api/messages.js';
+export { makeOaClient, type OaClient } from './api/oa.js';
+export { consentUrl, exchangeCode, type GivenPair, makeVerifier, readPasted } from './api/oauth.js';
+export { makeTokenKeeper, type TokenKeeper, type TokenTrouble } from './tokens/keeper.js';
+export { type BotUpdate, readBotBody, readBotUpdate } from './webhook/bot-events.js';
+export { type OaEvent, readOaEvent } from './webhook/oa-events.js';
+export { isFromBotPlatform, isSigned } from './webhook/signature.js';
