@@ -2,12 +2,13 @@ import { isIPv4 } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
 import { readSubnet } from './subnets.js';
+import { makeZaloConfig, ZALO_SETTINGS, type ZaloConfig } from './zalo-settings.js';
 
 /**
  * Every setting, once: name, meaning, default. `.env.example` and the README's table are printed from here.
  * A setting without a value in the environment takes its default.
  */
-interface Setting {
+export interface Setting {
   name: string;
   section: string;
   about: string;
@@ -116,6 +117,7 @@ export const SETTINGS = [
     secret: true,
     schema: maybe,
   },
+  ...ZALO_SETTINGS,
   {
     name: 'CLIP_SECONDS',
     section: 'Footage',
@@ -243,6 +245,7 @@ export interface Config {
   communeName: string;
   console: boolean;
   telegram: { token: string | null; apiRoot: string; proxy: string | null };
+  zalo: ZaloConfig;
   clipSeconds: number;
   clipMaxSeconds: number;
   outageSeconds: number;
@@ -307,6 +310,7 @@ export function makeConfig(env: Record<string, string | undefined>, demo: boolea
       apiRoot: values.TELEGRAM_API_ROOT,
       proxy: values.TELEGRAM_PROXY,
     },
+    zalo: makeZaloConfig(values),
     clipSeconds: values.CLIP_SECONDS,
     clipMaxSeconds: values.CLIP_MAX_SECONDS,
     outageSeconds: values.OUTAGE_SECONDS,

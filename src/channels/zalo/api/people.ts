@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { asData, type Call } from './call.js';
+
+const count = z.coerce.number();
+
+const quotaOfPerson = z.looseObject({
+  /** of the person's last interaction, ms; absent: never */
+  last_interaction: z.coerce.number().optional(),
+  cs_reply: z.looseObject({ remain: count.optional(), total: count.optional() }).optional(),
+});
+
+const detail = z.looseObject({
+  user_id: z.string().optional(),
+  display_name: z.string(),
+  user_is_follower: z.boolean().optional(),
+  /** DD/MM/YYYY */
+  user_last_interaction_date: z.string().optional(),
+  avatar: z.string().optional(),
+  shared_info: z
+    .looseObject({
+      name: z.string().optional(),
+      phone: z.union([z.string(), z.number().transform(String)]).optional(),
+      address: z.string().optional(),
+      city: z.string().optional(),
+      district: z.string().optional(),
+    })
+    .nullish(),
+});
+
+const people = z.looseObject({
+  total: count.optional(),
+  users: z.array(z.looseObject({ user_id: z.string() })).default([]),
+});
+
+const oa = z.looseObject({
+  oa_id: z.string().optional(),
+  name: z.string(),
+  is_verified: z.boolean().optional(),
+  package_name: z.string().optional(),
+  /** DD/MM/YYYY */
+  package_valid_through_date: z.string().optional(),
+  linked_ZCA: z.string().optional(),
+});
+
+/** One message of a conversation. [?] which fields there are beside these. */
+const chatMessage = z.looseObject({
+  message_id: z.string(),
+  /** 0: from the OA, 1: from the person */
+  src: z.number().optional(),
+  time: z.coerce.number().optional(),
+  type: z.string().optional(),
+  message: z.string().optional(),
+  url: z.string().optional(),
+  thumb: z.string().optional(),
+  location: z.string().optional(),
+  from_id: z.string().optional(),
+  to_id: z.string().optional(),
+  from_display_name: z.string().optional(),
+});
+
+export type ChatMessage = z.output<typeof chatMessage>;
+
+export function makePeople(call: Call) {
+  return {
+    /** What may still be sent to a person, and when they last did something here. */
+    quotaOf: (userId: string, signal?: AbortSignal) =>
+      call('quota/message', '/v3.0/oa/quota/message', quotaOfPerson, { json: { user_id: userId } }, signal),
+
+    person: (userId: string, signal?: AbortSignal) =>
+      call('user/detail', asData('/v3.0/oa/user/detail', { user_id: userId }), detail, {}, signal),
+
+    /** @param about.count at most 50 */
+    people: (
+      about: { offset: number; count: number; period?: string; followersOnly?: boolean },
+      signal?: AbortSignal,
+    ) =>
+      call(
+        'user/getlist',
+        asData('/v3.0/oa/user/getlist', {
+          offset: about.offset,
+          count: about.count,
+          ...(about.period === undefined ? {} : { last_interaction_period: about.period }),
+          ...(about.followersOnly === undefined ? {} : { is_follower: about.followersOnly }),
+        }),
+        people,
+        {},
+        signal,
+      ),
+
+    /** The OA itself: the health check. */
+    oa: (signal?: AbortSignal) => call('getoa', '/v2.0/oa/getoa', oa, {}, signal),
+
+    /** The newest message of each conversation, newest first: to catch up. @param about.count at most 10 */
+    recentChats: (about: { offset: number; count: number }, signal?: AbortSignal) =>
+      call('listrecentchat', asData('/v2.0/oa/listrecentchat', about), z.array(chatMessage), {}, signal),
+
+    /** The messages with one person, newest first. @param about.count at most 10 */
+    conversation: (userId: string, about: { offset: number; count: number }, signal?: AbortSignal) =>
+      call(
+        'conversation',
+        asData('/v2.0/oa/conversation', { user_id: userId, ...about }),
+        z.array(chatMessage),
+        {},
+        signal,
+      ),
+  };
+}
