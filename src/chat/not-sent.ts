@@ -117,6 +117,7 @@ export function makeNotSent(room: OutboxRoom) {
     prepare(reply, channel, {
       spool: (name) => (inboxId === null ? spool.forKey(wholeKey(key), name) : spool.forInbox(inboxId, name)),
       ...(options.makeLink === undefined ? {} : { makeLink: options.makeLink }),
+      ...(options.makePreview === undefined ? {} : { makePreview: options.makePreview }),
     });
 
   /** Puts what is meant for a person on its way to a chat of theirs, in the form its channel takes. */

@@ -22,6 +22,7 @@ import { makeNotSent } from './not-sent.js';
 import {
   filesOf,
   filesPresent,
+  type MakePreview,
   type Only,
   type OutPayload,
   partKey,
@@ -57,6 +58,7 @@ export interface OutboxOptions {
   spool: Spool;
   counters: ChatCounters;
   makeLink?: (file: OutFile) => Promise<string | null>;
+  makePreview?: MakePreview;
   /** the text of a digest by kind, from the texts it stands for; kinds not named get a plain list */
   digests?: Record<string, (texts: string[]) => string>;
   /** more than so many waiting messages of one digest kind to one chat are merged */

@@ -10,6 +10,12 @@ export const fileTooBig = (sizeBytes: number, limitBytes: number) =>
     limitBytes > 0 ? `chỉ nhận đến ${megabytes(limitBytes)}` : 'không nhận tệp'
   }. Anh/chị thử lấy đoạn ngắn hơn nhé.`;
 
+export const noVideoHere =
+  'Kênh chat này không xem được video, và máy chủ chưa có địa chỉ công khai để em gửi đường dẫn. Anh/chị xem giúp ở kênh khác (Telegram), hoặc ở máy của trụ sở nhé.';
+
+export const kindNotTaken =
+  'Kênh chat này không nhận loại tệp đó, và máy chủ chưa có địa chỉ công khai để em gửi đường dẫn. Anh/chị nhận giúp ở kênh khác (Telegram), hoặc ở máy của trụ sở nhé.';
+
 export const fileNotTaken = (sizeBytes: number) =>
   `Tệp này nặng ${megabytes(sizeBytes)}, kênh chat không nhận. Anh/chị thử lấy đoạn ngắn hơn nhé.`;
 
