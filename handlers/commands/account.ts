@@ -2,7 +2,7 @@ import { PersonError } from '../../src/base/errors.js';
 import { hashToken } from '../../src/base/seal.js';
 import { fold } from '../../src/base/vietnamese/text.js';
 import { command, type Talk } from '../../src/chat/command.js';
-import type { Button, ChannelName } from '../../src/chat/message.js';
+import type { Button } from '../../src/chat/message.js';
 import {
   type Account,
   accountsOf,
@@ -12,7 +12,7 @@ import {
   setPreferredChannel,
 } from '../../src/store/accounts.js';
 import { writeAudit } from '../../src/store/audit.js';
-import { channelName } from '../channel-names.js';
+import { channelName, MESSENGERS } from '../channel-names.js';
 import { makeJoinCode, readCode } from '../codes.js';
 import type { House } from '../house.js';
 import { joinByCode } from '../join-accounts.js';
@@ -116,9 +116,7 @@ async function show(house: House, talk: Talk): Promise<void> {
 
 /** Where else the code can be said: the other channels that are open, with a way there. */
 function elsewhere(house: House, talk: Talk): string {
-  const others = (['zalo-oa', 'zalo-bot', 'telegram'] as ChannelName[]).filter(
-    (name) => name !== talk.message.channel && house.channelOf(name) !== null,
-  );
+  const others = MESSENGERS.filter((name) => name !== talk.message.channel && house.channelOf(name) !== null);
   return others
     .map((name) => {
       const link = house.channelOf(name)?.privateChatLink();

@@ -9,7 +9,7 @@ import type {
   TextReply,
   VideoReply,
 } from './message.js';
-import { fileTooBig, kindNotTaken, noVideoHere } from './sentences.js';
+import { fileTooBig, kindNotTaken, noPhotoHere, noVideoHere } from './sentences.js';
 
 export interface FitOptions {
   /** an address under which a file that can't be sent can be fetched; null when there is none */
@@ -163,9 +163,11 @@ function fitFile(reply: FileReply, limits: ChannelLimits, options: FitOptions): 
 const notTaken = ({ kind, file }: FileReply, limits: ChannelLimits) =>
   kind === 'video' && !limits.video
     ? noVideoHere
-    : takesDocument(file.fileName, limits)
-      ? fileTooBig(file.sizeBytes, limits.fileBytes)
-      : kindNotTaken;
+    : kind === 'photo' && limits.photoBytes === 0
+      ? noPhotoHere
+      : takesDocument(file.fileName, limits)
+        ? fileTooBig(file.sizeBytes, limits.fileBytes)
+        : kindNotTaken;
 
 function fitCaption<R extends FileReply>(reply: R, limits: ChannelLimits): [R, ...TextReply[]] {
   const menu = limits.buttons || !reply.buttons?.length ? undefined : printMenu(reply.buttons);

@@ -56,6 +56,8 @@ export interface Message {
   addressed: boolean;
   /** came from a button: run it as typed, and the platform's spinner is already answered */
   pressed?: boolean;
+  /** the platform told that something came and not what */
+  unreadable?: true;
   /** messages of one album share it */
   albumId?: string;
   /** payload of a deep link (`/start <payload>`), taken off the text */

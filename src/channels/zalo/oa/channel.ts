@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../../base/clock.js';
 import type { Log } from '../../../base/log.js';
 import type { Channel, Incoming, Message } from '../../../chat/message.js';
 import type { OaClient } from '../api/oa.js';
+import type { HookCounters } from '../webhook/hook.js';
 import type { OaEvent } from '../webhook/oa-events.js';
 import type { SignatureKeys } from '../webhook/signature.js';
 import { catchUp } from './catch-up.js';
@@ -12,7 +13,7 @@ import { type OaManners, oaLimits } from './limits.js';
 import { fetchMedia, type MediaOptions } from './media.js';
 import { makeNames } from './names.js';
 import { deliver } from './outgoing.js';
-import { makeWebhook, type WebhookCounters } from './webhook.js';
+import { makeWebhook } from './webhook.js';
 
 /** What the channel keeps in the store. */
 export interface OaStore {
@@ -45,7 +46,7 @@ export interface ZaloOaChannel extends Channel {
   router: Router;
   /** The OA, once it has answered; null before. */
   account(): { name: string; id: string | null } | null;
-  readonly counters: Readonly<WebhookCounters>;
+  readonly counters: Readonly<HookCounters>;
   /** Resolves when no name is being asked for and nothing is being caught up. */
   settled(): Promise<void>;
 }
@@ -67,7 +68,6 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   const limits = oaLimits(options);
   const stopping = new AbortController();
   const { signal } = stopping;
-  const counters: WebhookCounters = { taken: 0, dropped: 0, late: 0 };
   const own = new Set<string>();
   const names = makeNames({ client, log, nameAccount: store.nameAccount, nameGroup: store.nameGroup });
   const running = new Set<Promise<unknown>>();
@@ -149,19 +149,15 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
       }
   }
 
+  const { router, counters } = makeWebhook({
+    ...{ path: options.webhookPath, keys: options.keys, log },
+    now: () => clock.now(),
+    take: (event) => track(take(event)),
+  });
+
   return {
-    name: 'zalo-oa',
-    limits,
-    counters,
+    ...{ name: 'zalo-oa', limits, counters, router },
     account: () => account,
-    router: makeWebhook({
-      path: options.webhookPath,
-      keys: options.keys,
-      log,
-      now: () => clock.now(),
-      take: (event) => track(take(event)),
-      counters,
-    }),
     async start(given) {
       if (accept !== null) throw new Error('the Zalo channel was started before');
       accept = given;

@@ -58,7 +58,7 @@ async function withUpload(upload: () => Promise<string>, use: (id: string) => Pr
 async function readFile(file: OutFile) {
   const bytes = await fs.readFile(file.path).catch(() => null);
   if (bytes === null || bytes.length === 0)
-    throw new WorldError('not-found', `the file ${file.fileName} to send is missing or empty`);
+    throw new WorldError('invalid', `the file ${file.fileName} to send is missing or empty`);
   const mime = MIMES[endingOf(file.fileName)] ?? 'application/octet-stream';
   return { bytes: new Uint8Array(bytes), fileName: file.fileName, mime };
 }
@@ -107,7 +107,15 @@ export async function deliver(to: Sending, reply: Reply): Promise<string[]> {
       if (words === '' && reply.buttons === undefined) return ids;
       return [...ids, ...(await sendText(to, words === '' ? reply.file.fileName : words, reply.buttons))];
     }
-    default:
-      throw new WorldError('invalid', `Zalo takes no ${reply.kind}`);
+    case 'album': {
+      const ids: string[] = [];
+      for (const [at, item] of reply.items.entries()) {
+        const caption = at === 0 ? (reply.caption ?? item.caption) : item.caption;
+        ids.push(...(await deliver(to, caption === undefined ? item : { ...item, caption })));
+      }
+      return ids;
+    }
+    case 'video':
+      throw new WorldError('invalid', 'Zalo plays no videos');
   }
 }
