@@ -1,12 +1,11 @@
-import { type ChildProcess, fork, spawnSync } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Incoming, Message } from '../../src/chat/message.js';
 import { openDatabase } from '../../src/store/database.js';
+import { compile } from './compiled.js';
 import { openTestDatabase } from './database.js';
-import { projectRoot } from './project-root.js';
 
 export interface CrashOptions {
   kills: number;
@@ -44,34 +43,7 @@ export interface CrashOutcome {
   restartMs: number[];
 }
 
-/** Where the child can be run from: beside this file when built, else compiled into a cache of its own. */
-async function childScript(): Promise<{ script: string; remove: () => Promise<void> }> {
-  const here = fileURLToPath(import.meta.url);
-  if (here.endsWith('.js'))
-    return { script: path.join(path.dirname(here), 'bot-crash-child.js'), remove: async () => {} };
-  const cache = path.join(projectRoot, 'node_modules', '.cache');
-  await fs.mkdir(cache, { recursive: true });
-  const out = await fs.mkdtemp(path.join(cache, 'bot-crash-'));
-  await fs.writeFile(path.join(out, 'package.json'), '{"type":"module"}');
-  const tsc = path.join(projectRoot, 'node_modules', 'typescript', 'bin', 'tsc');
-  const config = path.join(out, 'tsconfig.json');
-  await fs.writeFile(
-    config,
-    JSON.stringify({
-      extends: path.join(projectRoot, 'tsconfig.json'),
-      compilerOptions: { noEmit: false, noCheck: true, outDir: out, rootDir: projectRoot },
-      files: [path.join(projectRoot, 'test', 'support', 'bot-crash-child.ts')],
-      include: [],
-      exclude: [],
-    }),
-  );
-  const built = spawnSync(process.execPath, [tsc, '-p', config], { encoding: 'utf8', cwd: projectRoot });
-  if (built.status !== 0) throw new Error(`the child was not compiled: ${built.stdout}${built.stderr}`);
-  return {
-    script: path.join(out, 'test', 'support', 'bot-crash-child.js'),
-    remove: () => fs.rm(out, { recursive: true, force: true }),
-  };
-}
+const CHILD = 'test/support/bot-crash-child.ts';
 
 interface Life {
   process: ChildProcess;
@@ -129,7 +101,8 @@ const readLines = async (file: string) =>
  */
 export async function crashBot(options: CrashOptions): Promise<CrashOutcome> {
   const random = options.random ?? Math.random;
-  const { script, remove } = await childScript();
+  const compiled = await compile(CHILD);
+  const script = compiled.script(CHILD);
   const test = await openTestDatabase();
   await test.database.$disconnect();
   const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'mat-than-crash-'));
@@ -240,6 +213,6 @@ export async function crashBot(options: CrashOptions): Promise<CrashOutcome> {
     life?.process.kill('SIGKILL');
     await fs.rm(dir, { recursive: true, force: true });
     await test.close();
-    await remove();
+    await compiled.remove();
   }
 }

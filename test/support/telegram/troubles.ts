@@ -10,12 +10,13 @@ export interface Fault {
   times?: number;
 }
 
-export interface Trouble {
+export interface Trouble<F = ApiFailure> {
   /** a method's name in lower case, 'file' for downloads, or '*' */
   method: string;
   left: number;
-  fault?: ApiFailure;
-  drop?: 'before' | 'after';
+  fault?: F;
+  /** 'within': in the middle of the answer */
+  drop?: 'before' | 'after' | 'within';
   garble?: true;
   delayMs?: number;
 }
@@ -27,10 +28,10 @@ export const faultToFailure = (fault: Fault) =>
   });
 
 /** What is to go wrong, in the order it was asked for. */
-export class Troubles {
-  private readonly waiting: Trouble[] = [];
+export class Troubles<F = ApiFailure> {
+  private readonly waiting: Trouble<F>[] = [];
 
-  add(method: string, times: number, kind: Omit<Trouble, 'method' | 'left'>) {
+  add(method: string, times: number, kind: Omit<Trouble<F>, 'method' | 'left'>) {
     this.waiting.push({ method: method.toLowerCase(), left: times, ...kind });
   }
 
@@ -39,9 +40,9 @@ export class Troubles {
   }
 
   /** The trouble that strikes this call, used up by one. */
-  strike(method: string): Trouble | undefined {
+  strike(method: string): Trouble<F> | undefined {
     const found = this.waiting.find(
-      (trouble) => trouble.left > 0 && (trouble.method === '*' || trouble.method === method),
+      (trouble) => trouble.left > 0 && (trouble.method === '*' || trouble.method === method.toLowerCase()),
     );
     if (found !== undefined) found.left -= 1;
     return found;

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { Bell } from '../bell.js';
 import {
   badRequest,
   type Call,
@@ -58,8 +59,8 @@ export class World {
   private nextMessage = 100;
   private nextUpdate: number;
   private nextFile = 0;
-  private readonly updateWatchers = new Set<() => void>();
-  private readonly callWatchers = new Set<() => void>();
+  private readonly updateBell = new Bell();
+  private readonly callBell = new Bell();
 
   constructor(
     readonly bot: TgUser,
@@ -81,35 +82,22 @@ export class World {
     if (!wanted) return null;
     const update = structuredClone({ update_id: this.nextUpdate++, ...body });
     this.updates.push(update);
-    for (const watcher of [...this.updateWatchers]) watcher();
+    this.updateBell.ring();
     return update;
   }
 
   /** Resolves at the next update, or when the signal aborts. */
   untilUpdate(signal: AbortSignal): Promise<void> {
-    return this.until(this.updateWatchers, signal);
+    return this.updateBell.next(signal);
   }
 
   record(call: Call) {
     this.sent.push(call);
-    for (const watcher of [...this.callWatchers]) watcher();
+    this.callBell.ring();
   }
 
   untilCall(signal: AbortSignal): Promise<void> {
-    return this.until(this.callWatchers, signal);
-  }
-
-  private until(watchers: Set<() => void>, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        watchers.delete(done);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      watchers.add(done);
-      signal.addEventListener('abort', done);
-    });
+    return this.callBell.next(signal);
   }
 
   /** The chat a method speaks to, if the bot may write there. */

@@ -14,7 +14,7 @@ export interface BotOptions extends Wire {
 }
 
 const envelope = z.union([
-  z.looseObject({ ok: z.literal(true), result: z.unknown() }),
+  z.looseObject({ ok: z.literal(true), result: z.unknown().optional() }),
   z.looseObject({
     ok: z.literal(false),
     error_code: z.coerce.number(),

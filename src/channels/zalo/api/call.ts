@@ -49,7 +49,7 @@ const envelope = z.looseObject({
       .transform(Number),
   ]),
   message: z.string().optional(),
-  data: z.unknown(),
+  data: z.unknown().optional(),
 });
 
 /** Errors come as HTTP 200; a refused token is renewed and the call made once more. */
