@@ -3,6 +3,7 @@ import type { Held } from '../src/chat/chat.js';
 import type { Command, Fallbacks, Talk } from '../src/chat/command.js';
 import type { ChatEvent } from '../src/chat/message.js';
 import { type Alerts, makeAlerts } from './alerts/watch.js';
+import { onChatEvent } from './chat-events.js';
 import { accountCommand } from './commands/account.js';
 import { logCommand } from './commands/audit-log.js';
 import { cameraCommand } from './commands/camera.js';
@@ -38,7 +39,7 @@ export interface Handlers {
   /** for the chat core: many alerts of one kind at once, as one text */
   digests: Record<string, (texts: string[]) => string>;
   /** for the chat core: something happened to a chat */
-  onEvent(event: ChatEvent): Promise<void>;
+  onEvent(event: ChatEvent, inboxId: number): Promise<void>;
   /** for the chat core: something waits for a person who can't be written to */
   onHeld(held: Held): Promise<void>;
   jobs: Job[];
@@ -73,7 +74,7 @@ export function makeHandlers(house: House): Handlers {
     commands,
     fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips, cameras }),
     onRefused: logRefused,
-    onEvent: (event) => greetGroup(house, event),
+    onEvent: (event, inboxId) => onChatEvent(house, event, inboxId),
     onHeld: (held) => askToCall(house, held),
     // When a camera speaks.
     alerts: makeAlerts(house),
@@ -86,16 +87,6 @@ export function makeHandlers(house: House): Handlers {
 /** The first line of each: the advice is the same and said elsewhere. */
 const outageDigest = (texts: string[]): string =>
   `${texts.length} tin về camera:\n${texts.map((text) => text.split('\n')[0]).join('\n')}`;
-
-/** A group that took the bot in learns how it is given its work. */
-async function greetGroup(house: House, event: ChatEvent): Promise<void> {
-  if (event.event.type !== 'bot-added') return;
-  await house.tell(
-    { channel: event.channel, chatId: event.chatId },
-    `Chào cả nhóm, đây là ${house.settings.communeName}. Trưởng công an gõ /nhom để cho biết nhóm này dùng làm gì.`,
-    { key: `bot-added:${event.channel}:${event.externalId}`, priority: 'notice' },
-  );
-}
 
 const LOGGED_AS: Record<string, string> = { anh: 'snapshot', camera: 'camera.show' };
 

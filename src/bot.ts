@@ -19,6 +19,7 @@ import { type Chat, makeChat } from './chat/chat.js';
 import type { Channel } from './chat/message.js';
 import { type ConsoleSide, openConsole } from './console.js';
 import { makeIntake } from './intake/intake.js';
+import { makePreviews } from './intake/preview.js';
 import { makeMetrics } from './metrics.js';
 import { startSchedule } from './schedule.js';
 import { makeButtonTexts } from './store/buttons.js';
@@ -28,6 +29,7 @@ import { linkBase } from './web/link-base.js';
 import { type Links, makeLinks } from './web/links.js';
 import { lookAt } from './web/poster.js';
 import { makeWeb } from './web/server.js';
+import { makeZaloSide } from './zalo.js';
 
 /** The bot's process: everything that talks with people, put together. */
 
@@ -90,7 +92,13 @@ async function startBot(
         turnDone: (inboxId) => chat!.turnDone(inboxId),
       })
     : null;
-  const channels: Channel[] = [telegram, consoleSide?.channel ?? null].filter((channel) => channel !== null);
+  const zalo = makeZaloSide({
+    ...{ config, database, clock, log, tokens },
+    tell: (to, reply, options) => chat!.tell(to, reply, options),
+  });
+  const channels: Channel[] = [telegram, ...zalo.channels, consoleSide?.channel ?? null].filter(
+    (channel) => channel !== null,
+  );
 
   const house: House = {
     db: database,
@@ -107,6 +115,7 @@ async function startBot(
     channelOf: (name) => channels.find((channel) => channel.name === name) ?? null,
     ...(consoleSide?.loginLink === undefined ? {} : { makeLoginLink: consoleSide.loginLink }),
     makeLink: links.make,
+    ...(zalo.consentLink === undefined ? {} : { zaloConsentLink: zalo.consentLink }),
   };
 
   const handlers = makeHandlers(house);
@@ -123,6 +132,7 @@ async function startBot(
     onHeld: handlers.onHeld,
     digests: handlers.digests,
     makeLink: links.make,
+    ...(ffmpeg === null ? {} : { makePreview: makePreviews({ ffmpeg, log }) }),
   });
 
   const web = makeWeb({
@@ -137,7 +147,7 @@ async function startBot(
       return { ok: true, demo: config.demo, recorder: recorderHealth, waiting: chat!.waiting(), backup };
     },
     metrics: makeMetrics(() => chat),
-    publicRouters: [links.router, ...(telegram === null ? [] : [telegram.router])],
+    publicRouters: [links.router, ...(telegram === null ? [] : [telegram.router]), ...zalo.publicRouters],
     routers: consoleSide?.routers ?? [],
     openInside: config.console && !config.demo,
     ...(config.console ? { home: '/console' } : {}),
@@ -147,12 +157,20 @@ async function startBot(
 
   await consoleSide?.seed(house, signal);
   await chat.start(signal);
+  await zalo.start(signal);
   consoleSide?.announce(url);
   const alerting = handlers.alerts.start(signal);
   startSchedule(
     [
       ...handlers.jobs.map((job) => ({ ...job, run: () => job.run(house) })),
-      { name: 'links', cron: '17 * * * *', run: async () => void (await links.sweep()) },
+      {
+        name: 'links',
+        cron: '17 * * * *',
+        run: async () => {
+          await links.sweep();
+          await zalo.sweep();
+        },
+      },
       {
         name: 'console sessions',
         cron: '* * * * *',
@@ -187,6 +205,7 @@ async function startBot(
       await alerting;
       await chat!.stop();
       await web.stop();
+      await zalo.settled();
       await database.$disconnect();
     },
   };

@@ -2,7 +2,7 @@ import { PersonError } from '../../src/base/errors.js';
 import { hashToken } from '../../src/base/seal.js';
 import { fold } from '../../src/base/vietnamese/text.js';
 import { command, type Talk } from '../../src/chat/command.js';
-import type { Button, ChannelName } from '../../src/chat/message.js';
+import type { Button } from '../../src/chat/message.js';
 import {
   type Account,
   accountsOf,
@@ -12,7 +12,7 @@ import {
   setPreferredChannel,
 } from '../../src/store/accounts.js';
 import { writeAudit } from '../../src/store/audit.js';
-import { channelName } from '../channel-names.js';
+import { channelName, MESSENGERS } from '../channel-names.js';
 import { makeJoinCode, readCode } from '../codes.js';
 import type { House } from '../house.js';
 import { joinByCode } from '../join-accounts.js';
@@ -21,6 +21,7 @@ import { log, placeOf, rows } from '../saying.js';
 type Args =
   | { do: 'show' }
   | { do: 'code' }
+  | { do: 'consent' }
   | { do: 'join'; code: string; sure: boolean }
   | { do: 'prefer'; channel: string | null }
   | { do: 'cut'; addressId: number; sure: boolean };
@@ -53,6 +54,7 @@ export const accountCommand = (house: House) =>
       if (said === '') return { kind: 'args', args: { do: 'show' } };
       if (/^(?:ma|lay ma|ma moi|them|tai khoan|zalo|telegram)$/.test(said))
         return { kind: 'args', args: { do: 'code' } };
+      if (said === 'zalo oa') return { kind: 'args', args: { do: 'consent' } };
       const sure = /^đúng\s+/iu.test(words);
       const code = readCode(words.replace(/^đúng\s+/iu, ''));
       if (code?.kind === 'account') return { kind: 'args', args: { do: 'join', code: code.code, sure } };
@@ -73,6 +75,7 @@ export const accountCommand = (house: House) =>
     async run(talk, args) {
       if (args.do === 'show') return show(house, talk);
       if (args.do === 'code') return giveCode(house, talk);
+      if (args.do === 'consent') return giveConsentLink(house, talk);
       if (args.do === 'join') return joinByCode(house, talk, args.code, args.sure);
       if (args.do === 'prefer') return prefer(house, talk, args.channel);
       return cut(house, talk, args.addressId, args.sure);
@@ -116,9 +119,7 @@ async function show(house: House, talk: Talk): Promise<void> {
 
 /** Where else the code can be said: the other channels that are open, with a way there. */
 function elsewhere(house: House, talk: Talk): string {
-  const others = (['zalo-oa', 'zalo-bot', 'telegram'] as ChannelName[]).filter(
-    (name) => name !== talk.message.channel && house.channelOf(name) !== null,
-  );
+  const others = MESSENGERS.filter((name) => name !== talk.message.channel && house.channelOf(name) !== null);
   return others
     .map((name) => {
       const link = house.channelOf(name)?.privateChatLink();
@@ -142,6 +143,22 @@ async function giveCode(house: House, talk: Talk): Promise<void> {
   await talk.reply(
     `Mã nối tài khoản, dùng một lần trong 10 phút:\n\n${code}\n\nAnh/chị nhắn riêng mã này cho em từ tài khoản kia:${others}\nĐừng đưa mã cho ai: ai nhắn mã này sẽ dùng được quyền của anh/chị.`,
   );
+}
+
+/** The way to Zalo's page on which the OA's administrator lets us use it; the chief's alone. */
+async function giveConsentLink(house: House, talk: Talk): Promise<void> {
+  if (talk.speaker.role !== 'chief')
+    throw new PersonError('Việc nối Zalo OA của đơn vị do trưởng công an làm ạ.');
+  if (house.zaloConsentLink === undefined)
+    throw new PersonError(
+      'Máy chủ chưa khai Zalo OA hoặc chưa có địa chỉ công khai. Anh/chị nhờ kỹ thuật viên chạy npm run setup trên máy chủ nhé.',
+    );
+  await log(talk, [{ action: 'zalo.consent', result: 'ok' }]);
+  await talk.reply({
+    kind: 'text',
+    text: 'Anh/chị mở đường dẫn này bằng tài khoản quản trị Zalo OA rồi bấm Cho phép. Đường dẫn dùng được trong 24 giờ.',
+    buttons: [[{ label: 'Cấp quyền Zalo OA', url: await house.zaloConsentLink(talk.speaker.personId) }]],
+  });
 }
 
 async function prefer(house: House, talk: Talk, channel: string | null): Promise<void> {

@@ -9,6 +9,7 @@ import { command, type Talk } from '../../src/chat/command.js';
 import { writeAudit } from '../../src/store/audit.js';
 import { addInvitation, openInvitations, revokeInvitation } from '../../src/store/invitations.js';
 import { type Hamlet, listHamlets } from '../../src/store/places.js';
+import { channelName, MESSENGERS } from '../channel-names.js';
 import { makeInvitationCode, readCode } from '../codes.js';
 import type { House } from '../house.js';
 import { redeem } from '../redeem.js';
@@ -158,6 +159,17 @@ async function revoke(talk: Talk, id: number): Promise<void> {
   );
 }
 
+/** How the invited come in, on each messenger there is; a link that carries the code needs no typing. */
+function waysIn(house: House, code: string): string[] {
+  return MESSENGERS.flatMap((name) => {
+    const link = house.channelOf(name)?.privateChatLink(code) ?? null;
+    if (link === null) return [];
+    return link.includes(code)
+      ? [`${channelName(name)}: bấm vào ${link}`]
+      : [`${channelName(name)}: mở ${link} rồi nhắn mã ở dưới`];
+  });
+}
+
 async function invite(house: House, talk: Talk, wish: Wish): Promise<void> {
   if (!invitable(talk.speaker.role).includes(wish.role))
     throw new PersonError(
@@ -214,7 +226,7 @@ async function invite(house: House, talk: Talk, wish: Wish): Promise<void> {
   const caption = [
     `Lời mời ${ROLE_NAMES[wish.role]}${wish.hamlet === null ? '' : ` · ${wish.hamlet.name}`}`,
     `Dùng được ${wish.uses} lượt, đến hết ${sayDay(expiresMs)}.`,
-    ...(link === null ? [] : [`Bấm vào: ${link}`]),
+    ...waysIn(house, code),
     `Hoặc nhắn riêng cho bot mã: ${code}`,
     'Chỉ gửi cho đúng người được mời. Thu lại: mời danh sách',
   ].join('\n');

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Setting } from './config.js';
 
+const flag = z.enum(['0', '1']).transform((value) => value === '1');
 const maybe = z.string().transform((value) => (value === '' ? null : value));
 
 /** Zalo's part of the table of settings. */
@@ -41,6 +42,49 @@ export const ZALO_SETTINGS = [
     schema: z.union([
       z.literal('').transform(() => null),
       z.string().regex(/^[A-Za-z0-9._~-]{43}$/, '43 characters of A-Z a-z 0-9 . _ ~ -'),
+    ]),
+  },
+  {
+    name: 'ZALO_BUTTONS',
+    section: 'Zalo',
+    about: '1: real buttons under messages of the OA, if its package shows them; 0: a numbered menu',
+    fallback: '0',
+    schema: flag,
+  },
+  {
+    name: 'ZALO_PAID',
+    section: 'Zalo',
+    about: '1: write to people also 48 hours to 7 days after they wrote, which Zalo charges for',
+    fallback: '0',
+    schema: flag,
+  },
+  {
+    name: 'ZALO_PER_MINUTE',
+    section: 'Zalo',
+    about: "Calls a minute that the OA's package allows",
+    fallback: '100',
+    schema: z.coerce.number().int().min(1).max(10_000),
+  },
+  {
+    name: 'ZALO_MEDIA_HOSTS',
+    section: 'Zalo',
+    about: 'Hosts that files of people may be loaded from, with commas; names below them count too',
+    fallback: 'zdn.vn,zadn.vn',
+    schema: z.string().transform((value) =>
+      value
+        .split(',')
+        .map((host) => host.trim())
+        .filter(Boolean),
+    ),
+  },
+  {
+    name: 'ZALO_VERIFIER',
+    section: 'Zalo',
+    about: "Code of the file /zalo_verifier….html by which Zalo's console recognises the domain",
+    fallback: '',
+    schema: z.union([
+      z.literal('').transform(() => null),
+      z.string().regex(/^[A-Za-z0-9_-]{8,200}$/, 'the code alone, without zalo_verifier and .html'),
     ]),
   },
   {
@@ -98,6 +142,12 @@ export interface ZaloConfig {
   /** signs the events of the OA */
   oaSecret: string | null;
   codeVerifier: string | null;
+  buttons: boolean;
+  paid: boolean;
+  perMinute: number;
+  mediaHosts: string[];
+  /** of the domain, for Zalo's console */
+  verifier: string | null;
   /** of the Bot Platform; null = no bot */
   botToken: string | null;
   botSecret: string | null;
@@ -109,6 +159,11 @@ export const makeZaloConfig = (values: Values): ZaloConfig => ({
   appSecret: values.ZALO_APP_SECRET,
   oaSecret: values.ZALO_OA_SECRET ?? values.ZALO_APP_SECRET,
   codeVerifier: values.ZALO_CODE_VERIFIER,
+  buttons: values.ZALO_BUTTONS,
+  paid: values.ZALO_PAID,
+  perMinute: values.ZALO_PER_MINUTE,
+  mediaHosts: values.ZALO_MEDIA_HOSTS,
+  verifier: values.ZALO_VERIFIER,
   botToken: values.ZALO_BOT_TOKEN,
   botSecret: values.ZALO_BOT_SECRET,
   roots: {

@@ -23,7 +23,8 @@ import {
   type Reply,
 } from './message.js';
 import { makeOutbox, type Outbox, type Priority } from './outbox.js';
-import { type MakeLink, wholeKey, wordsOf } from './outgoing.js';
+import { type MakeLink, type MakePreview, wholeKey, wordsOf } from './outgoing.js';
+import { isAnswer } from './question.js';
 import { reachPerson } from './reach.js';
 import { setAside, tooFast } from './sentences.js';
 import { makeSpool } from './spool.js';
@@ -40,10 +41,12 @@ export interface ChatOptions {
   /** folder for files on their way out; the chat's own */
   spoolDir: string;
   /** something happened to a chat; the store knows already. Runs once, or again after a crash: use keys. */
-  onEvent?: (event: ChatEvent, tell: Chat['tell']) => Promise<void>;
+  onEvent?: (event: ChatEvent, inboxId: number) => Promise<void>;
   /** somebody asked for what they may not have: for the audit */
   onRefused?: (talk: Talk, command: Command) => Promise<void>;
   makeLink?: MakeLink;
+  /** Makes a moving picture of a video for channels that play none. */
+  makePreview?: MakePreview;
   /** texts of digests by kind, from the texts they stand for */
   digests?: Record<string, (texts: string[]) => string>;
   digestOver?: number;
@@ -106,6 +109,8 @@ export interface Chat {
 const STAFF: ReadonlySet<Role> = new Set(['chief', 'officer', 'technician', 'hamletHead']);
 /** What is held for a person who does not write for so long is given up, days. */
 const HELD_DAYS = 30;
+/** No answer to a menu is longer, letters. */
+const MENU_ANSWER = 40;
 const STOP_MS = 5000;
 const CHANNEL_RETRY_MS = 10_000;
 
@@ -130,6 +135,7 @@ export function makeChat(options: ChatOptions): Chat {
     spool,
     counters,
     ...(options.makeLink === undefined ? {} : { makeLink: options.makeLink }),
+    ...(options.makePreview === undefined ? {} : { makePreview: options.makePreview }),
     ...(options.digests === undefined ? {} : { digests: options.digests }),
     ...(options.digestOver === undefined ? {} : { digestOver: options.digestOver }),
     onWaiting(row) {
@@ -165,7 +171,7 @@ export function makeChat(options: ChatOptions): Chat {
     onWaiting: (inboxId) => turns.began(inboxId),
     ...(options.mostAtOnce === undefined ? {} : { mostAtOnce: options.mostAtOnce }),
     ...(options.aloneAfterMs === undefined ? {} : { aloneAfterMs: options.aloneAfterMs }),
-    answer: (row, incoming) => (incoming.kind === 'event' ? takeEvent(incoming) : answer(row, incoming)),
+    answer: (row, incoming) => (incoming.kind === 'event' ? takeEvent(row, incoming) : answer(row, incoming)),
     async setAside(row, incoming) {
       const code = makeCode();
       log.error({ inbox: row.id, attempts: row.attempts, code }, 'a message that crashed us is set aside');
@@ -202,7 +208,7 @@ export function makeChat(options: ChatOptions): Chat {
     const group = inGroup
       ? await findGroup(database, message.channel, message.chatId, message.chatTitle)
       : null;
-    if (!message.addressed) return;
+    if (!message.addressed && !(await answersMenu(channel, message, row.receivedMs))) return;
     const speaker = await identify(
       database,
       message.channel,
@@ -249,6 +255,13 @@ export function makeChat(options: ChatOptions): Chat {
     }
   }
 
+  /** In a group without buttons a bare "2" is meant for the bot, if it asked this person there. */
+  async function answersMenu(channel: Channel, message: Message, nowMs: number): Promise<boolean> {
+    if (channel.limits.buttons || message.text.length > MENU_ANSWER) return false;
+    const place = { channel: message.channel, chatId: message.chatId, userId: message.sender.userId };
+    return isAnswer(database, place, message.text, nowMs);
+  }
+
   async function refuseFlood(row: InboxRow, message: Message, verdict: 'say-so' | 'quiet'): Promise<void> {
     counters.flooded += 1;
     if (verdict === 'quiet') return;
@@ -266,7 +279,7 @@ export function makeChat(options: ChatOptions): Chat {
     if (personId !== null) await outbox.release(personId);
   };
 
-  async function takeEvent(event: ChatEvent): Promise<void> {
+  async function takeEvent(row: InboxRow, event: ChatEvent): Promise<void> {
     const { channel, chatId } = event;
     switch (event.event.type) {
       case 'bot-added':
@@ -279,6 +292,7 @@ export function makeChat(options: ChatOptions): Chat {
       case 'blocked':
         await noteBlocked(database, channel, event.event.userId, clock.now());
         break;
+      case 'heard':
       case 'unblocked':
         await releaseFor(await noteUnblocked(database, channel, event.event.userId, clock.now()));
         break;
@@ -287,7 +301,7 @@ export function makeChat(options: ChatOptions): Chat {
         break;
     }
     try {
-      await options.onEvent?.(event, chat.tell);
+      await options.onEvent?.(event, row.id);
     } catch (error) {
       if (stopping.signal.aborted) throw new Interrupted('stopped while taking an event', { cause: error });
       counters.faults += 1;

@@ -73,6 +73,7 @@ async function sayWhy(error: unknown, talk: Talk, counters: ChatCounters): Promi
 
 async function run(options: DispatchOptions, talk: Talk, channel: Channel, rerun: boolean): Promise<void> {
   const { message } = talk;
+  if (message.unreadable) return talk.reply(sentences.unreadable);
   const said = message.text.trim() || (message.startPayload === undefined ? '' : '/start');
   const slash = said.startsWith('/');
   if (message.attachments.length > 0 && !slash) return options.fallbacks.files(talk);

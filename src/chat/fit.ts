@@ -9,7 +9,7 @@ import type {
   TextReply,
   VideoReply,
 } from './message.js';
-import { fileTooBig } from './sentences.js';
+import { fileTooBig, kindNotTaken, noPhotoHere, noVideoHere } from './sentences.js';
 
 export interface FitOptions {
   /** an address under which a file that can't be sent can be fetched; null when there is none */
@@ -126,15 +126,20 @@ function fitText(reply: TextReply, limits: ChannelLimits): TextReply[] {
 type FileReply = PhotoReply | VideoReply | DocumentReply;
 
 const withinPhoto = (photo: PhotoReply, limits: ChannelLimits) =>
-  photo.file.sizeBytes <= limits.photoBytes &&
-  (photo.width ?? 0) + (photo.height ?? 0) <= limits.photoSides &&
-  Math.max(photo.width ?? 1, photo.height ?? 1) <= 20 * Math.min(photo.width ?? 1, photo.height ?? 1);
+  photo.moving === true ||
+  (photo.file.sizeBytes <= limits.photoBytes &&
+    (photo.width ?? 0) + (photo.height ?? 0) <= limits.photoSides &&
+    Math.max(photo.width ?? 1, photo.height ?? 1) <= 20 * Math.min(photo.width ?? 1, photo.height ?? 1));
+
+/** Is this kind of document taken at all? */
+export const takesDocument = (fileName: string, { documentTypes }: ChannelLimits) =>
+  documentTypes === undefined || documentTypes.some((type) => fileName.toLowerCase().endsWith(`.${type}`));
 
 /** Can it be shown as what it is? */
 function showable(reply: FileReply, limits: ChannelLimits): boolean {
   if (reply.kind === 'photo') return withinPhoto(reply, limits);
   if (reply.kind === 'video') return limits.video && reply.file.sizeBytes <= limits.fileBytes;
-  return reply.file.sizeBytes <= limits.fileBytes;
+  return reply.file.sizeBytes <= limits.fileBytes && takesDocument(reply.file.fileName, limits);
 }
 
 function fitFile(reply: FileReply, limits: ChannelLimits, options: FitOptions): Reply[] {
@@ -142,17 +147,27 @@ function fitFile(reply: FileReply, limits: ChannelLimits, options: FitOptions): 
   const { file, caption, buttons } = reply;
   const rest = { ...(caption === undefined ? {} : { caption }), ...(buttons ? { buttons } : {}) };
   const link = reply.kind === 'photo' ? null : (options.linkFor?.(file) ?? null);
-  if (link === null && file.sizeBytes <= limits.fileBytes && reply.kind !== 'document')
+  const asDocument = file.sizeBytes <= limits.fileBytes && takesDocument(file.fileName, limits);
+  if (link === null && asDocument && reply.kind !== 'document')
     return [...fitCaption({ kind: 'document', file, ...rest }, limits)];
   return fitText(
     {
       kind: 'text',
-      text: joinLines(caption, link === null ? fileTooBig(file.sizeBytes, limits.fileBytes) : link),
+      text: joinLines(caption, link ?? notTaken(reply, limits)),
       ...(buttons ? { buttons } : {}),
     },
     limits,
   );
 }
+
+const notTaken = ({ kind, file }: FileReply, limits: ChannelLimits) =>
+  kind === 'video' && !limits.video
+    ? noVideoHere
+    : kind === 'photo' && limits.photoBytes === 0
+      ? noPhotoHere
+      : takesDocument(file.fileName, limits)
+        ? fileTooBig(file.sizeBytes, limits.fileBytes)
+        : kindNotTaken;
 
 function fitCaption<R extends FileReply>(reply: R, limits: ChannelLimits): [R, ...TextReply[]] {
   const menu = limits.buttons || !reply.buttons?.length ? undefined : printMenu(reply.buttons);

@@ -20,6 +20,7 @@ export type Recipient = ChatAddress | PersonAddress;
 export interface Sender {
   /** the account's id on its platform, a string always */
   userId: string;
+  /** as the platform shows it; empty where it does not tell: what we knew stays */
   name: string;
 }
 
@@ -66,6 +67,8 @@ export interface Message {
   addressed: boolean;
   /** came from a button: run it as typed, and the platform's spinner is already answered */
   pressed?: boolean;
+  /** the platform told that something came and not what */
+  unreadable?: true;
   /** messages of one album share it */
   albumId?: string;
   /** payload of a deep link (`/start <payload>`), taken off the text */
@@ -87,7 +90,22 @@ export interface ChatEvent {
     | { type: 'blocked'; userId: string }
     | { type: 'unblocked'; userId: string }
     /** the group has a new id */
-    | { type: 'migrated'; toChatId: string };
+    | { type: 'migrated'; toChatId: string }
+    /** a person did something in the private chat without a word: opened it, say */
+    | { type: 'heard'; userId: string }
+    /** a person filled in our form; the fields they left empty are absent */
+    | { type: 'shared-info'; userId: string; info: SharedInfo }
+    /** a person wants what we know of them erased */
+    | { type: 'withdrew'; userId: string }
+    /** somebody of ours answered by hand, in the platform's own console */
+    | { type: 'answered-by-hand'; adminId: string; toUserId: string; text: string };
+}
+
+/** What a person told of themselves. */
+export interface SharedInfo {
+  name?: string;
+  phone?: string;
+  address?: string;
 }
 
 export type Incoming = Message | ChatEvent;
@@ -124,6 +142,8 @@ export interface TextReply {
 export interface PhotoReply {
   kind: 'photo';
   file: OutFile;
+  /** a GIF that moves: sent as it is */
+  moving?: true;
   caption?: string;
   width?: number;
   height?: number;
@@ -166,6 +186,10 @@ export interface ChannelLimits {
   fileBytes: number;
   /** can it play a video in the chat? */
   video: boolean;
+  /** what goes in a video's place where it can't, beside the link: a moving picture of at most `bytes` */
+  videoPreview?: { kind: 'gif'; bytes: number };
+  /** endings of the documents it takes; absent: all */
+  documentTypes?: readonly string[];
   albumItems: number;
   buttons: boolean;
   /** can a sent message be changed? */

@@ -139,6 +139,7 @@ export function makeNotSent(room: OutboxRoom) {
     return prepare(reply, channel, {
       spool: (name) => (inboxId === null ? spool.forKey(wholeKey(key), name) : spool.forInbox(inboxId, name)),
       ...(makeLink === undefined ? {} : { makeLink }),
+      ...(options.makePreview === undefined ? {} : { makePreview: options.makePreview }),
     });
   };
 

@@ -23,6 +23,7 @@ import {
   filesOf,
   filesPresent,
   type MakeLink,
+  type MakePreview,
   type Only,
   type OutPayload,
   partKey,
@@ -60,6 +61,7 @@ export interface OutboxOptions {
   spool: Spool;
   counters: ChatCounters;
   makeLink?: MakeLink;
+  makePreview?: MakePreview;
   /** the text of a digest by kind, from the texts it stands for; kinds not named get a plain list */
   digests?: Record<string, (texts: string[]) => string>;
   /** more than so many waiting messages of one digest kind to one chat are merged */

@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import type { GroupPurpose, Role } from '../base/roles.js';
-import { fit } from './fit.js';
+import { fit, takesDocument } from './fit.js';
 import type { Channel, ChannelLimits, ChatAddress, OutFile, Reply, TextReply } from './message.js';
-import { fileNotTaken, linkPin } from './sentences.js';
+import { fileNotTaken, linkPin, noVideoHere } from './sentences.js';
 import { shrinkPhoto } from './shrink-photo.js';
 
 /** What an outbox row holds. */
@@ -93,21 +93,31 @@ export interface PrepareOptions {
   /** a fresh path in the spool */
   spool: (fileName: string) => Promise<string>;
   makeLink?: LinkTo;
+  makePreview?: MakePreview;
 }
 
-/** A reply as the channel takes it: photos shrunk, links made where a file can't go, everything fitted. */
+/** Makes a moving picture of a video, a GIF of at most `maxBytes` at `path`; null when it can't. */
+export type MakePreview = (
+  video: OutFile,
+  path: string,
+  maxBytes: number,
+) => Promise<{ sizeBytes: number; width: number; height: number } | null>;
+
+/**
+ * A reply as the channel takes it: photos shrunk, links made where a file can't go, a moving picture in place of a video
+ * that can't be played, everything fitted.
+ */
 export async function prepare(
   reply: Reply,
   { limits }: Pick<Channel, 'limits'>,
-  { spool, makeLink }: PrepareOptions,
+  { spool, makeLink, makePreview }: PrepareOptions,
 ): Promise<Reply[]> {
   const shrunk = await shrinkAll(reply, limits, spool);
   const links = new Map<string, string>();
   const after: TextReply[] = [];
   if (makeLink !== undefined)
-    for (const file of filesOf(shrunk)) {
-      const unsupported = !limits.video && shrunk.kind !== 'photo' && shrunk.kind !== 'document';
-      if (!unsupported && file.sizeBytes <= limits.fileBytes) continue;
+    for (const { kind, file } of itemsOf(shrunk)) {
+      if (kind === 'photo' || goesAsFile(kind, file, limits)) continue;
       const caption = captionOf(shrunk, file);
       const made = await makeLink([{ ...file, ...(caption === '' ? {} : { caption }) }]);
       if (made === null) continue;
@@ -115,8 +125,51 @@ export async function prepare(
       links.set(file.path, said.with);
       after.push(...said.after);
     }
+  const shown =
+    limits.videoPreview === undefined || makePreview === undefined
+      ? [shrunk]
+      : await previewAll(shrunk, { wanted: limits.videoPreview, spool, makePreview, links });
+  const linkFor = (file: OutFile) => links.get(file.path) ?? null;
   // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
-  return [...fit(shrunk, limits, { linkFor: (file) => links.get(file.path) ?? null }), ...after];
+  const fitted = shown.flatMap((one) => fit(one, limits, { linkFor }));
+  return [...fitted, ...after];
+}
+
+/** What of a reply has a file of its own. */
+const itemsOf = (reply: Reply) =>
+  reply.kind === 'text' ? [] : reply.kind === 'album' ? reply.items : [reply];
+
+const goesAsFile = (kind: 'video' | 'document', file: OutFile, limits: ChannelLimits) =>
+  file.sizeBytes <= limits.fileBytes &&
+  (kind === 'video' ? limits.video : takesDocument(file.fileName, limits));
+
+interface PreviewOptions extends Required<Pick<PrepareOptions, 'spool' | 'makePreview'>> {
+  wanted: NonNullable<ChannelLimits['videoPreview']>;
+  links: ReadonlyMap<string, string>;
+}
+
+/** Puts a moving picture, its words and the link in place of each video. */
+async function previewAll(reply: Reply, options: PreviewOptions): Promise<Reply[]> {
+  if (reply.kind === 'album' && reply.items.some(({ kind }) => kind === 'video')) {
+    const words: Reply[] = reply.caption === undefined ? [] : [{ kind: 'text', text: reply.caption }];
+    const items: Reply[] = [];
+    for (const item of reply.items) items.push(...(await previewAll(item, options)));
+    return [...words, ...items];
+  }
+  if (reply.kind !== 'video') return [reply];
+  const { file, caption, buttons } = reply;
+  const path = await options.spool('preview.gif');
+  const made = await options.makePreview(file, path, options.wanted.bytes);
+  if (made === null) return [reply];
+  const { sizeBytes, width, height } = made;
+  const words = [caption ?? '', options.links.get(file.path) ?? noVideoHere].filter((part) => part !== '');
+  const fileName = `${file.fileName.replace(/\.[A-Za-z0-9]+$/, '')}.gif`;
+  return [
+    {
+      ...{ kind: 'photo', moving: true, width, height, file: { path, sizeBytes, fileName } },
+      ...{ caption: words.join('\n\n'), ...(buttons ? { buttons } : {}) },
+    },
+  ];
 }
 
 async function shrinkAll(

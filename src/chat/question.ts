@@ -61,6 +61,19 @@ export async function openQuestion(
   await openPending(database, place, JSON.stringify(asked), nowMs + QUESTION_MS);
 }
 
+/** Do these words choose from the menu that is open for this person here? Changes nothing. */
+export async function isAnswer(
+  database: Database,
+  place: PendingPlace,
+  text: string,
+  nowMs: number,
+): Promise<boolean> {
+  const open = await findPending(database, place, nowMs);
+  if (open === null) return false;
+  const asked = JSON.parse(open) as Asked;
+  return asked.kind === 'menu' && meaningOf(asked, text).kind === 'says';
+}
+
 /**
  * What the open question of this person makes of their words. A question is answered once; asked again for the same
  * message (after a crash) it gives the same meaning.

@@ -10,6 +10,18 @@ export const fileTooBig = (sizeBytes: number, limitBytes: number) =>
     limitBytes > 0 ? `chỉ nhận đến ${megabytes(limitBytes)}` : 'không nhận tệp'
   }. Anh/chị thử lấy đoạn ngắn hơn nhé.`;
 
+export const unreadable =
+  'Kênh chat này không chuyển được nội dung anh/chị vừa gửi cho em. Anh/chị gõ bằng chữ, hoặc gửi qua kênh khác (Zalo OA của công an, Telegram) giúp em nhé.';
+
+export const noPhotoHere =
+  'Kênh chat này chỉ gửi được ảnh khi máy chủ có địa chỉ công khai. Anh/chị xem giúp ở kênh khác (Telegram), hoặc ở máy của trụ sở nhé.';
+
+export const noVideoHere =
+  'Kênh chat này không xem được video, và máy chủ chưa có địa chỉ công khai để em gửi đường dẫn. Anh/chị xem giúp ở kênh khác (Telegram), hoặc ở máy của trụ sở nhé.';
+
+export const kindNotTaken =
+  'Kênh chat này không nhận loại tệp đó, và máy chủ chưa có địa chỉ công khai để em gửi đường dẫn. Anh/chị nhận giúp ở kênh khác (Telegram), hoặc ở máy của trụ sở nhé.';
+
 export const fileNotTaken = (sizeBytes: number) =>
   `Tệp này nặng ${megabytes(sizeBytes)}, kênh chat không nhận. Anh/chị thử lấy đoạn ngắn hơn nhé.`;
 

@@ -15,6 +15,7 @@ export async function shrinkPhoto(
   limits: ChannelLimits,
   target: () => Promise<string>,
 ): Promise<PhotoReply> {
+  if (photo.moving) return photo;
   let { width, height } = photo;
   const heavy = photo.file.sizeBytes > limits.photoBytes;
   if (!heavy && width !== undefined && height !== undefined && width + height <= limits.photoSides)

@@ -162,3 +162,30 @@ export async function useJoinCode(tx: Transaction, hash: string, nowMs: number):
   });
   return count === 1;
 }
+
+/** The platform told how somebody is called; a person without another name is called so too. */
+export async function nameAccount(
+  db: Database,
+  channel: string,
+  userId: string,
+  name: string,
+): Promise<void> {
+  await inTransaction(db, async (tx) => {
+    const where = { channel_userId: { channel, userId } };
+    const row = await tx.address.findUnique({ where, include: { person: true } });
+    if (row === null || row.displayName === name) return;
+    await tx.address.update({ where, data: { displayName: name } });
+    if (row.person.name === row.displayName)
+      await tx.person.update({ where: { id: row.personId }, data: { name } });
+  });
+}
+
+/** The platform told how a group is called. */
+export async function nameGroup(db: Store, channel: string, chatId: string, title: string): Promise<void> {
+  await db.group.updateMany({ where: { channel, chatId }, data: { title } });
+}
+
+/** Something was heard of this account that is no message; the window of its platform begins anew. */
+export async function noteHeard(db: Store, channel: string, userId: string, nowMs: number): Promise<void> {
+  await db.address.updateMany({ where: { channel, userId }, data: { heardMs: BigInt(nowMs) } });
+}

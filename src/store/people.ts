@@ -90,6 +90,11 @@ export async function setPersonHamlet(db: Store, id: number, hamletId: number | 
   await db.person.update({ where: { id }, data: { hamletId } });
 }
 
+/** @param sealed as the house's seal made it */
+export async function setPhone(db: Store, id: number, sealed: string): Promise<void> {
+  await db.person.update({ where: { id }, data: { phoneSealed: sealed } });
+}
+
 export async function renamePerson(db: Store, id: number, name: string): Promise<void> {
   await db.person.update({ where: { id }, data: { name } });
 }

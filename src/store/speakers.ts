@@ -19,6 +19,9 @@ export interface KnownGroup {
 /** "heard just now" is written down so often, ms: the windows that go by it are days long */
 const HEARD_EVERY_MS = 60_000;
 
+/** of somebody whose platform did not tell a name */
+export const NO_NAME = 'Không tên';
+
 const toRole = (role: string): Role => ROLES.find((known) => known === role) ?? 'guest';
 const toPurpose = (purpose: string | null): GroupPurpose | null =>
   GROUP_PURPOSES.find((known) => known === purpose) ?? null;
@@ -37,8 +40,8 @@ export async function identify(
 ): Promise<KnownPerson> {
   const where = { channel_userId: { channel, userId: sender.userId } };
   const find = () => database.address.findUnique({ where, include: { person: true } });
-  const displayName = sender.name.normalize('NFC').trim() || 'Không tên';
   let address = await find();
+  const displayName = sender.name.normalize('NFC').trim() || (address?.displayName ?? NO_NAME);
   if (address === null) {
     try {
       await database.address.create({
@@ -150,6 +153,16 @@ export async function groupChatIds(database: Database, channel: string): Promise
 export async function privateChatOf(database: Database, addressId: number): Promise<string | null> {
   const address = await database.address.findUnique({ where: { id: addressId } });
   return address === null || address.blockedMs !== null ? null : address.privateChatId;
+}
+
+/** The person behind an account, or null. */
+export async function personOfAccount(
+  database: Database,
+  channel: string,
+  userId: string,
+): Promise<number | null> {
+  const where = { channel_userId: { channel, userId } };
+  return (await database.address.findUnique({ where, select: { personId: true } }))?.personId ?? null;
 }
 
 /** The account behind a private chat, or null. */

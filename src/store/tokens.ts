@@ -2,8 +2,8 @@ import type { Clock } from '../base/clock.js';
 import { hashToken, makeToken } from '../base/seal.js';
 import { type Database, inTransaction } from './database.js';
 
-/** `login`: lets a browser in once. `file`: a link to files, good until it expires (links.ts). */
-export type TokenKind = 'login' | 'file';
+/** `login`: lets a browser in once. `file`: a link to files, good until it expires (links.ts). `consent`: begins the consent of the Zalo OA. */
+export type TokenKind = 'login' | 'file' | 'consent';
 
 export interface TokenFacts {
   hash: string;

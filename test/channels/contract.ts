@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { WorldKind } from '../../src/base/errors.js';
+import { WorldError, type WorldKind } from '../../src/base/errors.js';
 import type { Attachment, Channel, ChatAddress, Incoming, Message, OutFile } from '../../src/chat/message.js';
 import { makeMp4 } from './mp4.js';
 
@@ -45,6 +45,10 @@ export interface ChannelFixture {
   presses(label: string, messageId: string): Promise<void>;
   /** after `accept` refused a message: what the platform or browser does to deliver it again (often: nothing) */
   deliversAgain(): Promise<void>;
+  /** the platform's messages bring no names: the channel asks for them beside the talk */
+  namesComeLater?: true;
+  /** people can't write words to a file there */
+  documentsComeWithoutWords?: true;
   /** what stands in the chat now from the bot, oldest first */
   seen(where: 'private' | 'group'): Promise<SeenMessage[]>;
   /** makes the next `send` to the private chat fail with this kind; only the kinds the channel knows */
@@ -169,7 +173,7 @@ export function describeChannelContract(name: string, make: () => Promise<Channe
         addressed: true,
         attachments: [],
       });
-      expect(message.sender.name).not.toBe('');
+      if (!fixture.namesComeLater) expect(message.sender.name).not.toBe('');
       expect(message.sentMs).toBeGreaterThan(Date.parse('2020-01-01'));
       await say('hai');
       expect(inbox.offered).toBe(2);
@@ -281,12 +285,16 @@ export function describeChannelContract(name: string, make: () => Promise<Channe
         });
       await channel.send(privateChat, { kind: 'document', file: outFile(document), caption: 'Báo cáo' });
       const seen = await fixture.seen('private');
-      expect(seen.map(({ kind, text }) => [kind, text])).toEqual([
-        ['photo', 'Cổng chợ'],
-        ...(channel.limits.video ? [['video', 'Đoạn 30 giây']] : []),
-        ['document', 'Báo cáo'],
+      const playable = channel.limits.video ? ['video'] : [];
+      // a document's words may follow it as a message of their own
+      expect(seen.map(({ kind }) => kind).filter((kind) => kind !== 'text')).toEqual([
+        ...['photo', ...playable, 'document'],
       ]);
-      expect(seen.at(-1)?.sizeBytes).toBe(fs.statSync(document).size);
+      expect(seen.map(({ text }) => text).filter((text) => text !== '')).toEqual([
+        ...['Cổng chợ', ...(channel.limits.video ? ['Đoạn 30 giây'] : []), 'Báo cáo'],
+      ]);
+      const sent = seen.find(({ kind }) => kind === 'document');
+      expect(sent?.sizeBytes).toBe(fs.statSync(document).size);
     });
 
     it('sends an album as messages that belong together', async () => {
@@ -313,7 +321,8 @@ export function describeChannelContract(name: string, make: () => Promise<Channe
         await fixture.sends(kind, files[kind], `gửi ${kind}`);
         count += 1;
         const message = (await inbox.messages(count))[count - 1] as Message;
-        expect(message.text).toBe(`gửi ${kind}`);
+        const wordless = kind === 'document' && fixture.documentsComeWithoutWords;
+        expect(message.text).toBe(wordless ? '' : `gửi ${kind}`);
         expect(message.attachments.map((attachment) => attachment.kind)).toEqual([kind]);
         // it waits in the inbox as JSON
         const attachment = JSON.parse(JSON.stringify(message.attachments[0])) as Attachment;
@@ -357,30 +366,35 @@ export function describeChannelContract(name: string, make: () => Promise<Channe
 
     it('turns an earlier message into the reply, or puts a new one in its place', async () => {
       const { channel, privateChat } = fixture;
+      // what can't be changed stays, and the new one comes after it
+      const shown = async () => {
+        const seen = await fixture.seen('private');
+        return channel.limits.edit ? seen : seen.slice(-1);
+      };
       const progress = await sendText('Đang cắt đoạn ghi…');
       const text = await channel.send(
         privateChat,
         { kind: 'text', text: 'Sắp xong' },
         { replaces: progress },
       );
-      expect((await fixture.seen('private')).map((message) => message.text)).toEqual(['Sắp xong']);
+      expect((await shown()).map((message) => message.text)).toEqual(['Sắp xong']);
       const again = await channel.send(
         privateChat,
         { kind: 'text', text: 'Sắp xong' },
         { replaces: text.ids[0] as string },
       );
       if (channel.limits.edit) expect(again.ids).toEqual(text.ids);
-      expect((await fixture.seen('private')).map((message) => message.text)).toEqual(['Sắp xong']);
+      expect((await shown()).map((message) => message.text)).toEqual(['Sắp xong']);
       const photo = await photoFile();
       await channel.send(
         privateChat,
         { kind: 'photo', file: outFile(photo), caption: 'Đây' },
         { replaces: again.ids[0] as string },
       );
-      const seen = await fixture.seen('private');
+      const seen = await shown();
       expect(seen.map(({ kind, text: caption }) => [kind, caption])).toEqual([['photo', 'Đây']]);
       await channel.send(privateChat, { kind: 'text', text: 'Hết' }, { replaces: seen[0]?.id as string });
-      expect((await fixture.seen('private')).map((message) => message.text)).toEqual(['Hết']);
+      expect((await shown()).map((message) => message.text)).toEqual(['Hết']);
     });
 
     it('sends a new message when the one to change is gone', async () => {
@@ -422,7 +436,8 @@ export function describeChannelContract(name: string, make: () => Promise<Channe
           () => null,
           (error: unknown) => error,
         );
-        expect(failure).toMatchObject({ name: 'WorldError', kind });
+        expect(failure).toBeInstanceOf(WorldError);
+        expect(failure).toMatchObject({ kind });
         if (kind === 'rate-limited')
           expect((failure as { retryAfterS: number }).retryAfterS).toBeGreaterThan(0);
         if (kind === 'migrated') expect((failure as { movedTo: string }).movedTo).toBeTruthy();
@@ -438,7 +453,7 @@ export function describeChannelContract(name: string, make: () => Promise<Channe
     it('opens a private chat by a link, or says that it can not', async () => {
       await say('xin chào');
       const link = fixture.channel.privateChatLink('abc');
-      if (link !== null) expect(link).toMatch(/abc/);
+      if (link !== null) expect(link).toMatch(fixture.namesComeLater ? /^https:/ : /abc/);
     });
 
     it('takes nothing more after stop, and stops twice without harm', async () => {

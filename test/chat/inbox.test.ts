@@ -389,10 +389,10 @@ describe('what happens to chats', () => {
     const test = await newTest();
     const events: string[] = [];
     const { chat, channel } = await life(test, async () => {}, {
-      onEvent: async (event, tell) => {
+      onEvent: async (event) => {
         events.push(event.event.type);
         if (event.event.type === 'bot-added')
-          await tell({ channel: 'console', chatId: event.chatId }, 'Chào cả nhóm', {
+          await chat.tell({ channel: 'console', chatId: event.chatId }, 'Chào cả nhóm', {
             key: `hello ${event.externalId}`,
             priority: 'answer',
           });

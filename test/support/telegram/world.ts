@@ -92,7 +92,7 @@ export class World {
 
   /** Wakes whoever posts to the webhook. */
   webhookChanged() {
-    for (const watcher of [...this.updateWatchers]) watcher();
+    this.updateBell.ring();
   }
 
   /** Resolves at the next update, or when the signal aborts. */

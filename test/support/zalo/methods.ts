@@ -22,7 +22,16 @@ export type Method = (doing: Doing) => Done | Promise<Done>;
 const dayOf = (ms: number) =>
   new Date(ms + 7 * 3_600_000).toISOString().slice(0, 10).split('-').reverse().join('/');
 
+const mediaOf = ({ raw }: ZaloMessage) => {
+  const payload = (raw.parts as { payload: Record<string, unknown> }[] | undefined)?.[0]?.payload ?? {};
+  return {
+    ...(payload.url === undefined ? {} : { url: payload.url, thumb: payload.thumbnail }),
+    ...(payload.coordinates === undefined ? {} : { location: JSON.stringify(payload.coordinates) }),
+  };
+};
+
 const chatLine = (world: World, message: ZaloMessage) => ({
+  ...mediaOf(message),
   src: message.fromId === null ? 0 : 1,
   time: message.atMs,
   type: message.kind === 'image' ? 'photo' : message.kind,

@@ -1,0 +1,123 @@
+import type { ChatEvent, SharedInfo } from '../src/chat/message.js';
+import { accountsOf } from '../src/store/accounts.js';
+import { writeAudit } from '../src/store/audit.js';
+import { makeOnce } from '../src/store/effects.js';
+import { type Erased, eraseAccount } from '../src/store/erase.js';
+import { peopleByRole, personById, renamePerson, setPhone } from '../src/store/people.js';
+import { scrubMessage } from '../src/store/scrub.js';
+import { identify, personOfAccount } from '../src/store/speakers.js';
+import { channelName } from './channel-names.js';
+import type { House } from './house.js';
+import { maskPhones } from './reports/mask-phones.js';
+
+/** When something happens to a chat: each event is answered or written down once. */
+export async function onChatEvent(house: House, event: ChatEvent, inboxId: number): Promise<void> {
+  switch (event.event.type) {
+    case 'bot-added':
+      return greetGroup(house, event);
+    case 'shared-info':
+      return keepInfo(house, event, event.event, inboxId);
+    case 'withdrew':
+      return erase(house, event, event.event.userId, inboxId);
+    case 'answered-by-hand':
+      return noteAnswer(house, event, event.event, inboxId);
+  }
+}
+
+/** A group that took the bot in learns how it is given its work. */
+async function greetGroup(house: House, event: ChatEvent): Promise<void> {
+  await house.tell(
+    { channel: event.channel, chatId: event.chatId },
+    `Chào cả nhóm, đây là ${house.settings.communeName}. Trưởng công an gõ /nhom để cho biết nhóm này dùng làm gì.`,
+    { key: `bot-added:${event.channel}:${event.externalId}`, priority: 'notice' },
+  );
+}
+
+/** Name and phone that somebody gave us in the platform's form: the phone is sealed, the name kept where we had none. */
+async function keepInfo(
+  house: House,
+  event: ChatEvent,
+  { userId, info }: { userId: string; info: SharedInfo },
+  inboxId: number,
+): Promise<void> {
+  const sender = { userId, name: '' };
+  const { personId, role } = await identify(house.db, event.channel, sender, event.chatId, event.sentMs);
+  if (info.phone !== undefined) {
+    await setPhone(house.db, personId, house.seal.seal(info.phone));
+    await scrubMessage(house.db, inboxId, info.phone, '[số điện thoại]');
+  }
+  const name = info.name?.trim().slice(0, 80) ?? '';
+  if (name !== '' && role === 'guest') await renamePerson(house.db, personId, name);
+  await house.tell(
+    { personId },
+    'Cảm ơn anh/chị, em đã lưu thông tin anh/chị gửi. Số điện thoại được giữ kín, chỉ cán bộ dùng khi cần gọi lại.',
+    { key: `shared-info:${event.channel}:${event.externalId}`, priority: 'answer' },
+  );
+}
+
+const count = (many: number, what: string) => (many === 0 ? [] : [`${many} ${what}`]);
+
+function keptWords(erased: Erased): string {
+  if (erased.kind !== 'person') return 'Chỉ xóa một tài khoản.';
+  const kept = [
+    ...count(erased.kept.reports, 'tin báo (chứng cứ, đã bỏ tên)'),
+    ...count(erased.kept.donations, 'khoản ủng hộ (sổ thu đã công khai)'),
+  ];
+  return kept.length === 0 ? 'Không phải giữ lại gì.' : `Giữ lại theo quy định: ${kept.join(', ')}.`;
+}
+
+/** Somebody wants to be erased: it is done at once, and the chiefs learn what was kept and why. */
+async function erase(house: House, event: ChatEvent, userId: string, inboxId: number): Promise<void> {
+  const { db } = house;
+  const account = { channel: event.channel, userId };
+  const { erased, words } = await makeOnce(db, inboxId, 'erase', async (tx) => {
+    const done = await eraseAccount(tx, account, inboxId, house.clock.now());
+    const said = keptWords(done);
+    if (done.kind !== 'unknown')
+      await writeAudit(tx, [
+        {
+          ...{ atMs: event.sentMs, personId: null, personName: 'người rút dữ liệu', action: 'person.erase' },
+          ...{ place: `${event.channel}:private`, result: 'ok', detail: said },
+        },
+      ]);
+    return { erased: done, words: said };
+  });
+  if (erased.kind === 'unknown') return;
+  const key = `erased:${event.channel}:${event.externalId}`;
+  const of = channelName(event.channel);
+  if (erased.kind === 'account' && (await accountsOf(db, erased.personId)).length > 0)
+    await house.tell(
+      { personId: erased.personId },
+      `Tài khoản ${of} của anh/chị đã rút đồng ý: em đã xóa tài khoản đó và mọi tin nhắn ở đó. Các tài khoản khác vẫn dùng bình thường.`,
+      { key: `${key}:self`, priority: 'notice' },
+    );
+  else
+    for (const { id } of await peopleByRole(db, 'chief'))
+      await house.tell(
+        { personId: id },
+        `Một người dùng ${of} vừa rút đồng ý. Em đã xóa tên, số điện thoại và tin nhắn của người đó. ${words}`,
+        { key: `${key}:${id}`, priority: 'notice' },
+      );
+}
+
+/** An answer that somebody of ours wrote in the platform's own console stands in the log like the bot's own. */
+async function noteAnswer(
+  house: House,
+  event: ChatEvent,
+  { adminId, toUserId, text }: { adminId: string; toUserId: string; text: string },
+  inboxId: number,
+): Promise<void> {
+  const personId = await personOfAccount(house.db, event.channel, toUserId);
+  const person = personId === null ? null : await personById(house.db, personId);
+  await makeOnce(house.db, inboxId, 'note', async (tx) => {
+    await writeAudit(tx, [
+      {
+        ...{ atMs: event.sentMs, personId: null, action: 'chat.by-hand' },
+        personName: `quản trị viên ${channelName(event.channel)} ${adminId.slice(-4)}`,
+        ...{ place: `${event.channel}:private`, result: 'ok' },
+        detail: `trả lời ${person?.name ?? 'người chưa rõ'}: ${maskPhones(text).slice(0, 300)}`,
+      },
+    ]);
+    return null;
+  });
+}

@@ -1,0 +1,168 @@
+import path from 'node:path';
+import express, { type Router } from 'express';
+import type { Clock } from './base/clock.js';
+import type { Config } from './base/config.js';
+import type { Log } from './base/log.js';
+import { makeZaloBot, type ZaloBotChannel } from './channels/zalo/bot/channel.js';
+import { type Consent, makeConsent } from './channels/zalo/consent.js';
+import { makeBotClient, makeOaClient, makeTokenKeeper, type TokenTrouble } from './channels/zalo/index.js';
+import { makeMinuteBudget, withBudget } from './channels/zalo/oa/budget.js';
+import { makeZaloOa, type OaStore, type ZaloOaChannel } from './channels/zalo/oa/channel.js';
+import type { Recipient, Reply } from './chat/message.js';
+import { nameAccount, nameGroup, noteHeard } from './store/accounts.js';
+import type { Database } from './store/database.js';
+import { peopleByRole } from './store/people.js';
+import { readFact, writeFact } from './store/settings.js';
+import { purposeOf } from './store/speakers.js';
+import type { Tokens } from './store/tokens.js';
+import { makePhotoLinks } from './web/photo-links.js';
+
+/** What of Zalo runs here: an Official Account, a bot of the Bot Platform, both or neither. */
+export interface ZaloSide {
+  channels: (ZaloOaChannel | ZaloBotChannel)[];
+  /** to be served to the world */
+  publicRouters: Router[];
+  /** absent where there is no OA, or no public address to consent at */
+  consentLink?: (personId: number) => Promise<string>;
+  /** Keeps the tokens fresh until the signal aborts. */
+  start(signal: AbortSignal): Promise<void>;
+  sweep(): Promise<void>;
+  /** Resolves when no token is being changed. */
+  settled(): Promise<void>;
+}
+
+interface ZaloSideOptions {
+  config: Config;
+  database: Database;
+  clock: Clock;
+  log: Log;
+  tokens: Tokens;
+  tell: (
+    to: Recipient,
+    reply: Reply | string,
+    options: { key: string; priority: 'alert' },
+  ) => Promise<unknown>;
+}
+
+const HEARD_UP_TO = 'zalo-oa.heard-up-to';
+
+function makeOaStore(database: Database): OaStore {
+  const oa = 'zalo-oa';
+  return {
+    nameAccount: (userId, name) => nameAccount(database, oa, userId, name),
+    nameGroup: (groupId, name) => nameGroup(database, oa, groupId, name),
+    isGroup: async (chatId) => (await purposeOf(database, oa, chatId)) !== undefined,
+    heard: (userId, atMs) => noteHeard(database, oa, userId, atMs),
+    heardUpTo: () => readFact<number>(database, HEARD_UP_TO),
+    noteHeardUpTo: (ms) => writeFact(database, HEARD_UP_TO, ms),
+  };
+}
+
+const TROUBLES: Record<TokenTrouble['why'] | 'none', string> = {
+  none: 'Zalo OA đã khai trong cài đặt nhưng chưa được cấp quyền, nên em chưa nhắn qua Zalo được.',
+  consent:
+    'Zalo đã thu lại quyền của em trên Zalo OA, nên từ giờ em chưa nhắn qua Zalo được. Người quản trị OA cần cấp quyền lại.',
+  unreadable:
+    'Em không đọc được mã Zalo đã lưu (khóa SECRET_KEY đã đổi, hoặc tệp hỏng), nên chưa nhắn qua Zalo được. Người quản trị OA cần cấp quyền lại.',
+  settings:
+    'Zalo từ chối cài đặt của em (ZALO_APP_ID hoặc ZALO_APP_SECRET chưa đúng, hoặc ứng dụng đang bị tắt), nên có thể sắp không nhắn qua Zalo được. Nhờ kỹ thuật viên xem lại tệp .env rồi khởi động lại.',
+};
+
+/** Puts Zalo's side together, as far as the settings name it. Making it does nothing. */
+export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
+  const { config, database, clock, log, tokens } = options;
+  const { zalo, publicUrl } = config;
+  const channels: ZaloSide['channels'] = [];
+  const publicRouters: Router[] = [];
+  const media = { hosts: zalo.mediaHosts };
+  const photos =
+    publicUrl === null || zalo.botToken === null
+      ? null
+      : makePhotoLinks({ folder: path.join(config.dataDir, 'photo-links'), publicUrl });
+  if (photos !== null) publicRouters.push(photos.router);
+  if (zalo.verifier !== null) publicRouters.push(makeVerifierPage(zalo.verifier));
+
+  if (zalo.botToken !== null) {
+    const bot = makeZaloBot({
+      client: makeBotClient({ root: zalo.roots.bot, token: zalo.botToken, log }),
+      ...{ media, log, clock },
+      photoLink: photos === null ? null : (file) => photos.linkFor(file),
+      webhook:
+        publicUrl === null || zalo.botSecret === null
+          ? null
+          : { path: '/zalo/bot', url: `${publicUrl.replace(/\/+$/, '')}/zalo/bot`, secret: zalo.botSecret },
+    });
+    channels.push(bot);
+    if (bot.router !== null) publicRouters.push(bot.router);
+  }
+
+  if (zalo.appId === null || zalo.appSecret === null || zalo.oaSecret === null)
+    return {
+      ...{ channels, publicRouters },
+      async start() {},
+      sweep: async () => void (await photos?.sweep()),
+      async settled() {},
+    };
+
+  const oauth = { root: zalo.roots.oauth, appId: zalo.appId, appSecret: zalo.appSecret };
+  let consent: Consent | null = null;
+
+  async function tellChiefs(why: TokenTrouble['why'] | 'none', key: string): Promise<void> {
+    for (const { id } of await peopleByRole(database, 'chief')) {
+      const url = why === 'settings' ? null : await consent?.linkFor(id);
+      await options.tell(
+        { personId: id },
+        {
+          kind: 'text',
+          text: `🔴 ${TROUBLES[why]}${url == null && why !== 'settings' ? ' Cách làm: chạy npm run setup trên máy chủ.' : ''}`,
+          ...(url == null ? {} : { buttons: [[{ label: 'Cấp quyền Zalo OA', url }]] }),
+        },
+        { key: `${key}:${id}`, priority: 'alert' },
+      );
+    }
+  }
+
+  const keeper = makeTokenKeeper({
+    ...{ dataDir: config.dataDir, secretKey: config.secretKey, oauth, log, clock },
+    onTrouble: ({ why, key }) => tellChiefs(why, key),
+  });
+  const oa = makeZaloOa({
+    client: makeOaClient({
+      ...{ root: zalo.roots.api, businessRoot: zalo.roots.business, tokens: keeper, log },
+      fetch: withBudget({}, makeMinuteBudget(zalo.perMinute)),
+    }),
+    keys: { appId: zalo.appId, secret: zalo.oaSecret },
+    store: makeOaStore(database),
+    ...{ media, log, clock, buttons: zalo.buttons, paid: zalo.paid, webhookPath: '/zalo/oa' },
+    onRevoked: () => tellChiefs('consent', `zalo-revoked:${Math.floor(clock.now() / 60_000)}`),
+  });
+  channels.push(oa);
+  publicRouters.push(oa.router);
+  if (publicUrl !== null) {
+    consent = makeConsent({
+      ...{ oauth, publicUrl, tokens, log, fixedVerifier: zalo.codeVerifier },
+      put: (pair) => keeper.put(pair),
+      onGiven: () => log.info('the OA has consented'),
+    });
+    publicRouters.push(consent.router);
+  }
+
+  return {
+    ...{ channels, publicRouters },
+    ...(consent === null ? {} : { consentLink: consent.linkFor }),
+    async start(signal) {
+      keeper.start(signal);
+      if ((await keeper.state()) === 'none') await tellChiefs('none', 'zalo-tokens:none');
+    },
+    sweep: async () => void (await photos?.sweep()),
+    settled: () => keeper.settled(),
+  };
+}
+
+/** Zalo's console recognises a domain by a file of this name, or by the mark on the page itself. */
+function makeVerifierPage(code: string): Router {
+  const router = express.Router();
+  const page = `<!doctype html><html><head><meta name="zalo-platform-site-verification" content="${code}"></head><body>${code}</body></html>`;
+  router.get(`/zalo_verifier${code}.html`, (_request, response) => void response.type('html').send(page));
+  return router;
+}

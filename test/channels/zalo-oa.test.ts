@@ -1,0 +1,275 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeMinuteBudget } from '../../src/channels/zalo/oa/budget.js';
+import { fetchMedia, mediaAddress } from '../../src/channels/zalo/oa/media.js';
+import type { Incoming, Message } from '../../src/chat/message.js';
+import { describeChannelContract } from './contract.js';
+import { makeOaFixture, makeOaStage, type OaStage } from './zalo-oa-fixture.js';
+
+describeChannelContract('zalo-oa', makeOaFixture);
+
+const HOUR = 3_600_000;
+let stage: OaStage;
+let dir: string;
+let taken: Incoming[];
+const accept = async (incoming: Incoming) => {
+  taken.push(incoming);
+  return { inboxId: taken.length, fresh: true };
+};
+const messages = () => taken.filter((one): one is Message => one.kind === 'message');
+const happened = () => taken.flatMap((one) => (one.kind === 'event' ? [one.event] : []));
+
+beforeEach(async () => {
+  taken = [];
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mat-than-oa-'));
+  stage = await makeOaStage();
+});
+afterEach(async () => {
+  await stage.channel.stop();
+  await stage.close();
+  fs.rmSync(dir, { recursive: true, force: true });
+});
+
+const open = async () => {
+  await stage.channel.start(accept);
+  await stage.zalo.webhook.set(stage.hookUrl);
+};
+const anna = () => stage.zalo.person({ id: '5510185758261927916', name: 'Trần Thị Hoa' });
+const to = (chatId: string) => ({ channel: 'zalo-oa' as const, chatId });
+const picture = async (kind: 'jpeg' | 'gif', bytes = 320) => {
+  const file = path.join(dir, `a.${kind === 'jpeg' ? 'jpg' : 'gif'}`);
+  await sharp({ create: { width: bytes, height: 180, channels: 3, background: '#369' } })
+    [kind]()
+    .toFile(file);
+  return { path: file, sizeBytes: fs.statSync(file).size, fileName: path.basename(file) };
+};
+
+describe('what comes in', () => {
+  it('every event of a person and of a group is told as what it is', async () => {
+    await open();
+    const person = anna();
+    person.follows();
+    person.opensChat();
+    person.submitsInfo({
+      ...{ name: 'Trần Thị Hoa', phone: '84912345678', address: '12 Đường 1', city: 'Thanh Hóa' },
+      district: 'Cẩm Thủy',
+    });
+    stage.zalo.adminReplies(person, 'Chào chị, em là trực ban');
+    person.unfollows();
+    person.withdraws();
+    const group = stage.zalo.group({ name: 'Nhóm thôn 1', members: [person] });
+    group.disperses();
+    await stage.zalo.webhook.idle();
+    expect(new Set(happened().map(({ type }) => type))).toEqual(
+      new Set([
+        'unblocked',
+        'heard',
+        'shared-info',
+        'answered-by-hand',
+        'blocked',
+        'withdrew',
+        'bot-removed',
+      ]),
+    );
+    expect(happened().find(({ type }) => type === 'shared-info')).toMatchObject({
+      info: { name: 'Trần Thị Hoa', phone: '84912345678', address: '12 Đường 1, Cẩm Thủy, Thanh Hóa' },
+    });
+  });
+
+  it('names come beside the talk, of people and of groups', async () => {
+    await open();
+    const person = anna();
+    const group = stage.zalo.group({ name: 'Nhóm thôn 1', members: [person] });
+    person.says('chào cả nhóm', { in: group });
+    await stage.zalo.webhook.idle();
+    await stage.channel.settled();
+    expect([...stage.store.names.values()].sort()).toEqual(['Nhóm thôn 1', 'Trần Thị Hoa']);
+    // what was not said to us renews the window all the same
+    expect(messages()[0]?.addressed).toBe(false);
+    expect(stage.store.heardOf).toEqual([person.id]);
+  });
+
+  it('an event that can not be written down is not confirmed, comes again, and is one message', async () => {
+    let full = true;
+    await stage.channel.start(async (incoming) => {
+      if (full) {
+        full = false;
+        throw new Error('disk full');
+      }
+      return accept(incoming);
+    });
+    await stage.zalo.webhook.set(stage.hookUrl);
+    anna().says('Có người lạ');
+    await stage.zalo.webhook.idle();
+    expect(stage.zalo.webhook.deliveries.map(({ status }) => status)).toEqual([503, 200]);
+    expect(messages().map(({ text }) => text)).toEqual(['Có người lạ']);
+    expect(stage.channel.counters).toMatchObject({ taken: 1, late: 1 });
+  });
+
+  it('nothing that is not signed gets in, and it is answered like the rest', async () => {
+    await open();
+    anna().says('thật');
+    await stage.zalo.webhook.idle();
+    const { body } = stage.zalo.webhook.deliveries[0]!;
+    const mac = stage.zalo.webhook.sign(body, (JSON.parse(body) as { timestamp: string }).timestamp);
+    const post = async (text: string | Buffer, header?: string) =>
+      (
+        await fetch(stage.hookUrl, {
+          ...{ method: 'POST', body: text },
+          headers: header === undefined ? {} : { 'x-zevent-signature': header },
+        })
+      ).status;
+    const forged = body.replace('thật', 'giả');
+    expect(forged).not.toBe(body);
+    const statuses = [
+      await post(body),
+      await post(forged, `mac=${mac}`),
+      await post(body, `mac=${'0'.repeat(64)}`),
+      await post(body, ''),
+      await post(`${body} `, `mac=${mac}`),
+      await post('{', `mac=${mac}`),
+      await post(randomBytes(300_000), `mac=${mac}`),
+      await post('', `mac=${mac}`),
+    ];
+    expect(statuses).toEqual(statuses.map(() => 200));
+    expect(messages()).toHaveLength(1);
+    expect(stage.channel.counters).toMatchObject({ taken: 1, dropped: statuses.length + 1 });
+    // the same event again is the same message
+    expect(await post(body, `mac=${mac}`)).toBe(200);
+    expect(new Set(messages().map(({ externalId }) => externalId)).size).toBe(1);
+  });
+
+  it('what people wrote while we were away is taken at the next start, once, oldest first, and nothing older', async () => {
+    const { zalo, store } = stage;
+    const [person, other] = [anna(), zalo.person({ id: '5510185758261927917', name: 'Lê Văn Nam' })];
+    person.says('cũ, đã trả lời');
+    zalo.clock += 2 * HOUR;
+    store.heardUpToMs = zalo.world.now();
+    zalo.clock += HOUR;
+    for (let n = 1; n <= 12; n += 1) {
+      person.says(`tin ${n}`);
+      zalo.clock += 1000;
+    }
+    other.sendsPhoto(Buffer.from('jpeg'), 'biển số xe lạ');
+    await open();
+    await stage.channel.settled();
+    expect(messages().map(({ text }) => text)).toEqual([
+      ...Array.from({ length: 12 }, (_, n) => `tin ${n + 1}`),
+      'biển số xe lạ',
+    ]);
+    expect(messages().at(-1)?.attachments).toMatchObject([{ kind: 'photo' }]);
+    // the webhook brings one of them late: the same id
+    zalo.webhook.held = null;
+    const ids = new Set(messages().map(({ externalId }) => externalId));
+    other.says('mới');
+    await zalo.webhook.idle();
+    expect(ids.has(messages().at(-1)!.externalId)).toBe(false);
+    expect(messages()).toHaveLength(14);
+  });
+});
+
+describe('what goes out', () => {
+  it('a moving picture with its words, a document by its token and its words after it', async () => {
+    await open();
+    const person = anna();
+    person.says('chào');
+    const gif = await picture('gif');
+    await stage.channel.send(to(person.id), {
+      ...{ kind: 'photo', moving: true, file: gif, caption: 'Clip cổng chợ', width: 320, height: 180 },
+    });
+    expect(await person.receives('Clip cổng chợ')).toMatchObject({ kind: 'gif' });
+  });
+
+  it('an upload that is gone at once is made again', async () => {
+    await open();
+    const person = anna();
+    person.says('chào');
+    stage.zalo.fail('message/cs', { code: -100 });
+    await stage.channel.send(to(person.id), { kind: 'photo', file: await picture('jpeg'), caption: 'ảnh' });
+    expect((await person.receives('ảnh')).kind).toBe('image');
+    expect(stage.zalo.calls.filter(({ name }) => name === 'upload/image')).toHaveLength(2);
+  });
+
+  it('words of people never call anybody in a group', async () => {
+    await open();
+    const person = anna();
+    const group = stage.zalo.group({ name: 'Nhóm cán bộ', members: [person] });
+    stage.store.groups.add(group.id);
+    await stage.channel.send(to(group.id), {
+      kind: 'text',
+      text: `xem này [@${person.id}] và [@${group.id}]`,
+    });
+    const sent = await group.receives();
+    expect(sent.text).not.toMatch(/\[@/);
+    expect(sent.text).toContain(person.id);
+  });
+
+  it('the window is over after 48 hours, or after 7 days where messages are paid for', async () => {
+    await open();
+    expect(stage.channel.limits.windowMs).toBe(48 * HOUR);
+    const paid = await makeOaStage({}, { paid: true });
+    expect(paid.channel.limits.windowMs).toBe(7 * 24 * HOUR);
+    await paid.close();
+    const person = anna();
+    person.says('chào');
+    stage.zalo.clock += 8 * 24 * HOUR;
+    await expect(stage.channel.send(to(person.id), { kind: 'text', text: 'cảm ơn' })).rejects.toMatchObject({
+      kind: 'window-closed',
+    });
+  });
+
+  it('calls beyond the minute are refused here, with the time to wait', () => {
+    let ms = 0;
+    const budget = makeMinuteBudget(3, () => ms);
+    for (let n = 0; n < 3; n += 1) {
+      budget.take();
+      ms += 10_000;
+    }
+    expect(() => budget.take()).toThrowError(
+      expect.objectContaining({ kind: 'rate-limited', retryAfterS: 30 }),
+    );
+    ms = 60_000;
+    budget.take();
+    expect(() => budget.take()).toThrowError(expect.objectContaining({ retryAfterS: 10 }));
+  });
+});
+
+describe('files of people', () => {
+  it('come only from hosts of Zalo, always by https', () => {
+    const hosts = ['zdn.vn', 'zadn.vn', 'http://127.0.0.1:9'];
+    expect(mediaAddress('http://f20-zpc.zdn.vn/a.jpg?x=1', hosts)).toBe('https://f20-zpc.zdn.vn/a.jpg?x=1');
+    expect(mediaAddress('https://zadn.vn/a', hosts)).toBe('https://zadn.vn/a');
+    expect(mediaAddress('http://127.0.0.1:9/a', hosts)).toBe('http://127.0.0.1:9/a');
+    for (const bad of [
+      ...[
+        'http://127.0.0.1/a',
+        'https://zdn.vn.evil.example/a',
+        'https://evilzdn.vn/a',
+        'file:///etc/passwd',
+      ],
+      ...['https://u:p@zdn.vn/a', 'https://zdn.vn:8080/a', 'https://169.254.169.254/zdn.vn', 'khong-co', ''],
+      ...['http://127.0.0.1:9@evil.example/', 'https://[::1]/a', 'gopher://zdn.vn/a'],
+    ])
+      expect(mediaAddress(bad, hosts), bad).toBeNull();
+  });
+
+  it('a redirect, a lying length, a body without end and an address that has died are told apart', async () => {
+    const target = path.join(dir, 'x');
+    const from = (url: string) => fetchMedia(url, target, 1000, { hosts: [stage.zalo.root] });
+    const media = stage.zalo.world.addMedia(Buffer.alloc(5000, 1), 'image/jpeg', 'jpg');
+    await expect(from(media)).rejects.toMatchObject({ kind: 'too-big' });
+    const small = stage.zalo.world.addMedia(Buffer.alloc(500, 1), 'image/jpeg', 'jpg');
+    expect(await from(small)).toEqual({ sizeBytes: 500 });
+    fs.rmSync(target);
+    stage.zalo.clock += 2 * HOUR;
+    await expect(from(small)).rejects.toMatchObject({ kind: 'not-found' });
+    await expect(fetchMedia(small, target, 1000, { hosts: ['zdn.vn'] })).rejects.toMatchObject({
+      kind: 'not-found',
+    });
+    expect(fs.existsSync(target)).toBe(false);
+  });
+});
