@@ -2,6 +2,7 @@ import type { Deletion, DeletionQuery, Range, StreamName } from '../types.js';
 import type { Database } from './database.js';
 import type { Prisma } from './generated/client.js';
 import type { DeletionRow } from './rows.js';
+import { LONGEST_SEGMENT_MS } from './segments.js';
 
 const deletionOf = (row: Prisma.DeletionGetPayload<object>) => ({
   ...row,
@@ -44,7 +45,10 @@ export class Deletions {
       where: {
         cameraId,
         stream,
-        startMs: { lt: BigInt(Math.ceil(range.endMs)) },
+        startMs: {
+          gte: BigInt(Math.floor(range.startMs) - LONGEST_SEGMENT_MS),
+          lt: BigInt(Math.ceil(range.endMs)),
+        },
         endMs: { gt: BigInt(Math.floor(range.startMs)) },
       },
       orderBy: { startMs: 'asc' },
