@@ -19,7 +19,7 @@ import type { BenchOptions } from './run.js';
 
 const CAMERAS = 20;
 const DAYS = 7;
-const LARGE_FILES = 80;
+const LARGE_FILES = 240;
 /** A minute of 2 Mbps, bytes. */
 const LARGE_BYTES = 15_000_000;
 /** The recording may wait so long for us, ms. */

@@ -194,7 +194,7 @@ class Recovery {
   private async addMissing(missing: Map<string, Look>, { segments }: DayRecords): Promise<void> {
     const { root, index } = this.doors;
     const recorded = [...segments.values()].filter((record) => missing.has(record.path));
-    for (const piece of pieces(recorded)) {
+    for await (const piece of pieces(recorded)) {
       if (this.aborted) return;
       const rows: NewRow[] = [];
       for (const record of piece) {
@@ -234,7 +234,7 @@ class Recovery {
     const old = lost.filter((row) => row.id <= this.lastRow);
     if (old.length === 0 || [...this.unread].some((one) => one === '' || one.startsWith(folder))) return;
     const gone: KnownFile[] = [];
-    for (const piece of pieces(old)) {
+    for await (const piece of pieces(old)) {
       const found = await this.looker.look(piece.map((row) => row.path));
       gone.push(...piece.filter((_row, i) => found[i] === null));
     }

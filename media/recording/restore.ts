@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { RecorderIndex } from '../index/index.js';
 import type { GapRow } from '../index/rows.js';
 import { type DayRecords, readClockSteps } from '../integrity/day-records.js';
@@ -8,9 +9,12 @@ export const ROWS_AT_ONCE = 250;
 
 type GapRecord = DayRecords['gaps'][number];
 
-/** A list in pieces that cost the recording no time worth mentioning. */
-export function* pieces<T>(list: readonly T[]): Generator<T[]> {
-  for (let at = 0; at < list.length; at += ROWS_AT_ONCE) yield list.slice(at, at + ROWS_AT_ONCE);
+/** A list in pieces between which the recording has its turn: the index answers without giving it one. */
+export async function* pieces<T>(list: readonly T[]): AsyncGenerator<T[]> {
+  for (let at = 0; at < list.length; at += ROWS_AT_ONCE) {
+    await breathe();
+    yield list.slice(at, at + ROWS_AT_ONCE);
+  }
 }
 
 /**
@@ -63,13 +67,13 @@ export class Restore {
         const why = reason === 'age' ? ('age' as const) : ('space' as const);
         return { cameraId, stream, atMs: at, startMs, endMs, sizeBytes, reason: why };
       });
-    for (const piece of pieces(rows)) await index.rebuilding.addDeletions(piece);
+    for await (const piece of pieces(rows)) await index.rebuilding.addDeletions(piece);
   }
 
   /** Every day was taken. Throws when the clock steps can't be read. */
   async finish(): Promise<void> {
     const { root, index, lifeMs, startedMs } = this.options;
-    for (const piece of pieces(gapsOf(this.gaps, lifeMs))) await index.rebuilding.addGaps(piece);
+    for await (const piece of pieces(gapsOf(this.gaps, lifeMs))) await index.rebuilding.addGaps(piece);
     const steps = (await readClockSteps(root)).filter(({ at }) => at < startedMs);
     await index.rebuilding.addClockSteps(steps);
   }
