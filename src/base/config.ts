@@ -421,9 +421,10 @@ export type Mode = { mode: 'demo' | 'real' } | { mode: 'refused'; sentence: stri
 export function decideMode(env: Record<string, string | undefined>, installed: boolean): Mode {
   const values = readSettings(env);
   if (values.DEMO === '0') return { mode: 'real' };
+  const messenger = [values.TELEGRAM_BOT_TOKEN, values.ZALO_APP_ID, values.ZALO_BOT_TOKEN].some(Boolean);
   const obstacle = installed
     ? 'thư mục DATA_DIR đã có dữ liệu thật'
-    : values.TELEGRAM_BOT_TOKEN !== null
+    : messenger
       ? 'đã có token của một kênh chat trong .env'
       : !isLoopback(values.HOST)
         ? `HOST=${values.HOST} mở ra ngoài máy này`
@@ -434,10 +435,10 @@ export function decideMode(env: Record<string, string | undefined>, installed: b
       mode: 'refused',
       sentence: `Không chạy bản dùng thử: ${obstacle}. Bỏ DEMO=1 để chạy thật, hoặc đặt DATA_DIR sang thư mục trống, bỏ token và HOST để dùng thử.`,
     };
-  if (!installed && values.TELEGRAM_BOT_TOKEN === null)
+  if (!installed && !messenger)
     return {
       mode: 'refused',
-      sentence: `Không chạy bản dùng thử: ${obstacle}. Hãy đặt TELEGRAM_BOT_TOKEN trong .env để chạy thật, đặt DEMO=0 để chạy thật không có Telegram, hoặc bỏ HOST để dùng thử.`,
+      sentence: `Không chạy bản dùng thử: ${obstacle}. Hãy đặt TELEGRAM_BOT_TOKEN hoặc Zalo trong .env để chạy thật (npm run setup hỏi từng bước), đặt DEMO=0 để chạy thật không có kênh chat, hoặc bỏ HOST để dùng thử.`,
     };
   return { mode: 'real' };
 }

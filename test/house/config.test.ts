@@ -36,6 +36,8 @@ describe('demo or real', () => {
   test.each([
     ['a real installation', {}, true],
     ["a channel's token", token, false],
+    ['a Zalo OA', { ZALO_APP_ID: '360846524940903967' }, false],
+    ['a Zalo bot', { ZALO_BOT_TOKEN: '1:abc' }, false],
     ['a bind to the outside', { HOST: '0.0.0.0' }, false],
   ])('%s refuses the demo with a sentence', (_what, env, installed) => {
     const mode = decideMode({ ...env, DEMO: '1' }, installed);
