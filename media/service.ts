@@ -27,6 +27,7 @@ import { MovedCameras, type MovedOptions } from './onvif/moved.js';
 import { ClockWatch } from './recording/clock-watch.js';
 import { type DiskCalls, diskCalls, POWER_CUT_MS, RecordingDisk } from './recording/disk.js';
 import { diskKind } from './recording/disk-kind.js';
+import { newestBegun } from './recording/folders.js';
 import { Recorder, type RecorderOptions } from './recording/recorder.js';
 import { Retention, type RetentionOptions } from './retention/retention.js';
 import { LoginGuard } from './source/login-guard.js';
@@ -111,7 +112,11 @@ export async function startService(
   const trusted = new TrustedClock({
     wall: systemClock.now,
     ...clockFile(path.join(config.dataDir, 'recorder-clock.json')),
-    lastLife: async () => aliveMs ?? (await index.segments.newestBefore(startedMs))?.endMs ?? null,
+    // an index that is lost knows of no recording yet
+    lastLife: async () =>
+      aliveMs ??
+      (await index.segments.newestBefore(startedMs))?.endMs ??
+      (await newestBegun(root, startedMs)),
   });
   const away = await trusted.away();
   const holds = new Holds({

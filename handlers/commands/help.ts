@@ -52,6 +52,9 @@ export const helpCommand = (house: House, table: () => Command[]) =>
     },
   });
 
+/** Known to who needs them; the help must fit one screen. */
+const ASIDE = new Set(['trogiup', 'quyen', 'noi', 'lienket']);
+
 /**
  * The help of this person; guests and households get one warm sentence instead of a list.
  * @param said words of theirs that were taken for talk: a button sends them as a report all the same
@@ -80,7 +83,7 @@ export async function help(house: House, talk: Talk, table: Command[], said = ''
   const slash = talk.group === null ? '' : '/';
   const first = await firstReachable(house, talk);
   const lines = commandsFor(table, talk)
-    .filter((one) => (talk.group === null || one.inGroups) && !['trogiup', 'quyen'].includes(one.name))
+    .filter((one) => (talk.group === null || one.inGroups) && !ASIDE.has(one.name))
     .filter((one) => one.name !== 'baotin' || role === 'hamletHead')
     .map((one) => {
       const example = one.name === 'anh' && first !== null ? `ảnh ${first}` : one.example;

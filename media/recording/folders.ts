@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { CAMERA_ID } from './names.js';
+import { CAMERA_ID, readSegmentName } from './names.js';
 
 /** Names in a folder, sorted; null when it can't be read, none when it isn't there. */
 export async function namesIn(folder: string): Promise<string[] | null> {
@@ -23,6 +23,24 @@ export const dayOfFolder = (folder: string): string => folder.split('/')[2] ?? '
 export function newestDayFirst(a: string, b: string): number {
   const [dayA, dayB] = [dayOfFolder(a), dayOfFolder(b)];
   return dayA !== dayB ? (dayA < dayB ? 1 : -1) : a < b ? -1 : 1;
+}
+
+/**
+ * When the newest file begun before `beforeMs` was begun, by its name, epoch ms; null: there is none. Looks into the newest
+ * days only.
+ */
+export async function newestBegun(root: string, beforeMs: number): Promise<number | null> {
+  let newest: number | null = null;
+  const folders = await dayFolders(root, new Set());
+  for (const folder of folders) {
+    if (newest !== null && dayOfFolder(folder) !== dayOfFolder(folders[0]!)) break;
+    for (const hour of (await namesIn(path.join(root, folder)))?.filter(isHour) ?? [])
+      for (const name of (await namesIn(path.join(root, folder, hour))) ?? []) {
+        const startMs = readSegmentName(name)?.startMs ?? Number.POSITIVE_INFINITY;
+        if (startMs < beforeMs && startMs > (newest ?? Number.NEGATIVE_INFINITY)) newest = startMs;
+      }
+  }
+  return newest;
 }
 
 /** Every `camera/stream/day/` there is, the newest day of all streams first. What can't be read goes into `unread`. */

@@ -149,7 +149,8 @@ describe('a recording camera', () => {
     await stand.service.recorder.recovered;
     const files = await filesIn(stand.config.recordingsDir);
     expect(files.filter((file) => file.includes('.recording.'))).toHaveLength(1);
-    const started = await event((one) => one.kind === 'recorder-started', 1);
+    const first = await event((one) => one.kind === 'recorder-started');
+    const started = await event((one) => one.kind === 'recorder-started', first.id);
     const range = { startMs: started.atMs - 4000, endMs: Date.now() };
     const coverage = await until('the new recording is seen', async () => {
       const found = await stand.client.coverage('cam1', range);
