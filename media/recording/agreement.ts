@@ -1,6 +1,11 @@
+import { exists } from '../../src/base/durable.js';
 import type { Log } from '../../src/base/log.js';
+import { coverageOf } from '../coverage.js';
 import type { RecorderIndex } from '../index/index.js';
 import type { Integrity } from '../integrity/integrity.js';
+import type { Range, StreamName } from '../types.js';
+import { GapBook } from './gap-book.js';
+import { OPEN_SUFFIX } from './names.js';
 import { type RecoveryDoors, recover } from './recover.js';
 
 export interface AgreementOptions {
@@ -11,13 +16,30 @@ export interface AgreementOptions {
   isOurs: RecoveryDoors['isOurs'];
 }
 
+/** A file that could not be closed, and the pictures it was given. */
+export interface LeftFile extends Range {
+  /** absolute */
+  path: string;
+  cameraId: string;
+  stream: StreamName;
+  /** what comes after is not believed, though it may be read back */
+  durableBytes: number;
+}
+
 /** Makes index and files agree beside the recording: at the start, and when a failing disk is well again. */
 export class Agreement {
   private readonly stopping = new AbortController();
+  private readonly gaps: GapBook;
+  /** left open by this process */
+  private left: LeftFile[] = [];
+  /** some were left since the last time */
+  hasWork = false;
   /** resolves when index and files agree */
   reached: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: AgreementOptions) {}
+  constructor(private readonly options: AgreementOptions) {
+    this.gaps = new GapBook(options);
+  }
 
   /** Whether this index knows nothing of what was before, or has not been told all of it yet. Asked before anything is written. */
   async isLost(aliveMs: number | null): Promise<boolean> {
@@ -31,14 +53,46 @@ export class Agreement {
     this.reached = this.reach({ ...this.options, lost, onRecovered }, lastRow);
   }
 
+  /** Takes note of a file that waits for `again`. */
+  leftOpen(left: LeftFile): void {
+    this.left.push(left);
+    this.hasWork = true;
+  }
+
   /** Once more, when what is under way is done. */
   again(): void {
-    const last = this.reached;
+    const before = this.reached;
+    this.hasWork = false;
     this.reached = (async () => {
-      await last;
-      const lastRow = await this.options.index.segments.newestId();
-      await this.reach({ ...this.options, onRecovered() {} }, lastRow);
+      await before;
+      const { index, log } = this.options;
+      const left = this.left.splice(0);
+      try {
+        const lastRow = await index.segments.newestId();
+        const durableOf = (file: string) => left.find((one) => one.path === file)?.durableBytes;
+        await this.reach({ ...this.options, durableOf, onRecovered() {} }, lastRow);
+        for (const one of left)
+          if (one.path.endsWith(OPEN_SUFFIX) && (await exists(one.path))) this.left.push(one);
+          else await this.accountFor(one);
+      } catch (error) {
+        log.error({ err: error }, 'what a failing disk left could not be closed');
+        this.left.push(...left);
+      }
     })();
+  }
+
+  /** What is not there of the pictures of a file left open is a gap: the disk did not keep it. */
+  private async accountFor({ cameraId, stream, ...asked }: LeftFile): Promise<void> {
+    const { index } = this.options;
+    const [segments, gaps, deletions, clockSteps] = await Promise.all([
+      index.segments.within(cameraId, stream, asked),
+      index.gaps.within(cameraId, stream, asked),
+      index.deletions.within(cameraId, stream, asked),
+      index.clockSteps.within(asked),
+    ]);
+    const facts = { cameraId, stream, asked, segments, gaps, deletions, clockSteps };
+    for (const hole of coverageOf({ ...facts, untilMs: asked.endMs }).gaps)
+      if (hole.cause === 'unknown') await this.gaps.past(hole, { cameraId, stream, cause: 'disk' });
   }
 
   /** Ends what is under way. */
