@@ -1,9 +1,11 @@
+import { backoffMs } from '../../src/base/backoff.js';
 import { exists } from '../../src/base/durable.js';
 import type { Log } from '../../src/base/log.js';
 import { coverageOf } from '../coverage.js';
 import type { RecorderIndex } from '../index/index.js';
 import type { Integrity } from '../integrity/integrity.js';
 import type { Range, StreamName } from '../types.js';
+import { namesIn } from './folders.js';
 import { GapBook } from './gap-book.js';
 import { OPEN_SUFFIX } from './names.js';
 import { type RecoveryDoors, recover } from './recover.js';
@@ -15,6 +17,10 @@ export interface AgreementOptions {
   log: Log;
   isOurs: RecoveryDoors['isOurs'];
 }
+
+/** What could not be closed yet is tried again after so long, each time twice as long, ms; and at most this, ms. */
+const AGAIN_MS = 4000;
+const AGAIN_MOST_MS = 60_000;
 
 /** A file that could not be closed, and the pictures it was given. */
 export interface LeftFile extends Range {
@@ -32,8 +38,9 @@ export class Agreement {
   private readonly gaps: GapBook;
   /** left open by this process */
   private left: LeftFile[] = [];
-  /** some were left since the last time */
-  hasWork = false;
+  /** how often it was tried in vain, and when it is tried again, monotonic ms; null: there is nothing to do */
+  private tries = 0;
+  private dueMs: number | null = null;
   /** resolves when index and files agree */
   reached: Promise<void> = Promise.resolve();
 
@@ -56,28 +63,38 @@ export class Agreement {
   /** Takes note of a file that waits for `again`. */
   leftOpen(left: LeftFile): void {
     this.left.push(left);
-    this.hasWork = true;
+    this.dueMs ??= 0;
+  }
+
+  /** Whether `again` has something to do now. */
+  get hasWork(): boolean {
+    return this.dueMs !== null && performance.now() >= this.dueMs;
   }
 
   /** Once more, when what is under way is done. */
   again(): void {
     const before = this.reached;
-    this.hasWork = false;
+    this.dueMs = null;
     this.reached = (async () => {
       await before;
-      const { index, log } = this.options;
+      const { index, log, root } = this.options;
       const left = this.left.splice(0);
       try {
         const lastRow = await index.segments.newestId();
         const durableOf = (file: string) => left.find((one) => one.path === file)?.durableBytes;
         await this.reach({ ...this.options, durableOf, onRecovered() {} }, lastRow);
+        if (this.stopping.signal.aborted) return;
+        // nothing at all: the disk is taken out
+        const away = ((await namesIn(root)) ?? []).length === 0;
         for (const one of left)
-          if (one.path.endsWith(OPEN_SUFFIX) && (await exists(one.path))) this.left.push(one);
+          if (away || (one.path.endsWith(OPEN_SUFFIX) && (await exists(one.path)))) this.left.push(one);
           else await this.accountFor(one);
       } catch (error) {
         log.error({ err: error }, 'what a failing disk left could not be closed');
-        this.left.push(...left);
+        this.left.push(...left.filter((one) => !this.left.includes(one)));
       }
+      this.tries = this.left.length === 0 ? 0 : this.tries + 1;
+      if (this.tries > 0) this.dueMs = performance.now() + backoffMs(this.tries, AGAIN_MS, AGAIN_MOST_MS);
     })();
   }
 

@@ -203,6 +203,8 @@ export class Connection implements FragmentSink {
     const row = await segment.row;
     if (!kept) {
       await fs.rm(segment.path, { force: true });
+      // a failing disk may have it again after the next mount
+      await doors.disk.syncName(segment.path);
       if (row !== null) await doors.index.segments.drop([row]);
       return;
     }

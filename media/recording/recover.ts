@@ -234,8 +234,8 @@ class Recovery {
 
   /** Drops rows of a day whose files are not there: none that can't be told, none that meanwhile has another name. */
   private async dropLost(folder: string, lost: KnownFile[]): Promise<void> {
-    const { index } = this.doors;
-    const old = lost.filter((row) => row.id <= this.lastRow);
+    const { root, index, isOurs } = this.doors;
+    const old = lost.filter((row) => row.id <= this.lastRow && !isOurs(path.join(root, row.path)));
     if (old.length === 0 || [...this.unread].some((one) => one === '' || one.startsWith(folder))) return;
     const gone: KnownFile[] = [];
     for (const piece of pieces(old)) {
