@@ -21,7 +21,7 @@ afterEach(async () => {
 /** The real disk; while `bad`, syncs are as given: one that fails tells it to whoever asked, and only once. */
 function disk(root: string) {
   const real = diskCalls(root);
-  const bad = { batch: false, file: 0, write: false };
+  const bad = { batch: false, file: 0, write: false, folder: false };
   const calls: DiskCalls = {
     ...real,
     writeNow(fd, bytes) {
@@ -39,6 +39,10 @@ function disk(root: string) {
     async syncFile(handle) {
       if (bad.file > 0 && bad.file-- > 0) throw EIO;
       await real.syncFile(handle);
+    },
+    async syncFolder(folder) {
+      if (bad.folder) throw EIO;
+      await real.syncFolder(folder);
     },
     async syncDisk() {
       return !bad.batch && bad.file === 0 && real.syncDisk();
@@ -156,7 +160,7 @@ describe('what a disk did not keep', () => {
   });
 
   it('is a gap with its cause, and the chain vouches for nothing of it', async () => {
-    let bad = { batch: false, file: 0, write: false };
+    let bad = disk('').bad;
     /** so long a failing sync keeps everybody waiting, ms */
     const STANDS_MS = 4000;
     const stand = await startStand({
@@ -205,5 +209,33 @@ describe('what a disk did not keep', () => {
     const report = await verifyRecordings({ root, content: true, workers: 1, nowMs: Date.now(), onProblem });
     expect(problems).toEqual([]);
     expect(report.segments).toBe(2);
+  }, 90_000);
+
+  it('goes again when it was nothing whole and is back after the next mount', async () => {
+    let bad = disk('').bad;
+    const stand = await startStand({
+      segmentMs: 60_000,
+      diskCalls: (root) => {
+        const made = disk(root);
+        bad = made.bad;
+        return made.calls;
+      },
+    });
+    cleanups.push(() => stand.end());
+    const { client, config } = stand;
+    const open = async () =>
+      (await filesIn(config.recordingsDir)).filter((file) => file.endsWith('.recording.mp4'));
+    bad.batch = true;
+    await client.addCamera({ id: 'cam', name: 'cam', url: 'test:street' });
+    const [file] = await until('a file is begun', async () => (await open()).length > 0 && open());
+    bad.folder = true;
+    await cameraIs(client, 'cam', 'down', 20_000);
+    const begun = (await fs.readFile(film)).subarray(0, 100);
+    await fs.writeFile(path.join(config.recordingsDir, file!), begun);
+    Object.assign(bad, { batch: false, folder: false });
+    const { sinceMs } = await cameraIs(client, 'cam', 'recording', 30_000);
+    await until('it is gone', async () => !(await open()).includes(file!), 30_000);
+    const { gaps } = await client.coverage('cam', { startMs: sinceMs - 1000, endMs: sinceMs });
+    expect(gaps.map(({ cause }) => cause)).toEqual(['disk']);
   }, 90_000);
 });

