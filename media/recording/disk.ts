@@ -11,6 +11,9 @@ import { WritePace } from './write-pace.js';
 /** What was written is synced so often, ms (README, promise 2). */
 const SYNC_EVERY_MS: Record<DiskKind, number> = { ssd: 1200, hdd: 3000 };
 
+/** While a sync lasts longer than this the disk may stand still, and a write with it, ms. */
+const LONG_SYNC_MS = 300;
+
 /** A power cut costs at most so much, ms (README, promise 2). */
 export const POWER_CUT_MS: Record<DiskKind, number> = { ssd: 2000, hdd: 5000 };
 
@@ -80,7 +83,7 @@ export class RecordingDisk {
 
   /** Whether a write may be made on this thread. */
   get atOnce(): boolean {
-    return this.pace.atOnce;
+    return this.pace.atOnce && this.clock.lastsMs < LONG_SYNC_MS;
   }
 
   /** Writes on this thread; bytes written. */

@@ -31,6 +31,8 @@ export class SyncClock {
   private timer: NodeJS.Timeout | undefined;
   private dueMs = Number.POSITIVE_INFINITY;
   private running = false;
+  /** monotonic ms */
+  private begunMs = 0;
   /** monotonic ms: since when something waits for the next sync, and for the one under way */
   private dirtySinceMs: number | null = null;
   private batchSinceMs: number | null = null;
@@ -70,6 +72,11 @@ export class SyncClock {
     return sinceMs === null ? 0 : performance.now() - sinceMs;
   }
 
+  /** How long the sync lasts that is under way, ms; 0 when there is none. */
+  get lastsMs(): number {
+    return this.running ? performance.now() - this.begunMs : 0;
+  }
+
   private dueIn(ms: number): void {
     const dueMs = performance.now() + ms;
     if (this.running || dueMs >= this.dueMs) return;
@@ -80,6 +87,7 @@ export class SyncClock {
 
   private async run(): Promise<void> {
     const begunMs = performance.now();
+    this.begunMs = begunMs;
     this.running = true;
     this.dueMs = Number.POSITIVE_INFINITY;
     const asked = this.asked.splice(0);

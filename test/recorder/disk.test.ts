@@ -230,6 +230,22 @@ describe('a spinning disk', () => {
   });
 });
 
+describe('a disk that stands still', () => {
+  it('is not written to on the main thread while a sync waits for it', async () => {
+    const root = await place();
+    let goOn: (() => void) | undefined;
+    const stands = () => new Promise<void>((resolve) => (goOn = resolve));
+    const { disk: real } = noted(root, { syncFiles: () => stands().then(() => []) });
+    const disk = new RecordingDisk('ssd', real, quiet);
+    expect(disk.atOnce).toBe(true);
+    disk.written({ fd: 3, writtenBytes: 1, synced() {}, syncFailed() {} });
+    await until('a sync is under way', () => goOn);
+    await until('it lasts', () => !disk.atOnce);
+    goOn!();
+    await until('it is over', () => disk.atOnce);
+  });
+});
+
 describe('an SSD', () => {
   it('has each new name and each finished file durable at once', async () => {
     const root = await place();
