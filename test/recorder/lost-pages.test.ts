@@ -191,11 +191,12 @@ describe('what a disk did not keep', () => {
     bad.batch = false;
     await cameraIs(client, 'cam', 'recording', 30_000);
     const { recorded, gaps } = await until(
-      'the file left open is there',
+      'the file left open is there, and what it lost has its cause',
       async () => {
         const files = (await filesIn(config.recordingsDir)).filter((file) => file.endsWith('.recording.mp4'));
         const found = await client.coverage('cam', { startMs: Math.ceil(sinceMs), endMs: Date.now() });
-        return files.length === 1 && found.recorded.length === 2 && found;
+        const known = found.gaps.every(({ cause }) => cause !== 'unknown');
+        return files.length === 1 && found.recorded.length === 2 && known && found;
       },
       30_000,
     );
