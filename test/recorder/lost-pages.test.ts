@@ -164,7 +164,7 @@ describe('what a disk did not keep', () => {
     /** so long a failing sync keeps everybody waiting, ms */
     const STANDS_MS = 4000;
     const stand = await startStand({
-      segmentMs: 60_000,
+      segmentMs: 3_600_000,
       diskCalls: (root) => {
         const made = disk(root);
         bad = made.bad;
@@ -186,8 +186,13 @@ describe('what a disk did not keep', () => {
     bad.batch = true;
     // nor can the file be cut: that is for the recovery
     bad.file = 1;
+    const badMs = Date.now();
+    await until('more is written than is durable', () => Date.now() > badMs + 3000);
+    const [open] = (await filesIn(config.recordingsDir)).filter((file) => file.endsWith('.recording.mp4'));
+    const written = await fs.readFile(path.join(config.recordingsDir, open!));
     const down = await cameraIs(client, 'cam', 'down', 20_000);
     expect(down.cause).toBe('disk');
+    await fs.writeFile(path.join(config.recordingsDir, open!), written);
     bad.batch = false;
     await cameraIs(client, 'cam', 'recording', 30_000);
     const { recorded, gaps } = await until(
@@ -209,7 +214,7 @@ describe('what a disk did not keep', () => {
     const root = config.recordingsDir;
     const report = await verifyRecordings({ root, content: true, workers: 1, nowMs: Date.now(), onProblem });
     expect(problems).toEqual([]);
-    expect(report.segments).toBe(2);
+    expect(report.segments).toBeGreaterThanOrEqual(2);
   }, 90_000);
 
   it('goes again when it was nothing whole and is back after the next mount', async () => {
