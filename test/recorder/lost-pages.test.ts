@@ -207,6 +207,7 @@ describe('what a disk did not keep', () => {
     );
     expect(gaps.map(({ cause }) => cause)).toEqual(['disk']);
     expect(gaps[0]!.startMs).toBe(recorded[0]!.endMs);
+    expect(gaps[0]!.startMs, 'what was written since is not believed').toBeLessThan(badMs + 1500);
     expect(gaps[0]!.endMs - gaps[0]!.startMs).toBeGreaterThan(STANDS_MS);
     await stand.service.stop();
     const problems: unknown[] = [];
