@@ -1,9 +1,9 @@
 /** The recordings' disk: full, read-only, failing. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Need } from '../../test/support/debian.js';
+import { loopDisk, type Need } from '../../test/support/debian.js';
 import { eventually } from '../../test/support/product.js';
 import type { Campaign } from './campaign.js';
-import { type BadDisk, failingDisk, fullDisk, loops, readOnlyDisk } from './mounts.js';
+import { type BadDisk, failingDisk, fullDisk, readOnlyDisk } from './mounts.js';
 import { openStage, type Stage } from './stage.js';
 
 /** "Told within 60 s, recording resumes within 60 s after space returns." */
@@ -84,13 +84,13 @@ function diskCampaign(
 export const fullDisks = diskCampaign('the disk (a tmpfs) filled to the last byte', [], 30, fullDisk);
 export const readOnlyDisks = diskCampaign(
   'the disk (ext4 on a loop device) finds an error and turns read-only; taken out, checked and mounted again',
-  [loops],
+  [loopDisk],
   30,
   readOnlyDisk,
 );
 export const failingDisks = diskCampaign(
   'every write to the disk (ext4 on a loop device with nothing behind it) ends with EIO; taken out, checked and mounted again',
-  [loops],
+  [loopDisk],
   30,
   failingDisk,
 );

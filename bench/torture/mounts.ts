@@ -1,10 +1,8 @@
-/** Small disks that really fill up, turn read-only or fail. Needs root on Linux; `loops` says whether there are loop devices. */
+/** Small disks that really fill up, turn read-only or fail. Needs root on Linux. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, open, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import type { Need } from '../../test/support/debian.js';
 import { eventually } from '../../test/support/product.js';
 
 export interface BadDisk {
@@ -29,13 +27,6 @@ const run = (program: string, ...args: string[]) => {
 
 const runs = (program: string, ...args: string[]) =>
   spawnSync(program, args, { stdio: 'ignore' }).status === 0;
-
-export const loops: Need = {
-  name: 'loop devices',
-  packages: ['e2fsprogs'],
-  available: existsSync('/dev/loop-control') && runs('mkfs.ext4', '-V') && runs('losetup', '-f'),
-  reason: 'loop devices or mkfs.ext4 are missing',
-};
 
 /** A tmpfs that something else fills to the last byte. */
 export async function fullDisk(): Promise<BadDisk> {

@@ -89,8 +89,15 @@ export class ChainFile {
     }
     await makeFolder(path.dirname(this.file));
     const handle = await fs.open(this.file, 'wx+', 0o640);
-    await syncFolder(path.dirname(this.file));
-    return handle;
+    try {
+      await syncFolder(path.dirname(this.file));
+      return handle;
+    } catch (error) {
+      // the next append makes it anew: this name may never be durable
+      await handle.close();
+      await fs.rm(this.file, { force: true });
+      throw error;
+    }
   }
 
   private async look(): Promise<End> {

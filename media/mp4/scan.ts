@@ -196,16 +196,24 @@ export interface RecoveredFile {
 /**
  * After a crash: cuts the file behind its last whole `moof` + `mdat`, syncs it, and dates it from itself.
  * Null when nothing whole remains (the file is left as it is).
+ * @param most of its bytes that may be believed; default all
  */
-export async function recoverFile(path: string): Promise<RecoveredFile | null> {
+export async function recoverFile(
+  path: string,
+  most = Number.POSITIVE_INFINITY,
+): Promise<RecoveredFile | null> {
   const handle = await open(path, 'r+');
   try {
     const scanned = await scan(handle).catch((error: unknown) => {
       if (error instanceof Mp4Error) return null;
       throw error;
     });
-    if (!scanned?.fragments.some((fragment) => fragment.samples > 0)) return null;
-    const { init, fragments, wholeBytes, sizeBytes } = scanned;
+    if (scanned === null) return null;
+    const { init, sizeBytes } = scanned;
+    const fragments = scanned.fragments.filter(({ offset, size }) => offset + size <= most);
+    if (!fragments.some(({ samples }) => samples > 0)) return null;
+    const end = fragments.at(-1)!;
+    const wholeBytes = Math.min(scanned.wholeBytes, end.offset + end.size);
     if (wholeBytes < sizeBytes) await handle.truncate(wholeBytes);
     await handle.sync();
     return {

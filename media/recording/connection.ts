@@ -8,7 +8,8 @@ import { hashFile } from '../integrity/hash.js';
 import type { Integrity } from '../integrity/integrity.js';
 import type { SegmentFacts } from '../integrity/record.js';
 import { mediaMs } from '../mp4/prft.js';
-import type { RecorderEventKind, StreamName } from '../types.js';
+import type { Range, RecorderEventKind, StreamName } from '../types.js';
+import type { LeftFile } from './agreement.js';
 import type { RecordingDisk } from './disk.js';
 import { GopMemory } from './gop-memory.js';
 import { MediaClock } from './media-clock.js';
@@ -29,7 +30,7 @@ export interface RecordingDoors {
   log: Log;
   tell: (kind: RecorderEventKind, cameraId: string, data: Record<string, unknown>) => void;
   /** a file could not be closed: recovery has work when the disk is well again */
-  leftOpen?: () => void;
+  leftOpen?: (left: LeftFile) => void;
 }
 
 /** The newest pictures, in memory. */
@@ -62,6 +63,8 @@ export class Connection implements FragmentSink {
   readonly diskFault = new AbortController();
   diskError: unknown = null;
   firstMs: number | null = null;
+  /** pictures that came, and that the disk did not keep */
+  readonly losses: Range[] = [];
   private streamInit: StreamInit | null = null;
   private clock: MediaClock | null = null;
   private readonly gop = new GopMemory();
@@ -176,25 +179,36 @@ export class Connection implements FragmentSink {
           'a file could not be closed; recovery will',
         );
         this.fail(error);
-        this.doors.leftOpen?.();
+        this.doors.leftOpen?.(this.leftFile(segment));
       })
       .finally(() => this.closing.delete(segment));
     this.closing.set(segment, done);
+  }
+
+  private leftFile({ path, startTicks, end, offset, file }: OpenSegment): LeftFile {
+    const { cameraId, stream } = this;
+    const [startMs, endMs] = [this.wallOf(startTicks, offset), this.wallOf(end, offset)];
+    return { path, cameraId, stream, startMs, endMs, durableBytes: file.durableBytes };
   }
 
   private async close(segment: OpenSegment): Promise<void> {
     const { cameraId, stream, doors } = this;
     const init = segment.file.init;
     const kept = await segment.file.finish();
+    const last = segment.file.fragments.at(-1);
+    const keptTicks = last ? last.startTicks + BigInt(last.durationTicks) : segment.startTicks;
+    const endMs = Math.round(this.wallOf(keptTicks, segment.offset));
+    if (keptTicks < segment.end)
+      this.losses.push({ startMs: endMs, endMs: this.wallOf(segment.end, segment.offset) });
     const row = await segment.row;
     if (!kept) {
       await fs.rm(segment.path, { force: true });
+      // a failing disk may have it again after the next mount
+      await doors.disk.syncName(segment.path);
       if (row !== null) await doors.index.segments.drop([row]);
       return;
     }
-    const last = segment.file.fragments.at(-1)!;
     const startMs = Math.round(this.wallOf(segment.startTicks, segment.offset));
-    const endMs = Math.round(this.wallOf(last.startTicks + BigInt(last.durationTicks), segment.offset));
     const folder = path.posix.dirname(path.relative(doors.root, segment.path).replaceAll('\\', '/'));
     const finalPath = await freeName(doors.root, `${folder}/${segmentName(cameraId, stream, startMs)}`);
     await fs.rename(segment.path, path.join(doors.root, finalPath));
@@ -208,7 +222,7 @@ export class Connection implements FragmentSink {
       // The file is whole under its name, so the recording goes on; the row comes with the recovery.
       if (doors.index.fault === null) throw error;
       doors.log.error({ err: error, camera: cameraId }, 'the broken index took no closed file');
-      doors.leftOpen?.();
+      doors.leftOpen?.(this.leftFile(segment));
     });
     this.justClosed = { path: segment.path, known: { init, fragments: segment.file.fragments } };
     doors.tell('segment-closed', cameraId, { stream, path: finalPath, startMs, endMs, sizeBytes });

@@ -11,6 +11,15 @@ import { WritePace } from './write-pace.js';
 /** What was written is synced so often, ms (README, promise 2). */
 const SYNC_EVERY_MS: Record<DiskKind, number> = { ssd: 1200, hdd: 3000 };
 
+/** While a sync lasts longer than this the disk may stand still, and a write with it, ms. */
+const LONG_SYNC_MS = 300;
+
+/**
+ * For so long after a sync of the whole disk failed, files are synced one by one, ms: longer than a file is open. A fault is
+ * told to the first such sync alone, and may be that of a file written to while it ran.
+ */
+const DISTRUST_MS = 10 * 60_000;
+
 /** A power cut costs at most so much, ms (README, promise 2). */
 export const POWER_CUT_MS: Record<DiskKind, number> = { ssd: 2000, hdd: 5000 };
 
@@ -48,6 +57,8 @@ export class RecordingDisk {
   /** folders with new names that wait for the next sync */
   private readonly changed = new Set<string>();
   private complained = false;
+  /** the disk is synced as a whole from then on, monotonic ms */
+  private wholeAgainMs = 0;
 
   constructor(
     readonly kind: DiskKind,
@@ -80,7 +91,7 @@ export class RecordingDisk {
 
   /** Whether a write may be made on this thread. */
   get atOnce(): boolean {
-    return this.pace.atOnce;
+    return this.pace.atOnce && this.clock.lastsMs < LONG_SYNC_MS;
   }
 
   /** Writes on this thread; bytes written. */
@@ -120,14 +131,17 @@ export class RecordingDisk {
   private async sync(fds: number[]): Promise<Synced> {
     const folders = [...this.changed];
     this.changed.clear();
-    if (this.kind === 'hdd') {
+    if (this.kind === 'hdd' && performance.now() >= this.wholeAgainMs) {
       if (await this.calls.syncDisk()) {
         this.complained = false;
         return { whole: true, faults: [] };
       }
       if (!this.complained)
-        this.log.warn('the disk can not be synced as a whole (sync -f): files are synced one by one');
+        this.log.warn(
+          'the disk can not be synced as a whole (sync -f): for a while files are synced one by one',
+        );
       this.complained = true;
+      this.wholeAgainMs = performance.now() + DISTRUST_MS;
     }
     const faults = await this.calls.syncFiles(fds);
     for (const folder of folders)

@@ -2,7 +2,7 @@ import type { Log } from '../../src/base/log.js';
 import type { RecorderIndex } from '../index/index.js';
 import type { CameraRow, GapRow } from '../index/rows.js';
 import type { Integrity } from '../integrity/integrity.js';
-import type { StreamName } from '../types.js';
+import type { Range, StreamName } from '../types.js';
 
 /** A gap that lasts. */
 export interface OpenGap extends Omit<GapRow, 'id' | 'endMs'> {
@@ -26,6 +26,11 @@ export class GapBook {
   async begin(gap: Omit<OpenGap, 'row'>): Promise<OpenGap> {
     await this.doors.integrity?.recordGap({ ...gap, endMs: null });
     return { ...gap, row: await this.add(gap, null) };
+  }
+
+  /** A gap that is over already. */
+  async past({ startMs, endMs }: Range, of: Pick<OpenGap, 'cameraId' | 'stream' | 'cause'>): Promise<void> {
+    await this.end({ ...of, startMs, row: null }, endMs);
   }
 
   /** Begins the gaps of a camera of which nothing was recorded since then, for we did not run. */

@@ -55,7 +55,6 @@ export class Recorder {
   private readonly gaps: GapBook;
   private readonly agreement: Agreement;
   private changes: Promise<unknown> = Promise.resolve();
-  private leftOpen = false;
 
   constructor(private readonly options: RecorderOptions) {
     this.guard = options.guard ?? new LoginGuard();
@@ -98,9 +97,8 @@ export class Recorder {
   /** Files that a failing disk kept from being closed are closed when no stream waits for the disk any more. */
   private closeLeftOpen(): void {
     const streams = [...this.cameras.values()].flatMap(({ main, sub }) => [main, sub]);
-    if (!this.leftOpen || streams.some((one) => one?.status.cause === 'disk')) return;
-    this.leftOpen = false;
-    this.agreement.again();
+    if (this.agreement.hasWork && !streams.some((one) => one?.status.cause === 'disk'))
+      this.agreement.again();
   }
 
   private signOfLife(): Promise<void> {
@@ -146,9 +144,7 @@ export class Recorder {
       },
       {
         ...this.options,
-        leftOpen: () => {
-          this.leftOpen = true;
-        },
+        leftOpen: (left) => this.agreement.leftOpen(left),
       },
     );
   }

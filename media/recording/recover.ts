@@ -25,6 +25,8 @@ export interface RecoveryDoors {
   isOurs: (file: string) => boolean;
   /** a file cut off by the last end was closed; the end of its last picture, epoch ms */
   onRecovered: (cameraId: string, stream: StreamName, endMs: number) => void;
+  /** how much of a file left open may be believed, bytes; default and undefined: what can be read */
+  durableOf?: (file: string) => number | undefined;
   /** the index was lost: what only records tell is put back too. `lifeMs`: the last sign of life, null: not known */
   lost?: { lifeMs: number | null; startedMs: number } | null;
   signal?: AbortSignal;
@@ -105,12 +107,12 @@ class Recovery {
 
   /** Cuts, dates, renames and indexes a file that was being written when its writer died. */
   private async closeLeftOpen(relative: string, row: number | null): Promise<void> {
-    const { root, index, log, isOurs, integrity, onRecovered } = this.doors;
+    const { root, index, log, isOurs, integrity, onRecovered, durableOf } = this.doors;
     const file = path.join(root, relative);
     const named = readSegmentName(relative);
     if (named === null || isOurs(file)) return;
     try {
-      const found = await recoverFile(file);
+      const found = await recoverFile(file, durableOf?.(file));
       if (found === null) {
         await fs.rm(file, { force: true });
         if (row !== null) await index.segments.drop([row]);
@@ -220,6 +222,8 @@ class Recovery {
       if (row === null) return;
       const { startMs, endMs, codec, width, height } = row;
       const facts = { path: relative, startMs, endMs, codec, width, height };
+      // its name may be what could not be made durable
+      await syncFolder(path.dirname(path.join(root, relative)));
       await integrity?.recordFound({ ...facts, how: 'rebuilt' });
       await index.segments.put({ ...row, open: false });
       this.report.indexed++;
@@ -230,8 +234,8 @@ class Recovery {
 
   /** Drops rows of a day whose files are not there: none that can't be told, none that meanwhile has another name. */
   private async dropLost(folder: string, lost: KnownFile[]): Promise<void> {
-    const { index } = this.doors;
-    const old = lost.filter((row) => row.id <= this.lastRow);
+    const { root, index, isOurs } = this.doors;
+    const old = lost.filter((row) => row.id <= this.lastRow && !isOurs(path.join(root, row.path)));
     if (old.length === 0 || [...this.unread].some((one) => one === '' || one.startsWith(folder))) return;
     const gone: KnownFile[] = [];
     for await (const piece of pieces(old)) {

@@ -31,8 +31,12 @@ export function gapsOf(records: readonly GapRecord[], lifeMs: number | null): Om
     const stream = `${record.cameraId} ${record.stream}`;
     const before = open.get(stream);
     open.delete(stream);
-    if (record.endMs !== null) add(record, record.endMs);
-    else {
+    if (record.endMs !== null) {
+      add(record, record.endMs);
+      // told late, of what was before the gap that lasts
+      if (before && record.startMs < before.startMs && record.endMs <= before.startMs)
+        open.set(stream, before);
+    } else {
       if (before !== undefined) add(before, record.startMs);
       open.set(stream, record);
     }

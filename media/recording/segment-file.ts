@@ -27,12 +27,15 @@ interface Piece {
 /**
  * The file of one segment while it is written: `ftyp moov (prft moof mdat)*`. `push` never waits: it writes at once
  * where that is quick, else one writer at a time appends what is pending. The first error is told once by `onError`;
- * nothing is written after it.
+ * nothing is written after it. Linux tells a failed sync once and forgets the pages: what was not durable before it is
+ * never believed again, whatever a later sync says.
  */
 export class SegmentFile implements Syncable {
   /** every fragment that is in the file */
   readonly fragments: FileFragment[] = [];
   writtenBytes = 0;
+  /** its first so many bytes are durable, as far as is known */
+  durableBytes = 0;
   private pending: Piece[] = [];
   private pendingBytes = 0;
   /** where the next fragment will begin */
@@ -41,9 +44,11 @@ export class SegmentFile implements Syncable {
   private writer: Promise<void> | null = null;
   private waiters: (() => void)[] = [];
   private failed = false;
+  /** a sync failed */
+  private doubtful = false;
   /** of the bytes that are in the file */
   private readonly hash: ByteHash;
-  /** SHA-256 of the finished file, hex; null while it is written, and where a failed write leaves that to be read */
+  /** SHA-256 of the finished file, hex; null while it is written, and where a failing disk leaves that to be read */
   sha256: string | null = null;
   /** lent to each write in turn */
   private prft: Buffer | undefined;
@@ -126,7 +131,12 @@ export class SegmentFile implements Syncable {
     return this.handle?.fd ?? null;
   }
 
+  synced(bytes: number): void {
+    if (!this.doubtful) this.durableBytes = bytes;
+  }
+
   syncFailed(error: unknown): void {
+    this.doubtful = true;
     this.fail(error);
   }
 
@@ -135,7 +145,10 @@ export class SegmentFile implements Syncable {
     return new Promise((resolve) => this.waiters.push(resolve));
   }
 
-  /** Writes what is pending, syncs, closes. False when nothing whole could be kept. */
+  /**
+   * Writes what is pending, syncs, closes; after a failed sync only what was durable before it stays. False when nothing
+   * whole could be kept. Throws when the file can't be left so: recovery must cut it behind `durableBytes`.
+   */
   async finish(): Promise<boolean> {
     while (this.writer !== null) await this.writer;
     for (const wake of this.waiters.splice(0)) wake();
@@ -144,16 +157,34 @@ export class SegmentFile implements Syncable {
     const { handle } = this;
     this.handle = null;
     try {
-      // After a failed write a torn fragment may stand at the end.
-      if (this.failed) await handle.truncate(this.writtenBytes);
-      await this.disk.syncFile(handle);
-      if (!this.failed) this.sha256 = this.hash.digest('hex');
-    } catch (error) {
-      this.fail(error);
+      if (!this.doubtful) await this.syncAll(handle);
+      if (this.doubtful) await this.cutBack(handle);
+      else if (!this.failed) this.sha256 = this.hash.digest('hex');
     } finally {
       await handle.close().catch(() => {});
     }
     return this.fragments.length > 0;
+  }
+
+  private async syncAll(handle: FileHandle): Promise<void> {
+    // After a failed write a torn fragment may stand at the end.
+    if (this.failed) await handle.truncate(this.writtenBytes);
+    try {
+      await this.disk.syncFile(handle);
+      this.synced(this.writtenBytes);
+    } catch (error) {
+      this.syncFailed(error);
+    }
+  }
+
+  /** Leaves the whole fragments that are durable. */
+  private async cutBack(handle: FileHandle): Promise<void> {
+    const ends = this.fragments.map(({ offset, size }) => offset + size);
+    this.fragments.length = ends.filter((end) => end <= this.durableBytes).length;
+    this.writtenBytes = ends[this.fragments.length - 1] ?? 0;
+    if (this.writtenBytes === 0) return;
+    await handle.truncate(this.writtenBytes);
+    await this.disk.syncFile(handle);
   }
 }
 

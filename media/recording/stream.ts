@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SegmentInfo } from '../clip.js';
 import type { FragmentSource } from '../fragment.js';
-import type { CameraState, Cause, StreamName } from '../types.js';
+import type { CameraState, Cause, Range, StreamName } from '../types.js';
 import { Connection, type LivePictures, type RecordingDoors } from './connection.js';
 import { GapBook, type OpenGap } from './gap-book.js';
+import { withoutLosses } from './losses.js';
 import { HEALTHY_MS, restartWait } from './restart.js';
 
 export interface StreamStatus {
@@ -76,7 +77,10 @@ export class StreamRecorder {
         this.closing = null;
       });
       if (signal.aborted || connection.diskError !== null) await finished;
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        this.tellLosses(connection.losses);
+        return;
+      }
       const streamedMs = connection.firstMs === null ? 0 : (connection.newestMs ?? 0) - connection.firstMs;
       const full = connection.diskError !== null;
       if (full) onDiskFault?.();
@@ -85,7 +89,10 @@ export class StreamRecorder {
       const anew = streamedMs >= HEALTHY_MS || (cause === 'refused') !== (this.status.cause === 'refused');
       tries = anew ? 1 : tries + 1;
       const detail = full ? String((connection.diskError as Error).message) : end.detail;
-      this.wentDown(cause, detail, connection.newestMs ?? this.attemptMs);
+      const newestMs = connection.newestMs ?? this.attemptMs;
+      const kept = withoutLosses(newestMs, full ? connection.losses : []);
+      this.tellLosses(kept.holes);
+      this.wentDown(cause, detail, kept.endMs);
       const waitMs = wait({ cause, streamedMs }, tries, Math.random());
       this.doors.log.info(
         { camera: cameraId, stream, cause, detail, tries, waitMs: Math.round(waitMs) },
@@ -93,7 +100,9 @@ export class StreamRecorder {
       );
       await pause(waitMs, undefined, { signal }).catch(() => {});
       await finished;
-      if (!full && connection.diskError !== null) onDiskFault?.();
+      if (full || connection.diskError === null) continue;
+      onDiskFault?.();
+      this.tellLosses(connection.losses);
     }
   }
 
@@ -137,6 +146,13 @@ export class StreamRecorder {
     const opened = this.gapWork.then(() => this.gaps.begin({ cameraId, stream, startMs, cause }));
     this.gap = { opened, cause };
     this.gapWork = opened.then(() => {});
+  }
+
+  /** What the disk did not keep is a gap of its own where pictures came after it. */
+  private tellLosses(losses: readonly Range[]): void {
+    const { cameraId, stream } = this.options;
+    for (const loss of losses)
+      this.gapWork = this.gapWork.then(() => this.gaps.past(loss, { cameraId, stream, cause: 'disk' }));
   }
 
   private closeGap(endMs: number): void {

@@ -6,7 +6,11 @@ const GATHER_MS = 250;
 export interface Syncable {
   /** the open file; null once it is closed */
   readonly fd: number | null;
-  /** what was written may be lost: the disk fails */
+  /** bytes that are in it */
+  readonly writtenBytes: number;
+  /** its first so many bytes are durable */
+  synced(bytes: number): void;
+  /** what was written since the last sync that went well may be lost, and no later sync tells of it: the disk fails */
   syncFailed(error: unknown): void;
 }
 
@@ -20,13 +24,15 @@ export interface Synced {
 /** Makes what all cameras wrote durable, together, every so often. */
 export class SyncClock {
   private dirty = new Set<Syncable>();
-  /** those that a sync is busy with, by descriptor */
-  private batch = new Map<number, Syncable>();
+  /** those that a sync is busy with, by descriptor, and what was in them when it began */
+  private batch = new Map<number, { file: Syncable; bytes: number }>();
   private batchDone: Promise<unknown> = Promise.resolve();
   private asked: ((whole: boolean) => void)[] = [];
   private timer: NodeJS.Timeout | undefined;
   private dueMs = Number.POSITIVE_INFINITY;
   private running = false;
+  /** monotonic ms */
+  private begunMs = 0;
   /** monotonic ms: since when something waits for the next sync, and for the one under way */
   private dirtySinceMs: number | null = null;
   private batchSinceMs: number | null = null;
@@ -49,7 +55,7 @@ export class SyncClock {
   /** The file will be synced and closed by whoever wrote it; resolves once no sync of ours uses it. */
   async forget(file: Syncable): Promise<void> {
     this.dirty.delete(file);
-    if ([...this.batch.values()].includes(file)) await this.batchDone;
+    if ([...this.batch.values()].some((one) => one.file === file)) await this.batchDone;
   }
 
   /** Waits for a sync that begins after this call. Whether all that was done before is durable now, names too. */
@@ -66,6 +72,11 @@ export class SyncClock {
     return sinceMs === null ? 0 : performance.now() - sinceMs;
   }
 
+  /** How long the sync lasts that is under way, ms; 0 when there is none. */
+  get lastsMs(): number {
+    return this.running ? performance.now() - this.begunMs : 0;
+  }
+
   private dueIn(ms: number): void {
     const dueMs = performance.now() + ms;
     if (this.running || dueMs >= this.dueMs) return;
@@ -76,13 +87,15 @@ export class SyncClock {
 
   private async run(): Promise<void> {
     const begunMs = performance.now();
+    this.begunMs = begunMs;
     this.running = true;
     this.dueMs = Number.POSITIVE_INFINITY;
     const asked = this.asked.splice(0);
     this.batchSinceMs = this.dirtySinceMs;
     this.dirtySinceMs = null;
     this.batch = new Map();
-    for (const file of this.dirty) if (file.fd !== null) this.batch.set(file.fd, file);
+    for (const file of this.dirty)
+      if (file.fd !== null) this.batch.set(file.fd, { file, bytes: file.writtenBytes });
     this.dirty = new Set();
     let whole = false;
     if (this.batch.size > 0 || asked.length > 0) {
@@ -90,7 +103,12 @@ export class SyncClock {
       this.batchDone = syncing;
       const synced = await syncing;
       whole = synced.whole;
-      for (const { fd, error } of synced.faults) this.batch.get(fd)?.syncFailed(error);
+      const faults = new Map(synced.faults.map(({ fd, error }) => [fd, error]));
+      for (const [fd, { file, bytes }] of this.batch) {
+        const error = faults.get(fd);
+        if (error === undefined) file.synced(bytes);
+        else file.syncFailed(error);
+      }
     }
     this.batch = new Map();
     this.batchSinceMs = null;

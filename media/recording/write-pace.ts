@@ -2,8 +2,10 @@
 const SLOW_MS = 20;
 /** So do writes that together took longer than this of a second, ms. */
 const SLOW_IN_A_SECOND_MS = 200;
-/** After a slow write the disk is not trusted for this long, ms. */
+/** After a slow write the disk is not trusted for at least this long, ms … */
 const DISTRUST_MS = 60_000;
+/** … and so many times as long as that write took: one that stood still for 3 s is not tried again for an hour. */
+const DISTRUST_TIMES = 1200;
 
 /**
  * Decides whether a write may be made at once, on the main thread. Into the system's cache that takes some 0.1 ms,
@@ -40,6 +42,6 @@ export class WritePace {
     }
     this.tookMs += endedMs - begunMs;
     if (endedMs - begunMs > SLOW_MS || this.tookMs > SLOW_IN_A_SECOND_MS)
-      this.trustAgainMs = endedMs + DISTRUST_MS;
+      this.trustAgainMs = endedMs + Math.max(DISTRUST_MS, DISTRUST_TIMES * (endedMs - begunMs));
   }
 }

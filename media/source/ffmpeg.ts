@@ -8,6 +8,7 @@ import type { Fragment, FragmentSink, FragmentSource, SourceEnd } from '../fragm
 import { FragmentReader } from '../mp4/reader.js';
 import { type Address, atHost, hostName, withoutSecrets } from './address.js';
 import { PATIENT_MS, type SourceHabits, type SourceOptions, sourceArguments } from './arguments.js';
+import { AwakeClock } from './awake.js';
 import type { LoginGuard } from './login-guard.js';
 import { type OutputPipe, openPipe, type Reading } from './pipe.js';
 import { causeOf } from './verdict.js';
@@ -40,6 +41,9 @@ export interface FfmpegSourceOptions extends Omit<SourceOptions, 'nowMs' | 'habi
   /** called with the child's process id, then with null when it has ended */
   onChild?: (pid: number | null) => void;
 }
+
+/** Of this process: what holds it up is no camera's silence. */
+const awake = new AwakeClock();
 
 /** The watchdog looks twice, this far apart, ms. */
 const SECOND_LOOK_MS = 250;
@@ -142,6 +146,8 @@ class Run implements Reading {
   private notVideo = false;
   private watchdog: NodeJS.Timeout | undefined;
   private watchedMs = 0;
+  /** when something came last, by `awake` */
+  private heardMs = 0;
   private readonly begunMs = performance.now();
   private killers: NodeJS.Timeout[] = [];
   private readonly reader: FragmentReader;
@@ -247,6 +253,7 @@ class Run implements Reading {
   }
 
   private watch(ms: number): void {
+    this.heardMs = awake.now();
     if (this.watchedMs === ms && !this.ending) {
       this.watchdog?.refresh();
       return;
@@ -254,14 +261,21 @@ class Run implements Reading {
     clearTimeout(this.watchdog);
     if (this.ending) return;
     this.watchedMs = ms;
+    this.watchdog = setTimeout(() => this.look(ms - SECOND_LOOK_MS), ms - SECOND_LOOK_MS);
+  }
+
+  private look(afterMs: number): void {
+    const restMs = afterMs - (awake.now() - this.heardMs);
+    if (restMs > 1) {
+      this.watchdog = setTimeout(() => this.look(afterMs), restMs);
+      return;
+    }
+    // What has arrived meanwhile is read first.
+    this.watchedMs = 0;
     this.watchdog = setTimeout(() => {
-      // When we ourselves were held up, what has arrived meanwhile is read first: it would be wrong to blame the camera.
-      this.watchedMs = 0;
-      this.watchdog = setTimeout(() => {
-        this.stalled = true;
-        this.askToEnd();
-      }, SECOND_LOOK_MS);
-    }, ms - SECOND_LOOK_MS);
+      this.stalled = true;
+      this.askToEnd();
+    }, SECOND_LOOK_MS);
   }
 
   /** `q`, then SIGTERM, then SIGKILL: a stopped or hung child ends too. */

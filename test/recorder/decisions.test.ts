@@ -170,9 +170,14 @@ describe('writing at once', () => {
       });
     expect(write(0.2)).toBe(0.2);
     expect(pace.atOnce).toBe(true);
-    write(150);
+    write(40);
     expect(pace.atOnce).toBe(false);
     nowMs += 59_000;
+    expect(pace.atOnce).toBe(false);
+    nowMs += 1_001;
+    expect(pace.atOnce).toBe(true);
+    write(3000);
+    nowMs += 3_599_000;
     expect(pace.atOnce).toBe(false);
     nowMs += 1_001;
     expect(pace.atOnce).toBe(true);

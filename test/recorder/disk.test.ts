@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { verifyRecordings } from '../../media/integrity/verify.js';
 import { type DiskCalls, diskCalls, RecordingDisk } from '../../media/recording/disk.js';
 import { diskKind, spins } from '../../media/recording/disk-kind.js';
-import { type Syncable, SyncClock, type Synced } from '../../media/recording/sync-clock.js';
+import { SyncClock, type Synced } from '../../media/recording/sync-clock.js';
 import { SyncThread } from '../../media/recording/sync-thread.js';
 import { cameraIs, quiet, startStand, tempFolder, until } from './stand.js';
 
@@ -101,9 +101,10 @@ describe('the clock of the syncs', () => {
     const clock = new SyncClock(everyMs, (fds) => new Promise((end) => begun.push({ fds, end })));
     return { clock, begun };
   }
-  const file = (fd: number, failed: unknown[] = []): Syncable => ({
-    fd,
-    syncFailed: (error) => failed.push(error),
+  const file = (fd: number, failed: unknown[] = [], durable: number[] = []) => ({
+    ...{ fd, writtenBytes: 10 },
+    synced: (bytes: number) => durable.push(bytes),
+    syncFailed: (error: unknown) => failed.push(error),
   });
 
   it('gives a waiter only a sync that began after it asked, and tells how old the oldest data is', async () => {
@@ -126,13 +127,15 @@ describe('the clock of the syncs', () => {
     expect(clock.ageMs).toBe(0);
   });
 
-  it('tells each file of its own fault, and lets none be closed while it is synced', async () => {
+  it('tells each file of its own fault or what is durable of it, and lets none be closed while it is synced', async () => {
     const { clock, begun } = held(10);
     const [bad, good]: [unknown[], unknown[]] = [[], []];
-    const one = file(3, bad);
+    const durable: number[] = [];
+    const [one, other] = [file(3, bad, durable), file(4, good, durable)];
     clock.add(one);
-    clock.add(file(4, good));
+    clock.add(other);
     await until('a sync', () => begun.length === 1);
+    other.writtenBytes = 20;
     let forgotten = false;
     const forgetting = clock.forget(one).then(() => {
       forgotten = true;
@@ -142,6 +145,7 @@ describe('the clock of the syncs', () => {
     begun[0]!.end({ whole: false, faults: [{ fd: 3, error: new Error('EIO') }] });
     await forgetting;
     expect([bad.length, good.length]).toEqual([1, 0]);
+    expect(durable, 'what was there when the sync began, of the good one').toEqual([10]);
   });
 });
 
@@ -213,13 +217,33 @@ describe('a spinning disk', () => {
     expect(calls).toEqual([]);
     disk.writeNow(handle.fd, [Buffer.from('film')]);
     const failed: unknown[] = [];
-    disk.written({ fd: handle.fd, syncFailed: (error) => failed.push(error) });
+    disk.written({
+      ...{ fd: handle.fd, writtenBytes: 4, synced() {} },
+      syncFailed: (error) => failed.push(error),
+    });
     await disk.syncFile(handle);
     expect(calls).toEqual(['no disk', 'files 1', 'folder cam1', 'folder ', 'folder cam1/main', 'file']);
     await disk.syncName(file);
-    expect(calls.slice(6)).toEqual(['no disk', 'files 0', 'folder cam1/main']);
+    // a fault is told once, and the next such sync would hide it
+    expect(calls.slice(6)).toEqual(['files 0', 'folder cam1/main']);
     expect(failed).toEqual([]);
     await handle.close();
+  });
+});
+
+describe('a disk that stands still', () => {
+  it('is not written to on the main thread while a sync waits for it', async () => {
+    const root = await place();
+    let goOn: (() => void) | undefined;
+    const stands = () => new Promise<void>((resolve) => (goOn = resolve));
+    const { disk: real } = noted(root, { syncFiles: () => stands().then(() => []) });
+    const disk = new RecordingDisk('ssd', real, quiet);
+    expect(disk.atOnce).toBe(true);
+    disk.written({ fd: 3, writtenBytes: 1, synced() {}, syncFailed() {} });
+    await until('a sync is under way', () => goOn);
+    await until('it lasts', () => !disk.atOnce);
+    goOn!();
+    await until('it is over', () => disk.atOnce);
   });
 });
 

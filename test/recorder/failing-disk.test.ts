@@ -1,14 +1,14 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BenchRecorder, startRecorder, untilRecording } from '../../bench/recorder.js';
 import { RecorderIndex } from '../../media/index/index.js';
 import { verifyRecordings } from '../../media/integrity/verify.js';
 import { hourFolder, readSegmentName, segmentName } from '../../media/recording/names.js';
 import type { RecorderEvent } from '../../media/types.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
-import { loopDisk, strace } from '../support/debian.js';
-import { type Fault, failCalls, mountLoopDisk } from '../support/faults.js';
+import { strace } from '../support/debian.js';
+import { type Fault, failCalls } from '../support/faults.js';
 import { probeFile } from '../support/ffmpeg.js';
 import { TINY } from '../support/frame-clock.js';
 import { type RtspServer, startRtspServer } from '../support/rtsp-server.js';
@@ -266,33 +266,6 @@ describe.skipIf(!strace.available)('a disk that answers with EIO', () => {
     await until('it is gone', async () => !(await place.films()).includes(old), MINUTE);
     await until('that is said', async () => (await client.deletions()).length > 0);
     expect(await client.deletions()).toMatchObject([{ cameraId: 'cam1', reason: 'age' }]);
-    await agrees(place);
-  }, 150_000);
-});
-
-describe.skipIf(!loopDisk.available)('a disk that turns read-only while recording', () => {
-  afterEach(cleanUp);
-
-  it('is told; after a check and a new mount it is recorded to again, and all of it agrees', async () => {
-    const parent = await tempFolder();
-    later.push(() => fs.rm(parent, { recursive: true, force: true }));
-    const root = path.join(parent, 'recordings');
-    const disk = await mountLoopDisk(root, 96);
-    later.push(() => disk.remove());
-    const place = await recording(root);
-    const before = await place.films();
-    const broken = await breaks(disk.turnReadOnly());
-    for (const id of CAMERAS)
-      expect((await place.heard('camera-down', broken.sinceMs, id)).data.cause).toBe('disk');
-    const failing = await place.heard('disk-failing', broken.sinceMs);
-    expect(failing.data.code).toBe('EROFS');
-    expect(failing.atMs - broken.sinceMs).toBeLessThan(MINUTE);
-    expect(await place.recorder.client.cameras()).toHaveLength(2);
-    const healedMs = await broken.heal();
-    await recordsAgain(place, healedMs);
-    for (const id of CAMERAS) expect(await gapsOf(place, id, broken.sinceMs)).toContain('disk');
-    expect(await place.films()).toEqual(expect.arrayContaining(before));
-    expect(place.events.some(({ kind }) => kind === 'footage-deleted')).toBe(false);
     await agrees(place);
   }, 150_000);
 });

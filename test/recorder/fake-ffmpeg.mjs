@@ -23,4 +23,5 @@ if (mode === 'wrong') {
 if (mode === 'nonsense') process.stdout.write(Buffer.alloc(4096, 0x41));
 else if (mode === 'dies') process.stdout.write(bytes, () => process.exit(0));
 else if (mode !== 'mute') process.stdout.write(bytes);
+if (mode === 'late') setTimeout(() => process.stdout.write(bytes), 3500);
 if (mode === 'endless') clearInterval(keepAlive);

@@ -195,12 +195,15 @@ describe('gaps read from records', () => {
       record(3, 18, 30, 'broken'),
       record(4, 5, null, 'disk', 'sub'),
       record(5, 40, null, 'refused'),
+      // told late, while another lasts
+      record(6, 34, 36, 'disk'),
     ];
     const told = (lifeMs: number | null) =>
       gapsOf(records, lifeMs).map((gap) => [gap.stream, gap.startMs, gap.endMs, gap.cause]);
     const ended = [
       ['main', 10, 20, 'silent'],
       ['main', 18, 30, 'broken'],
+      ['main', 34, 36, 'disk'],
     ];
     expect(told(50)).toEqual([...ended, ['sub', 5, 50, 'disk'], ['main', 40, 50, 'refused']]);
     expect(told(null)).toEqual(ended);

@@ -13,11 +13,8 @@ import { eventually } from '../support/product.js';
 import { tempFolder } from './stand.js';
 
 const SEED = 20_261;
-/**
- * Power cuts and an index that breaks under the running recorder have test files of their own. The two disks that lose
- * what was acknowledged still break promises in some rounds: they are done by hand until that is mended.
- */
-const NOT_HERE = ['power-cuts', 'corrupt-running-index', 'read-only-disk', 'failing-disk'];
+/** Power cuts and an index that breaks under the running recorder have test files of their own. */
+const NOT_HERE = ['power-cuts', 'corrupt-running-index'];
 /** Rounds of the short form, where it is more than one. */
 const ROUNDS: Record<string, number> = { kills: 2 };
 /** Of the million files. */
