@@ -54,7 +54,7 @@ export class Interview {
       const read = schema.safeParse(value);
       if (!read.success) {
         questions.say(`  ✗ Không dùng được: ${read.error.issues[0]?.message ?? 'sai dạng'}.`);
-        // what stands in .env is asked for again only when something is typed
+        // what stands there is of no use: the next Enter goes on without it
         if (typed === '') this.set(name, '');
         continue;
       }

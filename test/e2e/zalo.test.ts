@@ -302,6 +302,10 @@ describe('what goes wrong', () => {
       ...[...toldTelegram(chief), ...toldTelegram(officers)].map(wordsOf),
     ];
     for (const text of texts) for (const secret of secrets) expect(text).not.toContain(secret);
+    if (process.platform === 'linux')
+      expect(fs.readFileSync(`/proc/${product.service('recorder')}/environ`, 'utf8')).not.toMatch(
+        /(?:ZALO|TELEGRAM)_/,
+      );
   });
 
   it('ends at the asking', async () => {
