@@ -1,4 +1,4 @@
-/** The real bot process before the stand-in of Telegram, to be killed and started again in one folder. */
+/** The real bot process before the stand-ins of the platforms, to be killed and started again in one folder. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,6 +12,9 @@ import { projectRoot } from '../test/support/project-root.js';
 import type { TelegramServer } from '../test/support/telegram-server.js';
 
 export interface BenchBot {
+  /** DATA_DIR */
+  folder: string;
+  secretKey: string;
   /** starts the process, at once; resolves with its port when it says that it is ready, with null when it ended first */
   start(): Promise<number | null>;
   /** kill -9; when it came, epoch ms */
@@ -26,16 +29,23 @@ export interface BenchBot {
   remove(): Promise<void>;
 }
 
-/** A bot's folder with an empty database. No recorder stands behind it. */
-export async function makeBot(telegram: TelegramServer): Promise<BenchBot> {
+/**
+ * A bot's folder with an empty database. No recorder stands behind it.
+ * @param telegram null: without Telegram @param more further settings
+ */
+export async function makeBot(
+  telegram: TelegramServer | null,
+  more: Record<string, string> = {},
+): Promise<BenchBot> {
   const folder = await mkdtemp(join(tmpdir(), 'mat-than-bench-bot-'));
   const file = join(folder, 'bot.db');
+  const secretKey = randomBytes(32).toString('base64');
   const env = {
     ...process.env,
     ...{ DATA_DIR: folder, DEMO: '0', MAT_THAN_DEMO: '0', CONSOLE: '0', HOST: '', PUBLIC_URL: '', PORT: '0' },
     ...{ RECORDER_PORT: String(await freePort()), RECORDER_TOKEN: randomBytes(24).toString('base64url') },
-    ...{ SECRET_KEY: randomBytes(32).toString('base64'), TELEGRAM_BOT_TOKEN: telegram.token },
-    ...{ TELEGRAM_API_ROOT: telegram.apiRoot, TELEGRAM_PROXY: '', LOG_FILE: '' },
+    ...{ SECRET_KEY: secretKey, TELEGRAM_BOT_TOKEN: telegram?.token ?? '' },
+    ...{ TELEGRAM_API_ROOT: telegram?.apiRoot ?? '', TELEGRAM_PROXY: '', LOG_FILE: '', ...more },
   };
   let child: ChildProcess | null = null;
   let port: number | null = null;
@@ -52,6 +62,7 @@ export async function makeBot(telegram: TelegramServer): Promise<BenchBot> {
   await look(migrate);
 
   const bot: BenchBot = {
+    ...{ folder, secretKey },
     start() {
       port = null;
       const born = fork(join(projectRoot, 'dist', 'src', 'bot.js'), [], {

@@ -29,6 +29,7 @@ import { slowDiskBench } from './slow-disk.js';
 import { soak } from './soak.js';
 import { updateGap } from './update-gap.js';
 import { zaloTokens } from './zalo-tokens.js';
+import { zaloWebhook } from './zalo-webhook.js';
 
 export interface BenchOptions {
   cameras?: number;
@@ -56,6 +57,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   'update-gap': updateGap,
   soak,
   'zalo-tokens': zaloTokens,
+  'zalo-webhook': zaloWebhook,
 };
 
 const OPTIONS = ['cameras', 'seconds', 'minutes', 'rounds', 'seed'] as const;

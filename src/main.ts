@@ -73,7 +73,9 @@ async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<vo
     supervise({ name, script: path.join(built, ...script.split('/')), env: with_, log, say });
   // nobody but the backup has any business with its passphrase, nor the recorder with chats
   const { BACKUP_PASSPHRASE: _passphrase, ...botEnv } = env;
-  const { TELEGRAM_BOT_TOKEN: _token, TELEGRAM_PROXY: _proxy, ...recorderEnv } = botEnv;
+  const recorderEnv = Object.fromEntries(
+    Object.entries(botEnv).filter(([name]) => !/^(TELEGRAM|ZALO)_/.test(name)),
+  );
   const recorder = service('recorder', 'media/main.js', recorderEnv);
   const bot = service('bot', 'src/bot.js', botEnv);
   const nightly =
@@ -114,8 +116,11 @@ async function run(config: Config, env: NodeJS.ProcessEnv, log: Log): Promise<vo
     if (config.demo) say('  Hoặc gõ · or type:      npm run say -- --as canbo "ảnh 1"');
   }
   if (config.telegram.token !== null) say('  Telegram: nhắn cho bot của bạn · write to your bot');
-  if (config.telegram.token === null && !config.demo)
-    say('  Chưa có TELEGRAM_BOT_TOKEN trong .env: camera vẫn được ghi, chưa có kênh chat.');
+  const { appId, botToken } = config.zalo;
+  if (appId !== null) say('  Zalo OA: nhắn cho OA của bạn · write to your OA');
+  if (botToken !== null) say('  Zalo Bot: nhắn cho bot của bạn · write to your bot');
+  if (config.telegram.token === null && appId === null && botToken === null && !config.demo)
+    say('  Chưa nối Telegram hay Zalo: camera vẫn được ghi, chưa có kênh chat. Chạy: npm run setup');
   say(`  Dữ liệu · data:         ${config.dataDir}`);
   say(`  Nhật ký · logs:         ${config.logDir}`);
   say('  Dừng · stop:            Ctrl-C');

@@ -142,7 +142,10 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
     consent = makeConsent({
       ...{ oauth, publicUrl, tokens, log, fixedVerifier: zalo.codeVerifier },
       put: (pair) => keeper.put(pair),
-      onGiven: () => log.info('the OA has consented'),
+      onGiven() {
+        log.info('the OA has consented');
+        oa.wake();
+      },
     });
     publicRouters.push(consent.router);
   }

@@ -54,7 +54,8 @@ export const accountCommand = (house: House) =>
       if (said === '') return { kind: 'args', args: { do: 'show' } };
       if (/^(?:ma|lay ma|ma moi|them|tai khoan|zalo|telegram)$/.test(said))
         return { kind: 'args', args: { do: 'code' } };
-      if (said === 'zalo oa') return { kind: 'args', args: { do: 'consent' } };
+      // "nối Zalo" is an alias
+      if (/^(?:zalo )?oa$/.test(said)) return { kind: 'args', args: { do: 'consent' } };
       const sure = /^đúng\s+/iu.test(words);
       const code = readCode(words.replace(/^đúng\s+/iu, ''));
       if (code?.kind === 'account') return { kind: 'args', args: { do: 'join', code: code.code, sure } };

@@ -3,6 +3,7 @@ import { PersonError, WorldError } from '../../src/base/errors.js';
 import { readSpan, type SpanReading } from '../../src/base/vietnamese/moment.js';
 import { sayDuration, sayRange } from '../../src/base/vietnamese/say.js';
 import { command, type Talk } from '../../src/chat/command.js';
+import { takesDocument } from '../../src/chat/fit.js';
 import { type LinkAbout, type LinkedFile, linkWords } from '../../src/chat/outgoing.js';
 import type { Camera } from '../../src/store/cameras.js';
 import { privateChatOf } from '../../src/store/speakers.js';
@@ -156,7 +157,9 @@ async function clip(house: House, talk: Talk, { camera, startMs, endMs, original
   else if (!(await privately(talk, `${echo}.`))) return note('no-private-chat');
   talk.act('sending-video');
 
-  const maxBytes = Math.floor(talk.limits.fileBytes * FILE_SHARE);
+  // what goes as a link need not be parted
+  const asFile = original ? takesDocument('.mp4', talk.limits) : talk.limits.video;
+  const maxBytes = asFile ? Math.floor(talk.limits.fileBytes * FILE_SHARE) : 0;
   const request = { cameraId: camera.recorderId, startMs, endMs };
   let shown = 0;
   let shownMs = house.clock.now();

@@ -291,7 +291,7 @@ export const SETTINGS = [
   },
 ] as const satisfies readonly Setting[];
 
-type SettingName = (typeof SETTINGS)[number]['name'];
+export type SettingName = (typeof SETTINGS)[number]['name'];
 type Values = { [S in (typeof SETTINGS)[number] as S['name']]: z.output<S['schema']> };
 
 export interface Config {
@@ -421,10 +421,12 @@ export type Mode = { mode: 'demo' | 'real' } | { mode: 'refused'; sentence: stri
 export function decideMode(env: Record<string, string | undefined>, installed: boolean): Mode {
   const values = readSettings(env);
   if (values.DEMO === '0') return { mode: 'real' };
-  const messenger = [values.TELEGRAM_BOT_TOKEN, values.ZALO_APP_ID, values.ZALO_BOT_TOKEN].some(Boolean);
+  const hasChannel = [values.TELEGRAM_BOT_TOKEN, values.ZALO_APP_ID, values.ZALO_BOT_TOKEN].some(
+    (value) => value !== null,
+  );
   const obstacle = installed
     ? 'thư mục DATA_DIR đã có dữ liệu thật'
-    : messenger
+    : hasChannel
       ? 'đã có token của một kênh chat trong .env'
       : !isLoopback(values.HOST)
         ? `HOST=${values.HOST} mở ra ngoài máy này`
@@ -435,10 +437,10 @@ export function decideMode(env: Record<string, string | undefined>, installed: b
       mode: 'refused',
       sentence: `Không chạy bản dùng thử: ${obstacle}. Bỏ DEMO=1 để chạy thật, hoặc đặt DATA_DIR sang thư mục trống, bỏ token và HOST để dùng thử.`,
     };
-  if (!installed && !messenger)
+  if (!installed && !hasChannel)
     return {
       mode: 'refused',
-      sentence: `Không chạy bản dùng thử: ${obstacle}. Hãy đặt TELEGRAM_BOT_TOKEN hoặc Zalo trong .env để chạy thật (npm run setup hỏi từng bước), đặt DEMO=0 để chạy thật không có kênh chat, hoặc bỏ HOST để dùng thử.`,
+      sentence: `Không chạy bản dùng thử: ${obstacle}. Hãy chạy npm run setup để nối Telegram hoặc Zalo, đặt DEMO=0 để chạy thật không có kênh chat, hoặc bỏ HOST để dùng thử.`,
     };
   return { mode: 'real' };
 }
@@ -466,3 +468,5 @@ export function printEnvExample(): string {
 export const SECRET_SETTINGS: SettingName[] = SETTINGS.filter((setting) => 'secret' in setting).map(
   (setting) => setting.name,
 );
+
+export const isSecretSetting = (name: SettingName) => SECRET_SETTINGS.includes(name);

@@ -17,6 +17,29 @@ export function readEnvText(text: string): Record<string, string> {
 }
 
 /**
+ * The text with these settings: each in the line where it stood, new ones at the end, everything else as it was. Pure.
+ * @param changes '' = the line stays, without a value
+ */
+export function changeEnvText(text: string, changes: Readonly<Record<string, string>>): string {
+  const left = new Map(Object.entries(changes));
+  const lines = text === '' ? [] : text.replace(/\r?\n$/, '').split(/\r?\n/);
+  const changed = lines.flatMap((line) => {
+    const name = /^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=/.exec(line)?.[1];
+    if (name === undefined || !(name in changes)) return [line];
+    const value = left.get(name);
+    left.delete(name);
+    // the last line of a name counts: a second one would overrule it
+    return value === undefined ? [] : [envLine(name, value)];
+  });
+  for (const [name, value] of left) if (value !== '') changed.push(envLine(name, value));
+  return changed.length === 0 ? '' : `${changed.join('\n')}\n`;
+}
+
+/** Quoted where the reader would take something off. */
+const envLine = (name: string, value: string) =>
+  /^\s|\s$|^(["']).*\1$/.test(value) ? `${name}="${value}"` : `${name}=${value}`;
+
+/**
  * Makes the keys that are missing and writes them to `file` (0600) before they are used.
  * @returns the values of both keys
  */

@@ -30,6 +30,18 @@ WantedBy=multi-user.target
 `;
 }
 
+/** How it starts with the machine on Windows, step by step. Paths are absolute. */
+export const windowsSteps = (where: { folder: string; node: string }): string[] => [
+  'Mở Task Scheduler (gõ "Task Scheduler" ở nút Start), chọn Create Task…',
+  'Thẻ General: Name là "Mat Than", chọn "Run whether user is logged on or not" và "Run with highest privileges".',
+  'Thẻ Triggers: New…, Begin the task: "At startup".',
+  `Thẻ Actions: New…, Program/script: ${where.node}`,
+  `   Add arguments: "${path.join(where.folder, 'src', 'bin', 'start.mjs')}"`,
+  `   Start in: ${where.folder}`,
+  'Thẻ Settings: bỏ chọn "Stop the task if it runs longer than", chọn "If the task fails, restart every: 1 minute".',
+  'Bấm OK, gõ mật khẩu Windows, rồi bấm chuột phải vào tác vụ, chọn Run.',
+];
+
 export const UNIT = '/etc/systemd/system/mat-than.service';
 
 function main(): number {
@@ -42,9 +54,8 @@ function main(): number {
     return 0;
   }
   if (process.platform !== 'linux' || !fs.existsSync('/run/systemd/system')) {
-    say('Máy này không dùng systemd. Trên Windows: mở Task Scheduler, tạo tác vụ "At startup" chạy lệnh:');
-    say(`  ${process.execPath} ${path.join(folder, 'src', 'bin', 'start.mjs')}`);
-    say(`  với thư mục làm việc (Start in): ${folder}`);
+    say('Máy này không dùng systemd. Trên Windows:');
+    for (const step of windowsSteps({ folder, node: process.execPath })) say(`  ${step}`);
     return 1;
   }
   if (process.getuid?.() !== 0) {

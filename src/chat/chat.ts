@@ -208,7 +208,7 @@ export function makeChat(options: ChatOptions): Chat {
     const group = inGroup
       ? await findGroup(database, message.channel, message.chatId, message.chatTitle)
       : null;
-    if (!message.addressed && !(await answersMenu(channel, message, row.receivedMs))) return;
+    if (!message.addressed) return;
     const speaker = await identify(
       database,
       message.channel,
@@ -255,11 +255,17 @@ export function makeChat(options: ChatOptions): Chat {
     }
   }
 
-  /** In a group without buttons a bare "2" is meant for the bot, if it asked this person there. */
-  async function answersMenu(channel: Channel, message: Message, nowMs: number): Promise<boolean> {
-    if (channel.limits.buttons || message.text.length > MENU_ANSWER) return false;
-    const place = { channel: message.channel, chatId: message.chatId, userId: message.sender.userId };
-    return isAnswer(database, place, message.text, nowMs);
+  /**
+   * In a group without buttons a bare "2" is meant for the bot, if it asked this person there. Seen before it is written
+   * down: the words of what is not meant for the bot are not kept.
+   */
+  async function asAddressed(incoming: Incoming): Promise<Incoming> {
+    if (incoming.kind !== 'message' || incoming.addressed || incoming.text.length > MENU_ANSWER)
+      return incoming;
+    if (incoming.text === '' || channels.get(incoming.channel)?.limits.buttons !== false) return incoming;
+    const { channel, chatId, text } = incoming;
+    const place = { channel, chatId, userId: incoming.sender.userId };
+    return (await isAnswer(database, place, text, clock.now())) ? { ...incoming, addressed: true } : incoming;
   }
 
   async function refuseFlood(row: InboxRow, message: Message, verdict: 'say-so' | 'quiet'): Promise<void> {
@@ -330,7 +336,7 @@ export function makeChat(options: ChatOptions): Chat {
   let stopped: Promise<void> | null = null;
   const chat: Chat = {
     async accept(incoming) {
-      const taken = await inbox.accept(incoming);
+      const taken = await inbox.accept(await asAddressed(incoming));
       if (taken.fresh) outbox.wake(incoming.channel);
       return taken;
     },

@@ -6,6 +6,7 @@ import {
   beginAttempt,
   finishIncoming,
   type InboxRow,
+  type NewIncoming,
   putIncoming,
   waitingIncoming,
   withdrawAttempt,
@@ -13,6 +14,7 @@ import {
 import { cleanMessage } from '../store/scrub.js';
 import type { ChatCounters } from './counters.js';
 import { Interrupted } from './dispatch.js';
+import { gather } from './gather.js';
 import type { Incoming } from './message.js';
 
 export interface InboxOptions {
@@ -59,6 +61,8 @@ const SUSPECT_AFTER = 2;
 const SET_ASIDE_AFTER = SUSPECT_AFTER + 3;
 /** how long the process must have lived before the first lonely run; doubled for each further one */
 const ALONE_AFTER_MS = 1000;
+/** messages written down in one transaction */
+const TOGETHER = 100;
 /** before a message is tried again that failed for a reason of ours (the disk, the database) */
 const AGAIN_MS = 1000;
 
@@ -70,6 +74,7 @@ interface Waiting {
 export function makeInbox(options: InboxOptions): Inbox {
   const { database, clock, log, counters } = options;
   const mostAtOnce = options.mostAtOnce ?? 16;
+  const put = gather((messages: NewIncoming[]) => putIncoming(database, messages), TOGETHER);
   const chats = new Map<string, Waiting[]>();
   const busy = new Set<string>();
   const known = new Set<number>();
@@ -191,11 +196,7 @@ export function makeInbox(options: InboxOptions): Inbox {
       const receivedMs = clock.now();
       const payload = JSON.stringify(incoming);
       const { channel, chatId, externalId } = incoming;
-      const { inboxId, fresh } = await putIncoming(
-        database,
-        { channel, chatId, externalId, payload },
-        receivedMs,
-      );
+      const { inboxId, fresh } = await put({ channel, chatId, externalId, payload, receivedMs });
       if (!fresh) {
         counters.duplicates += 1;
         return { inboxId, fresh };

@@ -116,6 +116,7 @@ export async function checkTelegram(
           check,
           'TELEGRAM_BOT_TOKEN không có dạng của một token (dãy số, dấu hai chấm, rồi dãy chữ).',
           'Hãy chép lại nguyên token mà @BotFather đã gửi vào .env, không thừa dấu cách.',
+          { shape: false },
         ),
       ],
       answer: await askTelegram(settings, null, signal),

@@ -1,4 +1,4 @@
-import { type Database, isDuplicate } from './database.js';
+import type { Database } from './database.js';
 
 /** A message as it waits to be answered; `payload` is its JSON. */
 export interface InboxRow {
@@ -15,27 +15,52 @@ export interface InboxRow {
   progress: number;
 }
 
-/** Writes a message down once: `fresh` is false when the channel delivered it before. */
+export interface NewIncoming {
+  channel: string;
+  chatId: string;
+  externalId: string;
+  payload: string;
+  receivedMs: number;
+}
+
+const sameMessage = ({ channel, externalId }: { channel: string; externalId: string }) =>
+  JSON.stringify([channel, externalId]);
+
+/**
+ * Writes messages down, each once, all in one statement: they are durable together, at the price of one.
+ * @returns of each, in order; `fresh` is false when it was there before (the channel delivered it again)
+ */
 export async function putIncoming(
   database: Database,
-  incoming: { channel: string; chatId: string; externalId: string; payload: string },
-  nowMs: number,
-): Promise<{ inboxId: number; fresh: boolean }> {
-  try {
-    const row = await database.inbox.create({
-      data: { ...incoming, receivedMs: BigInt(nowMs) },
-      select: { id: true },
-    });
-    return { inboxId: row.id, fresh: true };
-  } catch (error) {
-    if (!isDuplicate(error)) throw error;
-    const { channel, externalId } = incoming;
+  messages: readonly NewIncoming[],
+): Promise<{ inboxId: number; fresh: boolean }[]> {
+  const made = await database.$queryRawUnsafe<{ id: bigint; channel: string; externalId: string }[]>(
+    `INSERT INTO "Inbox" ("channel", "chatId", "externalId", "payload", "receivedMs")
+     VALUES ${messages.map(() => '(?, ?, ?, ?, ?)').join(', ')}
+     ON CONFLICT ("channel", "externalId") DO NOTHING RETURNING "id", "channel", "externalId"`,
+    ...messages.flatMap(({ channel, chatId, externalId, payload, receivedMs }) => [
+      ...[channel, chatId, externalId, payload, BigInt(receivedMs)],
+    ]),
+  );
+  const ids = new Map(made.map((row) => [sameMessage(row), Number(row.id)]));
+  const claimed = new Set<string>();
+  const found: { inboxId: number; fresh: boolean }[] = [];
+  for (const message of messages) {
+    const key = sameMessage(message);
+    const id = ids.get(key);
+    if (id !== undefined) {
+      found.push({ inboxId: id, fresh: !claimed.has(key) });
+      claimed.add(key);
+      continue;
+    }
+    const { channel, externalId } = message;
     const row = await database.inbox.findUniqueOrThrow({
       where: { channel_externalId: { channel, externalId } },
       select: { id: true },
     });
-    return { inboxId: row.id, fresh: false };
+    found.push({ inboxId: row.id, fresh: false });
   }
+  return found;
 }
 
 /**

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeMinuteBudget } from '../../src/channels/zalo/oa/budget.js';
 import { fetchMedia, mediaAddress } from '../../src/channels/zalo/oa/media.js';
 import type { Incoming, Message } from '../../src/chat/message.js';
+import { eventually } from '../support/product.js';
 import { describeChannelContract } from './contract.js';
 import { makeOaFixture, makeOaStage, type OaStage } from './zalo-oa-fixture.js';
 
@@ -47,6 +48,19 @@ const picture = async (kind: 'jpeg' | 'gif', bytes = 320) => {
     .toFile(file);
   return { path: file, sizeBytes: fs.statSync(file).size, fileName: path.basename(file) };
 };
+
+it('tries at once when new tokens are there, however long its pause', async () => {
+  const patient = await makeOaStage({}, { pauses: { firstMs: 3_600_000, mostMs: 3_600_000 } });
+  patient.zalo.fail('getoa', { code: -200 });
+  await patient.channel.start(accept);
+  await patient.zalo.called('getoa');
+  await eventually('the OA has answered', () => {
+    patient.channel.wake();
+    return patient.channel.account();
+  });
+  await patient.channel.stop();
+  await patient.close();
+});
 
 describe('what comes in', () => {
   it('every event of a person and of a group is told as what it is', async () => {

@@ -23,18 +23,17 @@ const holding = () =>
   fs.readdirSync(test.dir).filter((name) => fs.readFileSync(path.join(test.dir, name)).includes('SieuMat99'));
 
 it('a scrubbed password stands in no file of the database any more', async () => {
-  const { inboxId } = await putIncoming(
-    test.database,
+  const [put] = await putIncoming(test.database, [
     {
       channel: 'console',
       chatId: 'truong',
       externalId: 'e1',
       payload: JSON.stringify({ text: `camera thêm Cổng ${SECRET}`, more: 'x'.repeat(9000) }),
+      receivedMs: 1000,
     },
-    1000,
-  );
+  ]);
   expect(holding()).not.toEqual([]);
-  await scrubMessage(test.database, inboxId, SECRET, '[đã ẩn]');
+  await scrubMessage(test.database, put!.inboxId, SECRET, '[đã ẩn]');
   expect(holding()).toEqual([]);
 });
 

@@ -19,6 +19,30 @@ const pragma = async (name: string) =>
     String,
   );
 
+const incoming = (externalId: string, chatId = 'p') => ({
+  ...{ channel: 'console', chatId, externalId, payload: JSON.stringify({ text: `của ${chatId}` }) },
+  receivedMs: 1000,
+});
+
+describe('messages that come together', () => {
+  it('are each written down once, in order, whatever was there or comes twice', async () => {
+    const [first] = await putIncoming(test.database, [incoming('m1')]);
+    const put = await putIncoming(
+      test.database,
+      ['m2', 'm1', 'm3', 'm3'].map((id) => incoming(id)),
+    );
+    expect(put.map(({ fresh }) => fresh)).toEqual([true, false, true, false]);
+    expect(put[1]!.inboxId).toBe(first!.inboxId);
+    expect(put[2]!.inboxId).toBe(put[3]!.inboxId);
+    expect(put[2]!.inboxId).toBeGreaterThan(put[0]!.inboxId);
+    const rows = await test.database.inbox.findMany({ where: { externalId: { startsWith: 'm' } } });
+    expect(rows.map(({ externalId }) => externalId)).toEqual(['m1', 'm2', 'm3']);
+    expect(rows[1]).toMatchObject({ chatId: 'p', receivedMs: 1000n, state: 'waiting', attempts: 0 });
+    expect(JSON.parse(rows[1]!.payload)).toEqual({ text: 'của p' });
+    await test.database.inbox.deleteMany();
+  });
+});
+
 describe('the database', () => {
   it('stays careful after transactions: WAL, full sync, patience', async () => {
     for (let at = 0; at < 3; at += 1)
@@ -38,14 +62,14 @@ describe('the database', () => {
   });
 
   it('forgets what was answered long ago, and nothing that waits', async () => {
-    const put = (externalId: string) =>
-      putIncoming(test.database, { channel: 'console', chatId: 'p', externalId, payload: '{}' }, 1000);
-    const done = await put('done');
-    const waiting = await put('waiting');
-    await test.database.inbox.update({ where: { id: done.inboxId }, data: { state: 'done', doneMs: 2000n } });
+    const [done, waiting] = await putIncoming(test.database, [incoming('done'), incoming('waiting')]);
+    await test.database.inbox.update({
+      where: { id: done!.inboxId },
+      data: { state: 'done', doneMs: 2000n },
+    });
     expect(await pruneQueues(test.database, 3000)).toBe(1);
     const left = await test.database.inbox.findMany({ select: { id: true } });
-    expect(left).toEqual([{ id: waiting.inboxId }]);
+    expect(left).toEqual([{ id: waiting!.inboxId }]);
   });
 });
 

@@ -161,3 +161,21 @@ describe('who can not be reached', () => {
     expect(zalo.sent.filter((record) => wordsOf(record.reply).includes('Kính gửi'))).toHaveLength(2);
   });
 });
+
+describe('the consent of the OA', () => {
+  it('is the chief’s to give, by a link, whatever way it is said', async () => {
+    const other = await openHouse({
+      house: { zaloConsentLink: async (personId) => `https://xa.example.vn/zalo/consent/of-${personId}` },
+    });
+    try {
+      for (const words of ['nối Zalo OA', 'noi zalo oa', '/noi zalo oa']) {
+        const [heard] = await other.as('truong').say(words);
+        expect(JSON.stringify(heard?.reply), words).toMatch(/zalo\/consent\/of-\d+/);
+      }
+      const [refused] = await other.as('canbo').say('nối Zalo OA');
+      expect(refused?.text).toContain('do trưởng công an làm');
+    } finally {
+      await other.close();
+    }
+  });
+});

@@ -36,8 +36,8 @@ describe('demo or real', () => {
   test.each([
     ['a real installation', {}, true],
     ["a channel's token", token, false],
-    ['a Zalo OA', { ZALO_APP_ID: '360846524940903967' }, false],
-    ['a Zalo bot', { ZALO_BOT_TOKEN: '1:abc' }, false],
+    ['an OA of Zalo', { ZALO_APP_ID: '12' }, false],
+    ['a bot of Zalo', { ZALO_BOT_TOKEN: 'x' }, false],
     ['a bind to the outside', { HOST: '0.0.0.0' }, false],
   ])('%s refuses the demo with a sentence', (_what, env, installed) => {
     const mode = decideMode({ ...env, DEMO: '1' }, installed);
@@ -50,6 +50,8 @@ describe('demo or real', () => {
   test('a real installation goes on without its token: recording must not stop', () => {
     expect(decideMode({}, true)).toEqual({ mode: 'real' });
     expect(decideMode(token, false)).toEqual({ mode: 'real' });
+    for (const zalo of [{ ZALO_APP_ID: '12' }, { ZALO_BOT_TOKEN: 'x' }])
+      expect(decideMode({ ...zalo, HOST: '0.0.0.0' }, false)).toEqual({ mode: 'real' });
     expect(decideMode({ DEMO: '0' }, false)).toEqual({ mode: 'real' });
   });
 

@@ -6,6 +6,8 @@ import { type Handlers, type House, type HouseSettings, makeHandlers } from '../
 import type { Clock } from '../../src/base/clock.js';
 import { fromVietnamTime } from '../../src/base/clock.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
+import type { ChatOptions } from '../../src/chat/chat.js';
+import type { ChannelLimits } from '../../src/chat/message.js';
 import { seedDemo } from '../../src/demo/seed.js';
 import type { Intake } from '../../src/intake/types.js';
 import type { Database } from '../../src/store/database.js';
@@ -76,6 +78,10 @@ export async function openHouse(
     house?: Partial<House>;
     /** further channels beside the console */
     others?: TestChannel[];
+    /** of the chat core */
+    chat?: Pick<ChatOptions, 'makeLink' | 'makePreview'>;
+    /** of the console */
+    limits?: ChannelLimits;
   } = {},
 ): Promise<TestHouse> {
   const { others = [] } = options;
@@ -124,7 +130,8 @@ export async function openHouse(
   const { commands, fallbacks, onRefused, onEvent, onHeld, digests } = handlers;
   talking = talkTo({
     ...{ commands, fallbacks, onRefused, onEvent, onHeld, digests, others },
-    ...{ database: db, clock },
+    ...{ database: db, clock, ...options.chat },
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   const opened = talking;
   await opened.ready;

@@ -42,6 +42,7 @@ export class BotPlatform {
   photoField: 'photo_url' | 'photo' = 'photo_url';
   /** what the webhook answered, in order; null: nothing in time */
   readonly answers: (number | null)[] = [];
+  private posted: unknown = null;
 
   constructor(
     readonly token: string,
@@ -61,6 +62,7 @@ export class BotPlatform {
   /** Sends one to the webhook. @param secret default: the right one */
   async post(update: unknown, secret = this.webhook?.secret ?? ''): Promise<number | null> {
     let status: number | null = null;
+    this.posted = update;
     try {
       const response = await fetch(this.webhook?.url ?? '', {
         method: 'POST',
@@ -75,6 +77,11 @@ export class BotPlatform {
     this.answers.push(status);
     this.bell.ring();
     return status;
+  }
+
+  /** Sends the newest one once more. */
+  postAgain(): Promise<number | null> {
+    return this.post(this.posted);
   }
 
   private chat(params: Params): string {

@@ -26,6 +26,8 @@ export class WebhookSender {
   /** the first term of a signature is the app's id, or some say the OA's */
   signsBy: 'app' | 'oa' = 'app';
   readonly deliveries: Delivery[] = [];
+  /** told of each event as it will be sent */
+  onEmit: (body: string) => void = () => {};
   private readonly bell = new Bell();
   private readonly stopping = new AbortController();
   private open = 0;
@@ -56,6 +58,7 @@ export class WebhookSender {
     const { event_name: name, ...rest } = event;
     const timestamp = String(this.now());
     const body = JSON.stringify({ event_name: name, app_id: this.keys.appId, ...rest, timestamp });
+    this.onEmit(body);
     if (this.held !== null) this.held.push(body);
     else void this.deliver(body, timestamp);
   }

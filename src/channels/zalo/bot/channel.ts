@@ -32,8 +32,8 @@ export interface ZaloBotChannel extends Channel {
   connected(): Promise<void>;
 }
 
-/** [?] the length of a caption: as that of a text. Source: chat-apis.md §2. */
-const botLimits = (photos: boolean): ChannelLimits => ({
+/** [?] the length of a caption: as that of a text. Source: chat-apis.md §2. @param photos there is an address for them */
+export const botLimits = (photos: boolean): ChannelLimits => ({
   textLength: 2000,
   captionLength: 2000,
   photoBytes: photos ? 1_000_000 : 0,

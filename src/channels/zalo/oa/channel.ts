@@ -47,6 +47,8 @@ export interface ZaloOaChannel extends Channel {
   /** The OA, once it has answered; null before. */
   account(): { name: string; id: string | null } | null;
   readonly counters: Readonly<HookCounters>;
+  /** Zalo can be reached again (new tokens): tried now, not after the pause. */
+  wake(): void;
   /** Resolves when no name is being asked for and nothing is being caught up. */
   settled(): Promise<void>;
 }
@@ -75,6 +77,7 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   let account: { name: string; id: string | null } | null = null;
   let notedMs = Number.NEGATIVE_INFINITY;
   let beginning: Promise<void> = Promise.resolve();
+  let wake: () => void = () => {};
 
   const track = <T>(work: Promise<T>): Promise<T> => {
     running.add(work);
@@ -141,10 +144,11 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
         log.warn({ err: error, againInMs: Math.round(ms) }, 'Zalo was not reached, trying again');
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, ms);
-          signal.addEventListener('abort', () => {
+          wake = () => {
             clearTimeout(timer);
             resolve();
-          });
+          };
+          signal.addEventListener('abort', wake, { once: true });
         });
       }
   }
@@ -174,6 +178,7 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
     },
     fetch: (attachment, path, maxBytes) => track(fetchMedia(attachment.ref, path, maxBytes, options.media)),
     privateChatLink: () => (account?.id == null ? null : `https://zalo.me/${account.id}`),
+    wake: () => wake(),
     async settled() {
       await beginning;
       await names.settled();
