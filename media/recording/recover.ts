@@ -6,6 +6,7 @@ import type { RecorderIndex } from '../index/index.js';
 import { behind, type KnownFile } from '../index/rebuilding.js';
 import { type DayRecords, readDayRecords } from '../integrity/day-records.js';
 import type { Integrity } from '../integrity/integrity.js';
+import { KEYS_FILE } from '../integrity/keys.js';
 import { recoverFile } from '../mp4/scan.js';
 import type { StreamName } from '../types.js';
 import { lengthMs, type NewRow, rowFromFile, rowFromRecord } from './adopt.js';
@@ -251,7 +252,9 @@ class Recovery {
   /** Rows of days that are no more. Not when a folder could not be read, nor when the whole place is empty. */
   private async dropLostDays(): Promise<void> {
     const { index } = this.doors;
-    if (this.unread.size > 0 || this.walked.size === 0) return;
+    if (this.unread.size > 0) return;
+    // an empty place may be a disk that is not mounted; the keys are beside the recordings from the first start on
+    if (this.walked.size === 0 && !(await exists(path.join(this.doors.root, KEYS_FILE)))) return;
     for (let from = ''; !this.aborted; ) {
       const first = await index.rebuilding.pathFrom(from);
       if (first === null) return;

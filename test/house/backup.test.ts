@@ -609,9 +609,11 @@ describe('the folder it is restored into', () => {
   test('a folder with data is refused, and with --replace set aside whole; recordings stay where they are', async () => {
     const place = await makeInstallation();
     const { file } = await backUpTo(place, at('stick'));
-    const held = filesIn(place.data);
+    // SQLite takes in its own logs when it likes
+    const held = () => filesIn(place.data).filter((name) => !/-(?:wal|shm)$/.test(name));
+    const before = held();
     expect(await kindOf(restoreFrom(file, { cwd: place.cwd }))).toBe('not-empty');
-    expect(filesIn(place.data)).toEqual(held);
+    expect(held()).toEqual(before);
     write(path.join(place.data, 'chain-heads.json'), 'newer heads');
     write(path.join(place.data, 'bot.db-wal'), 'of the old one');
     const old = fs.readFileSync(path.join(place.data, 'bot.db'));
