@@ -1,7 +1,8 @@
 import type { Role } from '../src/base/roles.js';
 import type { Command } from '../src/chat/command.js';
+import { accountsOf } from '../src/store/accounts.js';
 import { groupsFor } from '../src/store/groups.js';
-import { addressesOf, listPeople } from '../src/store/people.js';
+import { listPeople } from '../src/store/people.js';
 import type { House } from './house.js';
 import { menuFor } from './index.js';
 
@@ -26,9 +27,7 @@ export async function menusOf(house: House, commands: Command[]): Promise<ChatMe
     ).map(({ name, summary }) => ({ command: name, description: summary }));
   const perChat: Record<string, Entry[]> = {};
   for (const person of await listPeople(house.db)) {
-    const chats = (await addressesOf(house.db, person.id)).filter(
-      (address) => address.channel === 'telegram',
-    );
+    const chats = (await accountsOf(house.db, person.id)).filter((address) => address.channel === 'telegram');
     for (const { privateChatId } of chats)
       if (privateChatId !== null) perChat[privateChatId] = entries(person.role, false);
   }

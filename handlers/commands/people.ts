@@ -2,9 +2,9 @@ import { PersonError } from '../../src/base/errors.js';
 import { ROLE_NAMES, ROLES, type Role } from '../../src/base/roles.js';
 import { fold } from '../../src/base/vietnamese/text.js';
 import { command, type Talk } from '../../src/chat/command.js';
+import { accountsOf } from '../../src/store/accounts.js';
 import { writeAudit } from '../../src/store/audit.js';
 import {
-  addressesOf,
   countChiefs,
   listPeople,
   type Person,
@@ -149,7 +149,7 @@ async function list(house: House, talk: Talk, role: Role | null): Promise<void> 
 }
 
 async function show(house: House, talk: Talk, person: Person): Promise<void> {
-  const addresses = await addressesOf(house.db, person.id);
+  const addresses = await accountsOf(house.db, person.id);
   const lines = addresses.map(
     (address) =>
       `• ${channelName(address.channel)}${address.blocked ? ', đã chặn bot' : address.privateChatId === null ? ', chưa mở chat riêng' : ''}`,

@@ -14,15 +14,6 @@ export interface Person {
   createdMs: number;
 }
 
-/** One account of a person on one channel. */
-export interface PersonAddress {
-  channel: string;
-  userId: string;
-  /** null until the person has opened a private chat */
-  privateChatId: string | null;
-  blocked: boolean;
-}
-
 interface Row {
   id: number;
   alias: string | null;
@@ -106,19 +97,6 @@ export async function removePerson(db: Store, id: number, nowMs: number): Promis
     where: { id },
     data: { role: 'guest', hamletId: null, phoneSealed: null, removedMs: BigInt(nowMs) },
   });
-}
-
-/** Where a person can be written to, those who blocked us last. */
-export async function addressesOf(db: Store, personId: number): Promise<PersonAddress[]> {
-  const rows = await db.address.findMany({ where: { personId }, orderBy: { id: 'asc' } });
-  return rows
-    .map((row) => ({
-      channel: row.channel,
-      userId: row.userId,
-      privateChatId: row.privateChatId,
-      blocked: row.blockedMs !== null,
-    }))
-    .sort((a, b) => Number(a.blocked) - Number(b.blocked));
 }
 
 export interface NewPerson {

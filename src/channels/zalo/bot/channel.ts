@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Router } from 'express';
 import { backoffMs } from '../../../base/backoff.js';
 import { type Clock, systemClock } from '../../../base/clock.js';
@@ -84,13 +85,7 @@ export function makeZaloBot(options: ZaloBotOptions): ZaloBotChannel {
           error instanceof WorldError && error.retryAfterS !== undefined ? error.retryAfterS * 1000 : 0;
         const ms = Math.max(waitMs, backoffMs(tries, pauses.firstMs, pauses.mostMs));
         if (tries === 1 || tries % 10 === 0) log.warn({ err: error, tries }, `${what}: failed, trying again`);
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          signal.addEventListener('abort', () => {
-            clearTimeout(timer);
-            resolve();
-          });
-        });
+        await pause(ms, undefined, { signal }).catch(() => {});
       }
     return null;
   }

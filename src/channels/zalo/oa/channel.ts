@@ -150,6 +150,8 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
           };
           signal.addEventListener('abort', wake, { once: true });
         });
+        // else an outage of days piles them up
+        signal.removeEventListener('abort', wake);
       }
   }
 

@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { WorldError } from '../../../base/errors.js';
 import type { Wire } from '../api/http.js';
 
@@ -92,6 +93,6 @@ export async function fetchMedia(
       // the words of the error may carry the address
       const failed = known ?? new WorldError('unreachable', "a file could not be loaded from Zalo's server");
       if (tries >= TRIES) throw failed;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * tries));
+      await pause(PAUSE_MS * tries);
     }
 }
