@@ -59,14 +59,19 @@ export interface Expected {
   ended?: readonly number[];
 }
 
-/** Looks until nothing is wrong any more; what was wrong at the last look. */
+/**
+ * Looks until nothing is wrong any more that was wrong from the first look on; what was wrong at every look. What is on its
+ * way (a file that was renamed and whose row waits for the disk) is another one at the next look.
+ */
 async function settled(look: () => Promise<string[]>, withinMs: number): Promise<string[]> {
   const until = performance.now() + withinMs;
-  for (;;) {
-    const wrong = await look();
-    if (wrong.length === 0 || performance.now() > until) return wrong;
+  let stays = await look();
+  while (stays.length > 0 && performance.now() <= until) {
     await wait(100);
+    const wrong = new Set(await look());
+    stays = stays.filter((line) => wrong.has(line));
   }
+  return stays;
 }
 
 /** Looks into a recorder's index beside it. */

@@ -75,6 +75,8 @@ async function ext4Disk(fail: (disk: { device: string; back: string }) => Promis
   run('truncate', '-s', `${DISK_MB}M`, image);
   run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image);
   const device = run('losetup', '-f', '--show', image);
+  // a loop device says of a write that its file took in part that all is well; one page is taken whole or not at all
+  await writeFile(join('/sys/block', basename(device), 'queue/max_sectors_kb'), '4');
   const mount = () => run('mount', '-o', 'errors=remount-ro', device, root);
   mount();
   const unmount = () => eventually('the disk can be taken away', () => runs('umount', root), 30_000);
