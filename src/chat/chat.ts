@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../base/clock.js';
 import { DAY_MS } from '../base/clock.js';
 import type { Log } from '../base/log.js';
@@ -323,13 +324,7 @@ export function makeChat(options: ChatOptions): Chat {
         return;
       } catch (error) {
         log.error({ err: error, channel: channel.name }, 'the channel did not start, trying again');
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, CHANNEL_RETRY_MS);
-          stopping.signal.addEventListener('abort', () => {
-            clearTimeout(timer);
-            resolve();
-          });
-        });
+        await pause(CHANNEL_RETRY_MS, undefined, { signal: stopping.signal }).catch(() => {});
       }
   }
 
