@@ -144,7 +144,11 @@ async function startBot(
     async health() {
       const recorderHealth = await recorder.health().catch(() => null);
       const backup = config.backup.dir === null ? null : await readBackupStatus(config.dataDir);
-      return { ok: true, demo: config.demo, recorder: recorderHealth, waiting: chat!.waiting(), backup };
+      const waiting = chat!.waiting();
+      return {
+        ...{ ok: true, demo: config.demo, recorder: recorderHealth, waiting, backup },
+        zalo: zalo.health(),
+      };
     },
     metrics: makeMetrics(() => chat),
     publicRouters: [links.router, ...(telegram === null ? [] : [telegram.router]), ...zalo.publicRouters],

@@ -26,6 +26,8 @@ export interface ZaloSide {
   consentLink?: (personId: number) => Promise<string>;
   /** Keeps the tokens fresh until the signal aborts. */
   start(signal: AbortSignal): Promise<void>;
+  /** of the OA's webhook since the start; null: no OA */
+  health(): { oa: { heardMs: number | null; taken: number; dropped: number; late: number } | null };
   sweep(): Promise<void>;
   /** Resolves when no token is being changed. */
   settled(): Promise<void>;
@@ -100,6 +102,7 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
     return {
       ...{ channels, publicRouters },
       async start() {},
+      health: () => ({ oa: null }),
       sweep: async () => void (await photos?.sweep()),
       async settled() {},
     };
@@ -157,6 +160,7 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
       keeper.start(signal);
       if ((await keeper.state()) === 'none') await tellChiefs('none', 'zalo-tokens:none');
     },
+    health: () => ({ oa: { heardMs: oa.heardMs(), ...oa.counters } }),
     sweep: async () => void (await photos?.sweep()),
     settled: () => keeper.settled(),
   };

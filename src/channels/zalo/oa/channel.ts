@@ -47,6 +47,8 @@ export interface ZaloOaChannel extends Channel {
   /** The OA, once it has answered; null before. */
   account(): { name: string; id: string | null } | null;
   readonly counters: Readonly<HookCounters>;
+  /** the newest event came then, epoch ms; null: none since the start */
+  heardMs(): number | null;
   /** Zalo can be reached again (new tokens): tried now, not after the pause. */
   wake(): void;
   /** Resolves when no name is being asked for and nothing is being caught up. */
@@ -76,6 +78,7 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   let accept: Parameters<Channel['start']>[0] | null = null;
   let account: { name: string; id: string | null } | null = null;
   let notedMs = Number.NEGATIVE_INFINITY;
+  let heardMs: number | null = null;
   let beginning: Promise<void> = Promise.resolve();
   let wake: () => void = () => {};
 
@@ -102,6 +105,7 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
 
   async function take(event: OaEvent): Promise<void> {
     if (accept === null) throw new Error('the channel is not open yet');
+    heardMs = clock.now();
     if (event.kind === 'echo' && event.messageId !== null) remember([event.messageId]);
     if (event.kind === 'permission-revoked') await options.onRevoked();
     const incoming = readIncoming(event, {
@@ -164,6 +168,7 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   return {
     ...{ name: 'zalo-oa', limits, counters, router },
     account: () => account,
+    heardMs: () => heardMs,
     async start(given) {
       if (accept !== null) throw new Error('the Zalo channel was started before');
       accept = given;
