@@ -131,7 +131,7 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
   });
   const oa = makeZaloOa({
     client: makeOaClient({
-      ...{ root: zalo.roots.api, businessRoot: zalo.roots.business, tokens: keeper, log },
+      ...{ root: zalo.roots.api, tokens: keeper, log },
       fetch: withBudget({}, makeMinuteBudget(zalo.perMinute)),
     }),
     keys: { appId: zalo.appId, secret: zalo.oaSecret },

@@ -94,7 +94,7 @@ async function checkOa(situation: ZaloSituation, signal: AbortSignal): Promise<F
   // a token that ended by our clock is Zalo's to judge all the same: our clock may be wrong
   const latest = async () => (await lookAtTokens(config))?.accessToken ?? look.accessToken;
   const client = makeOaClient({
-    ...{ root: zalo.roots.api, businessRoot: zalo.roots.business, log: LOG, timeoutMs },
+    ...{ root: zalo.roots.api, log: LOG, timeoutMs },
     // never a refresh, which is the bot's: refused, only what the bot has put there meanwhile is tried
     tokens: { current: latest, renewed: latest },
   });

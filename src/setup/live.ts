@@ -58,8 +58,8 @@ export async function tryZaloBot(root: string, token: string): Promise<Verdict> 
 export async function tryZaloOa(zalo: Config['zalo'], accessToken: string): Promise<Verdict> {
   // this token and no other: a refresh would use up its pair
   const tokens = { current: async () => accessToken, renewed: async () => accessToken };
-  const { api: root, business: businessRoot } = zalo.roots;
-  const client = makeOaClient({ root, businessRoot, tokens, log, timeoutMs: TIMEOUT_MS });
+  const { api: root } = zalo.roots;
+  const client = makeOaClient({ root, tokens, log, timeoutMs: TIMEOUT_MS });
   try {
     const found = await askOa(client, { perMinute: zalo.perMinute, nowMs: Date.now() });
     return { is: 'good', lines: linesOf(found) };

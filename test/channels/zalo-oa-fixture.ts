@@ -58,7 +58,7 @@ export async function makeOaStage(
   const { zalo: given, store = makeOaMemory(), ...options } = change;
   const zalo = given ?? (await ZaloServer.start({ rates: false, retryScale: 0.0005, ...server }));
   const client = makeOaClient({
-    ...{ root: zalo.root, businessRoot: zalo.root, log: pino({ level: 'silent' }) },
+    ...{ root: zalo.root, log: pino({ level: 'silent' }) },
     tokens: {
       current: async () => zalo.tokens.accessToken,
       renewed: async (refused) =>

@@ -123,7 +123,7 @@ beforeAll(async () => {
       ...{ TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_API_ROOT: telegram.apiRoot },
       ...{ ZALO_APP_ID: TEST_APP.appId, ZALO_APP_SECRET: TEST_APP.appSecret },
       ...{ ZALO_OA_SECRET: TEST_APP.oaSecret, ZALO_MEDIA_HOSTS: zalo.root },
-      ...{ ZALO_API_ROOT: zalo.root, ZALO_OAUTH_ROOT: zalo.root, ZALO_BUSINESS_ROOT: zalo.root },
+      ...{ ZALO_API_ROOT: zalo.root, ZALO_OAUTH_ROOT: zalo.root },
       ...{ PUBLIC_URL: publicUrl, COMMUNE_NAME: 'Công an xã Cẩm Lương' },
     },
   });

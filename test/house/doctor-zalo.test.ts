@@ -34,9 +34,7 @@ const configOf = (env: Record<string, string>) =>
   makeConfig(
     {
       ...{ DATA_DIR: folder, SECRET_KEY: KEY },
-      ...Object.fromEntries(
-        ['API', 'OAUTH', 'BUSINESS', 'BOT'].map((name) => [`ZALO_${name}_ROOT`, zalo.root]),
-      ),
+      ...Object.fromEntries(['API', 'OAUTH', 'BOT'].map((name) => [`ZALO_${name}_ROOT`, zalo.root])),
       ...env,
     },
     false,
