@@ -8,9 +8,10 @@ import { type Consent, makeConsent } from './channels/zalo/consent.js';
 import { makeBotClient, makeOaClient, makeTokenKeeper, type TokenTrouble } from './channels/zalo/index.js';
 import { makeMinuteBudget, withBudget } from './channels/zalo/oa/budget.js';
 import { makeZaloOa, type OaStore, type ZaloOaChannel } from './channels/zalo/oa/channel.js';
-import type { Recipient, Reply } from './chat/message.js';
+import type { Message, Recipient, Reply } from './chat/message.js';
 import { nameAccount, nameGroup, noteHeard } from './store/accounts.js';
 import type { Database } from './store/database.js';
+import { incomingSince } from './store/inbox.js';
 import { peopleByRole } from './store/people.js';
 import { readFact, writeFact } from './store/settings.js';
 import { purposeOf } from './store/speakers.js';
@@ -57,6 +58,8 @@ function makeOaStore(database: Database): OaStore {
     heard: (userId, atMs) => noteHeard(database, oa, userId, atMs),
     heardUpTo: () => readFact<number>(database, HEARD_UP_TO),
     noteHeardUpTo: (ms) => writeFact(database, HEARD_UP_TO, ms),
+    takenSince: async (ms) =>
+      (await incomingSince(database, oa, ms)).map((payload) => JSON.parse(payload) as Message),
   };
 }
 
