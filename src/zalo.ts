@@ -8,9 +8,10 @@ import { type Consent, makeConsent } from './channels/zalo/consent.js';
 import { makeBotClient, makeOaClient, makeTokenKeeper, type TokenTrouble } from './channels/zalo/index.js';
 import { makeMinuteBudget, withBudget } from './channels/zalo/oa/budget.js';
 import { makeZaloOa, type OaStore, type ZaloOaChannel } from './channels/zalo/oa/channel.js';
-import type { Recipient, Reply } from './chat/message.js';
+import type { Message, Recipient, Reply } from './chat/message.js';
 import { nameAccount, nameGroup, noteHeard } from './store/accounts.js';
 import type { Database } from './store/database.js';
+import { incomingSince } from './store/inbox.js';
 import { peopleByRole } from './store/people.js';
 import { readFact, writeFact } from './store/settings.js';
 import { purposeOf } from './store/speakers.js';
@@ -26,6 +27,8 @@ export interface ZaloSide {
   consentLink?: (personId: number) => Promise<string>;
   /** Keeps the tokens fresh until the signal aborts. */
   start(signal: AbortSignal): Promise<void>;
+  /** of the OA's webhook since the start; null: no OA */
+  health(): { oa: { heardMs: number | null; taken: number; dropped: number; late: number } | null };
   sweep(): Promise<void>;
   /** Resolves when no token is being changed. */
   settled(): Promise<void>;
@@ -55,6 +58,8 @@ function makeOaStore(database: Database): OaStore {
     heard: (userId, atMs) => noteHeard(database, oa, userId, atMs),
     heardUpTo: () => readFact<number>(database, HEARD_UP_TO),
     noteHeardUpTo: (ms) => writeFact(database, HEARD_UP_TO, ms),
+    takenSince: async (ms) =>
+      (await incomingSince(database, oa, ms)).map((payload) => JSON.parse(payload) as Message),
   };
 }
 
@@ -100,6 +105,7 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
     return {
       ...{ channels, publicRouters },
       async start() {},
+      health: () => ({ oa: null }),
       sweep: async () => void (await photos?.sweep()),
       async settled() {},
     };
@@ -128,7 +134,7 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
   });
   const oa = makeZaloOa({
     client: makeOaClient({
-      ...{ root: zalo.roots.api, businessRoot: zalo.roots.business, tokens: keeper, log },
+      ...{ root: zalo.roots.api, tokens: keeper, log },
       fetch: withBudget({}, makeMinuteBudget(zalo.perMinute)),
     }),
     keys: { appId: zalo.appId, secret: zalo.oaSecret },
@@ -157,6 +163,7 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
       keeper.start(signal);
       if ((await keeper.state()) === 'none') await tellChiefs('none', 'zalo-tokens:none');
     },
+    health: () => ({ oa: { heardMs: oa.heardMs(), ...oa.counters } }),
     sweep: async () => void (await photos?.sweep()),
     settled: () => keeper.settled(),
   };

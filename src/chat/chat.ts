@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../base/clock.js';
 import { DAY_MS } from '../base/clock.js';
 import type { Log } from '../base/log.js';
@@ -52,6 +53,8 @@ export interface ChatOptions {
   digestOver?: number;
   /** Something for a person waits until they write; at each start again, as long as it does: use keys. */
   onHeld?: (held: Held, tell: Chat['tell']) => Promise<void>;
+  /** A message went to the general topic of a group, as its own is gone. */
+  onTopicGone?: (to: ChatAddress) => Promise<void>;
   /** messages of different chats answered at the same time, 16 */
   mostAtOnce?: number;
   /** a message suspected of killing the process is run alone after so much life of the process, ms; 1000 */
@@ -156,6 +159,7 @@ export function makeChat(options: ChatOptions): Chat {
       };
       await options.onHeld?.(held, chat.tell);
     },
+    ...(options.onTopicGone === undefined ? {} : { onTopicGone: options.onTopicGone }),
     async onSettled(row) {
       if (row.inboxId !== null) await turns.settled(row.inboxId, toOthers(row));
       lookDrained();
@@ -323,13 +327,7 @@ export function makeChat(options: ChatOptions): Chat {
         return;
       } catch (error) {
         log.error({ err: error, channel: channel.name }, 'the channel did not start, trying again');
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, CHANNEL_RETRY_MS);
-          stopping.signal.addEventListener('abort', () => {
-            clearTimeout(timer);
-            resolve();
-          });
-        });
+        await pause(CHANNEL_RETRY_MS, undefined, { signal: stopping.signal }).catch(() => {});
       }
   }
 

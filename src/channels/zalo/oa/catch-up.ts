@@ -62,7 +62,7 @@ export interface CatchUp {
 
 /**
  * Takes what people wrote to the OA while we could not be told: each conversation that has something newer, oldest message
- * first. What came by webhook as well is known by its id. Groups are not looked through: their words are for each other.
+ * first. What came by webhook as well is known by its id, or by what it is (twice.ts). Groups are not looked through: their words are for each other.
  * @returns how many messages were offered
  */
 export async function catchUp({ client, sinceMs, nowMs, accept, signal }: CatchUp): Promise<number> {

@@ -13,6 +13,7 @@ import { type OaManners, oaLimits } from './limits.js';
 import { fetchMedia, type MediaOptions } from './media.js';
 import { makeNames } from './names.js';
 import { deliver } from './outgoing.js';
+import { makeOnce, mayComeAgainSince, type Once } from './twice.js';
 import { makeWebhook } from './webhook.js';
 
 /** What the channel keeps in the store. */
@@ -25,6 +26,8 @@ export interface OaStore {
   /** up to when everything was heard; null before the first event */
   heardUpTo(): Promise<number | null>;
   noteHeardUpTo(ms: number): Promise<void>;
+  /** messages of people that were taken since then, in any order */
+  takenSince(ms: number): Promise<Message[]>;
 }
 
 export interface ZaloOaOptions extends OaManners {
@@ -47,6 +50,8 @@ export interface ZaloOaChannel extends Channel {
   /** The OA, once it has answered; null before. */
   account(): { name: string; id: string | null } | null;
   readonly counters: Readonly<HookCounters>;
+  /** the newest event came then, epoch ms; null: none since the start */
+  heardMs(): number | null;
   /** Zalo can be reached again (new tokens): tried now, not after the pause. */
   wake(): void;
   /** Resolves when no name is being asked for and nothing is being caught up. */
@@ -76,7 +81,9 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   let accept: Parameters<Channel['start']>[0] | null = null;
   let account: { name: string; id: string | null } | null = null;
   let notedMs = Number.NEGATIVE_INFINITY;
+  let heardMs: number | null = null;
   let beginning: Promise<void> = Promise.resolve();
+  let once: Promise<Once> | null = null;
   let wake: () => void = () => {};
 
   const track = <T>(work: Promise<T>): Promise<T> => {
@@ -100,15 +107,35 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
     await store.noteHeardUpTo(ms);
   }
 
+  /** Takes it, but not what is there under another id. */
+  async function acceptOnce(take: Parameters<Channel['start']>[0], incoming: Incoming): Promise<void> {
+    const { isTwice, forget } = await once!;
+    if (isTwice(incoming)) return;
+    try {
+      await take(incoming);
+    } catch (error) {
+      forget(incoming);
+      throw error;
+    }
+  }
+
+  async function readOnce(sinceMs: number | null): Promise<Once> {
+    const nowMs = clock.now();
+    const known =
+      sinceMs === null ? [] : await store.takenSince(mayComeAgainSince(sinceMs - OUT_OF_ORDER_MS, nowMs));
+    return makeOnce(known, { now: () => clock.now() });
+  }
+
   async function take(event: OaEvent): Promise<void> {
     if (accept === null) throw new Error('the channel is not open yet');
+    heardMs = clock.now();
     if (event.kind === 'echo' && event.messageId !== null) remember([event.messageId]);
     if (event.kind === 'permission-revoked') await options.onRevoked();
     const incoming = readIncoming(event, {
       name: account?.name ?? null,
       isOwn: (messageId) => own.has(messageId),
     });
-    if (incoming !== null) await accept(incoming);
+    if (incoming !== null) await acceptOnce(accept, incoming);
     if (incoming?.kind === 'message') {
       names.person(incoming.sender.userId, signal);
       if (incoming.chatKind === 'group') {
@@ -121,8 +148,7 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   }
 
   /** The OA's name, and what was written while we were not there; tried until it is there or we stop. */
-  async function begin(take: Parameters<Channel['start']>[0]): Promise<void> {
-    const sinceMs = await store.heardUpTo();
+  async function begin(take: Parameters<Channel['start']>[0], sinceMs: number | null): Promise<void> {
     for (let tries = 1; !signal.aborted; tries += 1)
       try {
         const oa = await client.oa(signal);
@@ -132,7 +158,7 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
           const about = { client, sinceMs: sinceMs - OUT_OF_ORDER_MS, nowMs: clock.now(), signal };
           const found = await catchUp({
             ...about,
-            accept: (incoming: Incoming) => take(incoming as Message),
+            accept: (incoming: Incoming) => acceptOnce(take, incoming),
           });
           if (found > 0) log.info({ messages: found }, 'caught up with what was written to the OA meanwhile');
         }
@@ -164,10 +190,14 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   return {
     ...{ name: 'zalo-oa', limits, counters, router },
     account: () => account,
+    heardMs: () => heardMs,
     async start(given) {
       if (accept !== null) throw new Error('the Zalo channel was started before');
+      const sinceMs = await store.heardUpTo();
+      once = readOnce(sinceMs);
+      await once;
       accept = given;
-      beginning = track(begin(given));
+      beginning = track(begin(given, sinceMs));
     },
     async send(to, reply) {
       const group = await store.isGroup(to.chatId);
