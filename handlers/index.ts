@@ -2,6 +2,7 @@ import { ROLES, type Role } from '../src/base/roles.js';
 import type { Held } from '../src/chat/chat.js';
 import type { Command, Fallbacks, Talk } from '../src/chat/command.js';
 import type { ChatEvent } from '../src/chat/message.js';
+import type { Troubles } from '../src/chat/pass-on.js';
 import { type Alerts, makeAlerts } from './alerts/watch.js';
 import { onChatEvent } from './chat-events.js';
 import { accountCommand } from './commands/account.js';
@@ -24,6 +25,7 @@ import { makeFallbacks } from './fallbacks.js';
 import type { House } from './house.js';
 import { JOBS, type Job } from './jobs.js';
 import { log } from './saying.js';
+import { makeTroubles } from './troubles.js';
 import { askToCall } from './unreached.js';
 
 export { ensureFirstChiefCode } from './first-chief.js';
@@ -42,6 +44,8 @@ export interface Handlers {
   onEvent(event: ChatEvent, inboxId: number): Promise<void>;
   /** for the chat core: something waits for a person who can't be written to */
   onHeld(held: Held): Promise<void>;
+  /** for the chat core: chats that can't be written to */
+  troubles: Troubles;
   jobs: Job[];
 }
 
@@ -70,12 +74,14 @@ export function makeHandlers(house: House): Handlers {
       : [loginCommand(house, house.makeLoginLink.bind(house))]),
     helpCommand(house, () => commands),
   ];
+  const troubles = makeTroubles(house);
   return {
     commands,
     fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips, cameras }),
     onRefused: logRefused,
-    onEvent: (event, inboxId) => onChatEvent(house, event, inboxId),
+    onEvent: (event, inboxId) => onChatEvent(house, event, inboxId, troubles),
     onHeld: (held) => askToCall(house, held),
+    troubles,
     // When a camera speaks.
     alerts: makeAlerts(house),
     digests: { outage: outageDigest },

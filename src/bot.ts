@@ -130,6 +130,7 @@ async function startBot(
     onEvent: handlers.onEvent,
     onRefused: handlers.onRefused,
     onHeld: handlers.onHeld,
+    troubles: handlers.troubles,
     digests: handlers.digests,
     makeLink: links.make,
     ...(ffmpeg === null ? {} : { makePreview: makePreviews({ ffmpeg, log }) }),

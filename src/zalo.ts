@@ -11,6 +11,7 @@ import { makeZaloOa, type OaStore, type ZaloOaChannel } from './channels/zalo/oa
 import type { Recipient, Reply } from './chat/message.js';
 import { nameAccount, nameGroup, noteHeard } from './store/accounts.js';
 import type { Database } from './store/database.js';
+import { sentIdsOf } from './store/outbox.js';
 import { peopleByRole } from './store/people.js';
 import { readFact, writeFact } from './store/settings.js';
 import { purposeOf } from './store/speakers.js';
@@ -55,6 +56,7 @@ function makeOaStore(database: Database): OaStore {
     heard: (userId, atMs) => noteHeard(database, oa, userId, atMs),
     heardUpTo: () => readFact<number>(database, HEARD_UP_TO),
     noteHeardUpTo: (ms) => writeFact(database, HEARD_UP_TO, ms),
+    sentIds: (most) => sentIdsOf(database, oa, most),
   };
 }
 

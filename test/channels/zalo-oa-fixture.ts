@@ -35,6 +35,7 @@ export function makeOaMemory(): OaMemory {
     async noteHeardUpTo(ms) {
       memory.heardUpToMs = ms;
     },
+    sentIds: async () => [],
   };
   return memory;
 }

@@ -127,9 +127,9 @@ export async function openHouse(
     ...options.house,
   };
   const handlers = makeHandlers(house);
-  const { commands, fallbacks, onRefused, onEvent, onHeld, digests } = handlers;
+  const { commands, fallbacks, onRefused, onEvent, onHeld, troubles, digests } = handlers;
   talking = talkTo({
-    ...{ commands, fallbacks, onRefused, onEvent, onHeld, digests, others },
+    ...{ commands, fallbacks, onRefused, onEvent, onHeld, troubles, digests, others },
     ...{ database: db, clock, ...options.chat },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
