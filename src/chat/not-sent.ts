@@ -187,7 +187,7 @@ export function makeNotSent(room: OutboxRoom) {
   }
 
   const reach = (personId: number) => reachPerson(database, channels, personId, clock.now());
-  const passOn = makePassOn({ database, troubles: options.troubles, put, reach });
+  const passOn = makePassOn({ database, troubles: options.troubles, put, clock, reach });
 
   const linksFor = (about: LinkAbout) => {
     const { makeLink } = options;

@@ -1,11 +1,13 @@
+import type { Clock } from '../base/clock.js';
 import type { HumanNeed } from '../base/errors.js';
 import type { Database } from '../store/database.js';
 import { senderOf } from '../store/inbox.js';
 import { isOutgoingKnown, keyOfOutgoing, type OutboxRow } from '../store/outbox.js';
-import { personOfAccount, personOfChat, purposeOf } from '../store/speakers.js';
+import { accountOfChat, personOfAccount, purposeOf } from '../store/speakers.js';
 import type { ChannelName, ChatAddress, Recipient, Reply } from './message.js';
 import type { Outgoing } from './outbox.js';
 import { type Only, type OutPayload, readPayload, wholeKey } from './outgoing.js';
+import { copyQuestion } from './question.js';
 
 /** To whom something goes instead, and under which key. */
 export interface Instead {
@@ -38,7 +40,8 @@ export interface PassOnOptions {
   database: Database;
   troubles: Troubles | undefined;
   put: (outgoing: Outgoing) => Promise<boolean>;
-  /** the chats in which the person can be written to now */
+  clock: Clock;
+  /** the chats in which the person can be written to now, the best first */
   reach: (personId: number) => Promise<ChatAddress[]>;
 }
 
@@ -48,26 +51,33 @@ const toOthers = ({ inboxId, key }: OutboxRow) => inboxId === null || key.starts
 const DIGEST = /^digest:(\d+)-/;
 
 /** Finds others for what a chat does not take. */
-export function makePassOn({ database, troubles, put, reach }: PassOnOptions) {
+export function makePassOn({ database, troubles, put, clock, reach }: PassOnOptions) {
   /** The person, where they can be told: always when this chat alone is closed (it is held, at worst). */
-  async function asPerson(personId: number | null, from: ChatAddress, whole: string, why: WhyNot) {
+  async function asPerson(userId: string | null, from: ChatAddress, whole: string, why: WhyNot) {
+    const personId = userId === null ? null : await personOfAccount(database, from.channel, userId);
     if (personId === null) return null;
-    const usable =
-      why === 'closed' || (await reach(personId)).some(({ channel }) => channel !== from.channel);
-    return usable ? [{ to: { personId }, key: `${whole}:elsewhere` }] : null;
+    const chats = await reach(personId);
+    if (why === 'channel' && chats.every(({ channel }) => channel === from.channel)) return null;
+    const here =
+      chats[0] === undefined ? null : await accountOfChat(database, chats[0].channel, chats[0].chatId);
+    // the numbers of a menu mean something there too
+    if (here !== null)
+      await copyQuestion(
+        database,
+        { channel: from.channel, chatId: from.chatId, userId: userId! },
+        { channel: chats[0]!.channel, chatId: chats[0]!.chatId, userId: here },
+        clock.now(),
+      );
+    return [{ to: { personId }, key: `${whole}:elsewhere` }];
   }
 
   /** Those who are still to be told; null where there is nobody. */
   async function insteadOf(from: ChatAddress, row: OutboxRow, why: WhyNot): Promise<Instead[] | null> {
     const whole = wholeKey(row.key);
     if ((await purposeOf(database, from.channel, from.chatId)) === undefined)
-      return asPerson(await personOfChat(database, from.channel, from.chatId), from, whole, why);
-    if (!toOthers(row)) {
-      // who asked in the group hears the answer in private
-      const userId = await senderOf(database, row.inboxId!);
-      const personId = userId === null ? null : await personOfAccount(database, from.channel, userId);
-      return asPerson(personId, from, whole, why);
-    }
+      return asPerson(await accountOfChat(database, from.channel, from.chatId), from, whole, why);
+    // who asked in the group hears the answer in private
+    if (!toOthers(row)) return asPerson(await senderOf(database, row.inboxId!), from, whole, why);
     const digest = DIGEST.exec(row.key);
     const told = digest === null ? whole : await keyOfOutgoing(database, Number(digest[1]));
     const found = (await troubles?.insteadOf(from, wholeKey(told ?? whole), why)) ?? [];

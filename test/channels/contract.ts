@@ -4,7 +4,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WorldError, type WorldKind } from '../../src/base/errors.js';
-import { fit } from '../../src/chat/fit.js';
+import { fit as fitted } from '../../src/chat/fit.js';
 import type {
   Attachment,
   Channel,
@@ -172,8 +172,7 @@ export function describeChannelContract(name: string, make: () => Promise<Channe
     /** As the outbox does: what the platform takes of it, one by one. */
     const sendFitted = async (reply: Reply) => {
       const ids: string[] = [];
-      // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
-      for (const part of fit(reply, fixture.channel.limits))
+      for (const part of fitted(reply, fixture.channel.limits))
         ids.push(...(await fixture.channel.send(fixture.privateChat, part)).ids);
       return ids;
     };

@@ -8,7 +8,7 @@ import { makeMinuteBudget } from '../../src/channels/zalo/oa/budget.js';
 import { oaLimits } from '../../src/channels/zalo/oa/limits.js';
 import { fetchMedia, mediaAddress } from '../../src/channels/zalo/oa/media.js';
 
-import { fit } from '../../src/chat/fit.js';
+import { fit as fitted } from '../../src/chat/fit.js';
 import type { Incoming, Message, Reply } from '../../src/chat/message.js';
 import { eventually } from '../support/product.js';
 import { describeChannelContract } from './contract.js';
@@ -247,8 +247,7 @@ describe('what goes out', () => {
       caption: 'Lời dặn',
     };
     const { limits } = stage.channel;
-    // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
-    const parts = fit(document, limits);
+    const parts = fitted(document, limits);
     expect(parts.map(({ kind }) => kind)).toEqual(['document', 'text']);
     await stage.channel.send(to(person.id), parts[0]!);
     stage.zalo.fail('message/cs', { code: -32 });
@@ -260,13 +259,12 @@ describe('what goes out', () => {
     expect(sent.map(({ kind, text }) => `${kind} ${text}`)).toEqual(['file ', 'text Lời dặn']);
   });
 
-  it('real buttons only where Zalo takes them: five, short, under words, in private', () => {
+  it('real buttons only where Zalo takes them: five, short, under words, in private', async () => {
     const limits = oaLimits({ buttons: true, paid: false });
     const menu = (count: number, label = 'Cổng chợ') =>
       Array.from({ length: count }, (_, at) => [{ label: `${label} ${at}`, says: `ảnh ${at}` }]);
     const shown = (reply: Reply, inGroup = false) =>
-      // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
-      fit(reply, limits, { inGroup }).map((one) => 'buttons' in one && one.buttons !== undefined);
+      fitted(reply, limits, { inGroup }).map((one) => 'buttons' in one && one.buttons !== undefined);
     const text = (count: number, label?: string): Reply => ({
       ...{ kind: 'text', text: 'Chọn' },
       buttons: menu(count, label),
@@ -281,13 +279,19 @@ describe('what goes out', () => {
       [false],
     ]);
     expect([shown(text(2), true), shown(photo)]).toEqual([[false], [false]]);
-    // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
-    expect(fit(photo, limits)[0]).toMatchObject({
+    expect(fitted(photo, limits)[0]).toMatchObject({
       kind: 'photo',
       caption: expect.stringMatching(/2\. Cổng/),
     });
-    // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
-    expect(fit(text(8), limits)[0]).toMatchObject({ text: expect.stringContaining('8. Cổng chợ 7') });
+    expect(fitted(text(8), limits)[0]).toMatchObject({ text: expect.stringContaining('8. Cổng chợ 7') });
+    await open();
+    const person = anna();
+    person.says('chào');
+    for (const reply of [text(5), text(8), { ...photo, file: await picture('jpeg') }])
+      for (const part of fitted(reply, limits)) await stage.channel.send(to(person.id), part);
+    const sent = stage.zalo.world.messages.filter(({ fromId }) => fromId === null);
+    expect(sent.map(({ kind }) => kind)).toEqual(['buttons', 'text', 'image']);
+    expect(sent[2]!.text).toContain('2. Cổng chợ 1');
   });
 
   it('the window is over after 48 hours, or after 7 days where messages are paid for', async () => {
