@@ -1,4 +1,5 @@
 import type { ChatEvent, SharedInfo } from '../src/chat/message.js';
+import type { Troubles } from '../src/chat/pass-on.js';
 import { accountsOf } from '../src/store/accounts.js';
 import { writeAudit } from '../src/store/audit.js';
 import { makeOnce } from '../src/store/effects.js';
@@ -11,8 +12,15 @@ import type { House } from './house.js';
 import { maskPhones } from './reports/mask-phones.js';
 
 /** When something happens to a chat: each event is answered or written down once. */
-export async function onChatEvent(house: House, event: ChatEvent, inboxId: number): Promise<void> {
+export async function onChatEvent(
+  house: House,
+  event: ChatEvent,
+  inboxId: number,
+  troubles: Pick<Troubles, 'groupClosed'>,
+): Promise<void> {
   switch (event.event.type) {
+    case 'bot-removed':
+      return troubles.groupClosed(event);
     case 'bot-added':
       return greetGroup(house, event);
     case 'shared-info':

@@ -10,6 +10,7 @@ import { findGroup, identify, noteBlocked, noteChatClosed, noteUnblocked } from 
 import type { Command, Fallbacks, Talk } from './command.js';
 import { type ChatCounters, makeCounters } from './counters.js';
 import { dispatch, Interrupted, makeCode } from './dispatch.js';
+import { menusInGroups } from './fit.js';
 import { type FloodLimit, makeFloodGate } from './flood.js';
 import { makeInbox } from './inbox.js';
 import {
@@ -23,8 +24,9 @@ import {
   type Recipient,
   type Reply,
 } from './message.js';
-import { makeOutbox, type Outbox, type Priority } from './outbox.js';
+import { makeOutbox, type Outbox, PRIORITY, type Priority } from './outbox.js';
 import { type MakeLink, type MakePreview, wholeKey, wordsOf } from './outgoing.js';
+import type { Troubles } from './pass-on.js';
 import { isAnswer } from './question.js';
 import { reachPerson } from './reach.js';
 import { setAside, tooFast } from './sentences.js';
@@ -55,6 +57,8 @@ export interface ChatOptions {
   onHeld?: (held: Held, tell: Chat['tell']) => Promise<void>;
   /** A message went to the general topic of a group, as its own is gone. */
   onTopicGone?: (to: ChatAddress) => Promise<void>;
+  /** chats that can't be written to */
+  troubles?: Troubles;
   /** messages of different chats answered at the same time, 16 */
   mostAtOnce?: number;
   /** a message suspected of killing the process is run alone after so much life of the process, ms; 1000 */
@@ -69,6 +73,8 @@ export interface Held {
   /** the key it was told under */
   key: string;
   text: string;
+  /** what the person asked for; else something they were to be told */
+  answer: boolean;
   createdMs: number;
 }
 
@@ -141,6 +147,7 @@ export function makeChat(options: ChatOptions): Chat {
     ...(options.makePreview === undefined ? {} : { makePreview: options.makePreview }),
     ...(options.digests === undefined ? {} : { digests: options.digests }),
     ...(options.digestOver === undefined ? {} : { digestOver: options.digestOver }),
+    ...(options.troubles === undefined ? {} : { troubles: options.troubles }),
     onWaiting(row) {
       if (row.inboxId !== null) turns.waiting(row.inboxId, toOthers(row));
     },
@@ -155,7 +162,7 @@ export function makeChat(options: ChatOptions): Chat {
       );
       const held = {
         ...{ personId: row.personId!, key: wholeKey(row.key), createdMs: row.createdMs },
-        text: wordsOf(reply),
+        ...{ text: wordsOf(reply), answer: row.priority === PRIORITY.answer },
       };
       await options.onHeld?.(held, chat.tell);
     },
@@ -219,6 +226,7 @@ export function makeChat(options: ChatOptions): Chat {
       message.sender,
       inGroup ? null : message.chatId,
       row.receivedMs,
+      Math.min(message.sentMs, row.receivedMs),
     );
     await outbox.release(speaker.personId);
     // Run again after a crash: it was let through before.
@@ -266,7 +274,8 @@ export function makeChat(options: ChatOptions): Chat {
   async function asAddressed(incoming: Incoming): Promise<Incoming> {
     if (incoming.kind !== 'message' || incoming.addressed || incoming.text.length > MENU_ANSWER)
       return incoming;
-    if (incoming.text === '' || channels.get(incoming.channel)?.limits.buttons !== false) return incoming;
+    const limits = channels.get(incoming.channel)?.limits;
+    if (incoming.text === '' || limits === undefined || !menusInGroups(limits)) return incoming;
     const { channel, chatId, text } = incoming;
     const place = { channel, chatId, userId: incoming.sender.userId };
     return (await isAnswer(database, place, text, clock.now())) ? { ...incoming, addressed: true } : incoming;
@@ -291,6 +300,8 @@ export function makeChat(options: ChatOptions): Chat {
 
   async function takeEvent(row: InboxRow, event: ChatEvent): Promise<void> {
     const { channel, chatId } = event;
+    // it may be told long after it happened
+    const atMs = Math.min(event.sentMs, row.receivedMs);
     switch (event.event.type) {
       case 'bot-added':
         outbox.noteGroup(channel, chatId);
@@ -300,11 +311,11 @@ export function makeChat(options: ChatOptions): Chat {
         await noteChatClosed(database, channel, chatId, clock.now());
         break;
       case 'blocked':
-        await noteBlocked(database, channel, event.event.userId, clock.now());
+        await noteBlocked(database, channel, event.event.userId, atMs);
         break;
       case 'heard':
       case 'unblocked':
-        await releaseFor(await noteUnblocked(database, channel, event.event.userId, clock.now()));
+        await releaseFor(await noteUnblocked(database, channel, event.event.userId, atMs));
         break;
       case 'migrated':
         await outbox.moveChat(channel, chatId, event.event.toChatId);

@@ -186,6 +186,7 @@ export async function nameGroup(db: Store, channel: string, chatId: string, titl
 }
 
 /** Something was heard of this account that is no message; the window of its platform begins anew. */
-export async function noteHeard(db: Store, channel: string, userId: string, nowMs: number): Promise<void> {
-  await db.address.updateMany({ where: { channel, userId }, data: { heardMs: BigInt(nowMs) } });
+export async function noteHeard(db: Store, channel: string, userId: string, atMs: number): Promise<void> {
+  const older = [{ heardMs: null }, { heardMs: { lt: BigInt(atMs) } }];
+  await db.address.updateMany({ where: { channel, userId, OR: older }, data: { heardMs: BigInt(atMs) } });
 }

@@ -28,6 +28,8 @@ export interface OaStore {
   noteHeardUpTo(ms: number): Promise<void>;
   /** messages of people that were taken since then, in any order */
   takenSince(ms: number): Promise<Message[]>;
+  /** ids of the newest messages that we sent, the oldest first */
+  sentIds(most: number): Promise<string[]>;
 }
 
 export interface ZaloOaOptions extends OaManners {
@@ -59,7 +61,7 @@ export interface ZaloOaChannel extends Channel {
 }
 
 /** Ids of our own messages that are remembered: an answer to one is meant for us. */
-const OWN_IDS = 2000;
+const OWN_IDS = 10_000;
 const PAUSES = { firstMs: 2000, mostMs: 300_000 };
 /** An event may be told later than another that is younger, ms. */
 const OUT_OF_ORDER_MS = 60_000;
@@ -196,12 +198,14 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
       const sinceMs = await store.heardUpTo();
       once = readOnce(sinceMs);
       await once;
+      // before anything is taken: it may be an answer to what an earlier run sent
+      remember(await store.sentIds(OWN_IDS));
       accept = given;
       beginning = track(begin(given, sinceMs));
     },
     async send(to, reply) {
       const group = await store.isGroup(to.chatId);
-      const ids = await track(deliver({ client, group, chatId: to.chatId, buttons: limits.buttons }, reply));
+      const ids = await track(deliver({ client, group, chatId: to.chatId }, reply));
       remember(ids);
       return { ids };
     },
