@@ -18,7 +18,9 @@ const cause = z.enum([
 ]);
 const range = z.object({ startMs: ms, endMs: ms });
 const clockStep = z.object({ fromMs: ms, toMs: ms });
-const gap = range.extend({ cause: z.union([cause, z.enum(['deleted', 'clock-set', 'unknown'])]) });
+const gap = range.extend({
+  cause: z.union([cause, z.enum(['removed-by-others', 'damaged', 'deleted', 'clock-set', 'unknown'])]),
+});
 const url = z
   .string()
   .min(1)

@@ -79,6 +79,25 @@ describe('lịch sử', () => {
     expect(never?.text).toContain('lúc đó camera chưa bắt đầu ghi');
   });
 
+  it('counts as recorded what others removed, and says so', async () => {
+    const coverage = house.recorder.coverage;
+    house.recorder.coverage = async (id, range) => ({
+      ...(await coverage(id, range)),
+      recorded: range.endMs > at(11, 0) ? [{ startMs: at(11, 0), endMs: range.endMs }] : [],
+      gaps: [
+        { startMs: range.startMs, endMs: Math.min(range.endMs, at(10, 0)), cause: 'unknown' as const },
+        { startMs: at(10, 0), endMs: at(11, 0), cause: 'removed-by-others' as const },
+      ].filter((one) => one.startMs < Math.min(one.endMs, range.endMs)),
+    });
+    const [heard] = await house.as('canbo').say('lịch sử 1 hôm nay');
+    house.recorder.coverage = coverage;
+    expect(heard?.text).toContain('Camera bắt đầu ghi từ 10:00:00, thứ bảy');
+    expect(heard?.text).toMatch(
+      /• 10:00:00–11:00:00.*\(1 giờ\): đã ghi được, nhưng tệp hình sau đó bị xóa khỏi ổ cứng, không phải do Mắt Thần xóa/,
+    );
+    expect(heard?.text).not.toContain('chưa ghi được hình');
+  });
+
   it('a time to come, too long a stretch and an everyday sentence are answered as such', async () => {
     expect((await house.as('canbo').say('lịch sử 1 ngày mai'))[0]?.text).toContain('chưa đến');
     expect((await house.as('canbo').say('lịch sử 1 từ 1/11 đến 20/11'))[0]?.reply.kind).toBe('text');
@@ -129,6 +148,17 @@ describe('the picture', () => {
     expect(await shareOf(full.jpeg, green)).toBeGreaterThan(0.05);
     expect(await shareOf(full.jpeg, [228, 87, 46])).toBe(0);
     expect(await shareOf(torn.jpeg, [228, 87, 46])).toBeGreaterThan(0);
+    const hour = { startMs: at(12, 0), endMs: at(13, 0) };
+    for (const [cause, color] of [
+      ['removed-by-others', [229, 23, 155]],
+      ['damaged', [244, 163, 212]],
+    ] as const) {
+      const gaps = [{ ...hour, cause }];
+      const lost = await coveragePicture('Một camera', asked, [
+        { name: '1 Chợ', coverage: { ...whole, gaps } },
+      ]);
+      expect(await shareOf(lost.jpeg, [...color]), cause).toBeGreaterThan(0);
+    }
     if (process.env.SHOW) {
       const rows = Array.from({ length: 8 }, (_, i) => ({
         name: `${i + 1} Ngã ba chợ Cẩm Lương`,
@@ -141,9 +171,10 @@ describe('the picture', () => {
             {
               startMs: at(6 + i, 0),
               endMs: at(7 + i, 30),
-              cause: (
-                ['unreachable', 'recorder-down', 'switched-off', 'deleted', 'clock-set', 'unknown'] as const
-              )[i % 6]!,
+              cause: [
+                ...(['unreachable', 'recorder-down', 'switched-off', 'deleted', 'clock-set'] as const),
+                ...(['unknown', 'removed-by-others', 'damaged'] as const),
+              ][i % 8]!,
             },
           ],
           held: i === 2 ? [{ startMs: at(1, 0), endMs: at(3, 0) }] : [],
