@@ -24,6 +24,7 @@ const url = z
   .min(1)
   .max(2000)
   .describe('rtsp://user:password@host:554/path, rtsps://…, test:street');
+  'settings',
 const identity = z.object({
   serial: z.string().max(100).nullable(),
   mac: z

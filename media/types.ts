@@ -12,7 +12,9 @@ export type Cause =
   | 'broken'
   | 'switched-off'
   | 'recorder-down'
-  | 'disk';
+  | 'disk'
+  /** connected anew because a person changed how this camera is recorded */
+  | 'settings';
 
 /** Why something is missing; clock-set: that time never was, the machine's clock was set forward over it. */
 export type GapCause = Cause | 'deleted' | 'clock-set' | 'unknown';

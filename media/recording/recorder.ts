@@ -262,7 +262,7 @@ export class Recorder {
     if (present !== null && wanted && !changed) return;
     let gap: StreamOptions['gap'] = null;
     if (present !== null) {
-      await present.stop(wanted ? null : 'switched-off');
+      await present.stop(wanted ? 'settings' : 'switched-off');
       gap = await present.openGapNow();
       camera[stream] = null;
     } else if (wanted) {

@@ -53,12 +53,17 @@ export class StreamRecorder {
     this.running ??= this.keepRecording(this.abort.signal);
   }
 
-  /** Ends the connection and closes its file. A gap with this cause begins at the last picture. */
-  async stop(cause: 'switched-off' | null = null): Promise<void> {
-    const lastMs = this.connection?.newestMs ?? Date.now();
+  /**
+   * Ends the connection and closes its file. A gap with this cause begins at the last picture; `settings` only where
+   * none lasts already: a camera that was away is not there because it is set otherwise.
+   */
+  async stop(cause: 'switched-off' | 'settings' | null = null): Promise<void> {
+    const { connection } = this;
+    const askedMs = Date.now();
     this.abort.abort();
     await this.running;
-    if (cause !== null) this.openGap(cause, lastMs);
+    if (cause === 'switched-off' || (cause === 'settings' && this.gap === null))
+      this.openGap(cause, connection?.newestMs ?? askedMs);
     await this.gapWork;
   }
 
