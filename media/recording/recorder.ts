@@ -141,6 +141,11 @@ export class Recorder {
         ...{ cameraId: row.id, stream, source, gap: gap ?? null },
         ...(wait && { wait }),
         ...(onDiskFault && { onDiskFault }),
+        admitted: (signal) =>
+          this.guard.whenAdmitted(
+            parseAddress(addressOf(this.cameras.get(row.id)?.row ?? row, stream)),
+            signal,
+          ),
       },
       {
         ...this.options,

@@ -24,6 +24,8 @@ export interface StreamOptions {
   gap?: OpenGap | null;
   /** default restartWait */
   wait?: typeof restartWait;
+  /** resolves when a refused password need not be waited for any longer, or when the signal aborts; default: never */
+  admitted?: (signal: AbortSignal) => Promise<void>;
   onDiskFault?: () => void;
 }
 
@@ -103,12 +105,21 @@ export class StreamRecorder {
         { camera: cameraId, stream, cause, detail, tries, waitMs: Math.round(waitMs) },
         'stream ended',
       );
-      await pause(waitMs, undefined, { signal }).catch(() => {});
+      await this.waitOut(waitMs, cause, signal);
       await finished;
       if (full || connection.diskError === null) continue;
       onDiskFault?.();
       this.tellLosses(connection.losses);
     }
+  }
+
+  private async waitOut(ms: number, cause: Cause, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    const sooner = cause === 'refused' ? this.options.admitted?.(either) : undefined;
+    const waited = pause(ms, undefined, { signal: either }).catch(() => {});
+    await Promise.race([waited, ...(sooner ? [sooner] : [])]);
+    over.abort();
   }
 
   private async runSource(source: () => FragmentSource, connection: Connection, signal: AbortSignal) {
