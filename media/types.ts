@@ -12,7 +12,9 @@ export type Cause =
   | 'broken'
   | 'switched-off'
   | 'recorder-down'
-  | 'disk';
+  | 'disk'
+  /** connected anew because a person changed how this camera is recorded */
+  | 'settings';
 
 /**
  * What became of something that was recorded; removed-by-others: its file is gone and it was not us; damaged: its file is

@@ -41,6 +41,7 @@ const CAUSES: Record<Cause, Words> = {
     reason: 'ổ cứng không ghi được',
     hint: 'Hãy xem ổ cứng còn chỗ trống và còn cắm không.',
   },
+  settings: { reason: 'kết nối lại sau khi đổi cài đặt camera', hint: null },
 };
 
 /** A cause in plain words, whatever a newer recorder may call it. */

@@ -146,6 +146,11 @@ export class Recorder {
         ...{ cameraId: row.id, stream, source, gap: gap ?? null },
         ...(wait && { wait }),
         ...(onDiskFault && { onDiskFault }),
+        admitted: (signal) =>
+          this.guard.whenAdmitted(
+            parseAddress(addressOf(this.cameras.get(row.id)?.row ?? row, stream)),
+            signal,
+          ),
       },
       {
         ...this.options,
@@ -267,7 +272,7 @@ export class Recorder {
     if (present !== null && wanted && !changed) return;
     let gap: StreamOptions['gap'] = null;
     if (present !== null) {
-      await present.stop(wanted ? null : 'switched-off');
+      await present.stop(wanted ? 'settings' : 'switched-off');
       gap = await present.openGapNow();
       camera[stream] = null;
     } else if (wanted) {

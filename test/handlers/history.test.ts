@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { coveragePicture, ticksOf } from '../../handlers/commands/coverage-picture.js';
 import { shareWords, stretchWords } from '../../handlers/commands/history.js';
+import type { Coverage } from '../../media/types.js';
 import { fromVietnamTime } from '../../src/base/clock.js';
 import { sayShortClock } from '../../src/base/vietnamese/say.js';
 import { openHouse, type TestHouse } from '../support/house.js';
@@ -96,6 +97,50 @@ describe('lịch sử', () => {
       /• 10:00:00–11:00:00.*\(1 giờ\): đã ghi được, nhưng tệp hình sau đó bị xóa khỏi ổ cứng, không phải do Mắt Thần xóa/,
     );
     expect(heard?.text).not.toContain('chưa ghi được hình');
+  });
+
+  it('of all cameras says since when there is anything, and never that before it nothing lacks', async () => {
+    const { coverages, coverage } = house.recorder;
+    /** Camera n begins at `begun[n - 1]`; null: later than what is asked. */
+    const asked = async (begun: (number | null)[], lacks?: number) => {
+      const since = (found: Coverage): Coverage => {
+        const number = Number(found.cameraId.replace('cam', ''));
+        const begunMs = begun[number - 1] ?? Number.POSITIVE_INFINITY;
+        const { startMs, endMs } = found.asked;
+        const before = { startMs, endMs: Math.min(endMs, begunMs), cause: 'unknown' as const };
+        const lacking = { startMs: at(12, 0), endMs: at(12, 30), cause: 'unreachable' as const };
+        return {
+          ...found,
+          recorded: begunMs < endMs ? [{ startMs: Math.max(startMs, begunMs), endMs }] : [],
+          gaps: [...(begunMs > startMs ? [before] : []), ...(number === lacks ? [lacking] : [])],
+        };
+      };
+      house.recorder.coverages = async (all, range) => (await coverages(all, range)).map(since);
+      house.recorder.coverage = async (id, range) => since(await coverage(id, range));
+      const [heard] = await house.as('canbo').say('lịch sử hôm nay');
+      Object.assign(house.recorder, { coverages, coverage });
+      return heard?.text.split('\n').slice(1) ?? [];
+    };
+    expect(await asked([at(13, 56, 29), at(13, 56, 30), at(13, 56, 30), at(13, 56, 31)])).toEqual([
+      'Cả 4 camera bắt đầu ghi từ 13:56:29, thứ bảy 21/11/2026.',
+      'Cả 4 camera có hình đủ từ lúc bắt đầu ghi, không thiếu đoạn nào.',
+    ]);
+    expect(await asked([0, 0, at(9, 0), at(10, 0)])).toEqual([
+      'Camera 3, 4 lần lượt bắt đầu ghi, từ 09:00:00, thứ bảy 21/11/2026 đến 10:00:00, thứ bảy 21/11/2026.',
+      'Cả 4 camera có hình đủ từ lúc bắt đầu ghi, không thiếu đoạn nào.',
+    ]);
+    expect(await asked([0, 0, 0, null])).toEqual([
+      'Camera 4 lúc đó chưa bắt đầu ghi, nên không có hình.',
+      '3 camera còn lại có hình đủ, không thiếu đoạn nào.',
+    ]);
+    expect(await asked([null, null, null, null])).toEqual([
+      'Cả 4 camera lúc đó chưa bắt đầu ghi, nên không có hình.',
+    ]);
+    expect((await asked([0, 0, at(9, 0), null], 2)).slice(0, 3)).toEqual([
+      'Camera 3 bắt đầu ghi từ 09:00:00, thứ bảy 21/11/2026.',
+      'Camera 4 lúc đó chưa bắt đầu ghi, nên không có hình.',
+      '2/4 camera đủ hình từ lúc bắt đầu ghi. Thiếu nhiều nhất:',
+    ]);
   });
 
   it('a time to come, too long a stretch and an everyday sentence are answered as such', async () => {
