@@ -255,7 +255,10 @@ export async function zaloWebhook({ seconds = 60, say }: BenchOptions): Promise<
         ['the bot, cores', show(load.botCores)],
         ['answered when the flood ended', String(load.answered)],
         ["officer's command in the flood, p50 / p95 / max, ms", times(flood)],
-        ["officer's command while the rest is worked off, the start after the kill included, ms", times(backlog)],
+        [
+          "officer's command while the rest is worked off, the start after the kill included, ms",
+          times(backlog),
+        ],
         ['the rest answered after the start, s', show(load.backlogS)],
         ['answers that then still wait for Zalo to take them (100 a minute)', String(load.unsent)],
       ],

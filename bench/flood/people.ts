@@ -9,7 +9,12 @@ export interface FloodPerson {
 }
 
 const COUNTS: Record<Writer, number> = { officer: 8, household: 120, stranger: 2000, machine: 1 };
-const FIRST: Record<Writer, number> = { officer: 10_000, household: 20_000, stranger: 30_000, machine: 90_000 };
+const FIRST: Record<Writer, number> = {
+  officer: 10_000,
+  household: 20_000,
+  stranger: 30_000,
+  machine: 90_000,
+};
 
 const idOf = (number: number) => `55101857582600${number}`;
 

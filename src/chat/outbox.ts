@@ -6,17 +6,21 @@ import type { Database } from '../store/database.js';
 import {
   countWaitingElsewhere,
   heldOutgoing,
+  holdsFor,
   markFailed,
   markSent,
   mergeOutgoing,
+  type NewOutgoing,
   type OutboxRow,
+  putEach,
   putOutgoing,
   waitingOutgoing,
 } from '../store/outbox.js';
 import { groupChatIds, moveChat, purposeOf } from '../store/speakers.js';
 import type { ChatCounters } from './counters.js';
 import { digestWith } from './digest.js';
-import { addressOf, type Lane, type Line, makeLine } from './lines.js';
+import { gather } from './gather.js';
+import { addressOf, type Lane, type Line, makeLine, weightOf } from './lines.js';
 import type { Channel, ChannelName, ChatAddress, Recipient, Reply, Sent } from './message.js';
 import { makeNotSent } from './not-sent.js';
 import {
@@ -106,12 +110,12 @@ export interface Outbox {
 
 /** files of a reply larger than this, together, make it an upload */
 const UPLOAD_BYTES = 64_000;
+/** messages written down in one statement */
+const TOGETHER = 50;
 const AT_ONCE = { words: 1, upload: 4 };
 
-function loadOf(row: OutboxRow): keyof typeof AT_ONCE {
-  const bytes = filesOf(readPayload(row.payload).reply).reduce((sum, file) => sum + file.sizeBytes, 0);
-  return bytes > UPLOAD_BYTES ? 'upload' : 'words';
-}
+const loadOf = (row: OutboxRow): keyof typeof AT_ONCE =>
+  weightOf(row).bytes > UPLOAD_BYTES ? 'upload' : 'words';
 
 export function makeOutbox(options: OutboxOptions): Outbox {
   const { database, clock, log, channels, spool, counters } = options;
@@ -245,9 +249,11 @@ export function makeOutbox(options: OutboxOptions): Outbox {
   }
 
   async function settle(row: OutboxRow) {
-    const whole = wholeKey(row.key);
-    const more = [...lines.values()].some((line) => line.has(whole));
-    if (row.inboxId === null && !more) await spool.cleanKey(whole).catch(() => {});
+    if (row.inboxId === null) {
+      const whole = wholeKey(row.key);
+      const more = [...lines.values()].some((line) => line.has(whole));
+      if (!more) await spool.cleanKey(whole).catch(() => {});
+    }
     await options.onSettled(row);
   }
 
@@ -287,8 +293,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         ? [outgoing.reply]
         : await prepareFor(line.channel, outgoing.reply, key, { to, inboxId, only });
     if (parts.length === 0) throw new Error('an empty reply');
-    const rows = await putOutgoing(
-      database,
+    const rows = await putParts(
       parts.map((reply, at) => ({
         key: partKey(key, at),
         channel: to.channel,
@@ -315,6 +320,15 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     for (const row of rows) if (line.add(row, elapsed())) options.onWaiting(row);
     pump(line);
     return true;
+  }
+
+  const putOne = gather((messages: NewOutgoing[]) => putEach(database, messages), TOGETHER);
+
+  /** What answers say at the same time shares one durable write; the parts of one message go together in their own. */
+  async function putParts(parts: NewOutgoing[]): Promise<OutboxRow[] | null> {
+    if (parts.length > 1) return putOutgoing(database, parts);
+    const row = await putOne(parts[0]!);
+    return row === null ? null : [row];
   }
 
   async function putHeld({ reply, key, inboxId, priority, only }: Outgoing, personId: number) {
@@ -348,7 +362,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         await options.onHeld?.(row, readPayload(row.payload).reply);
     },
     async release(personId) {
-      const held = await heldOutgoing(database, personId);
+      const held = (await holdsFor(database, personId)) ? await heldOutgoing(database, personId) : [];
       const [to] = held.length === 0 ? [] : await reach(personId);
       if (to === undefined) return;
       for (const row of held) {

@@ -1,4 +1,4 @@
-import { type Database, inTransaction, type Transaction } from './database.js';
+import { type Database, inTransaction, lax, type Transaction } from './database.js';
 
 type Store = Database | Transaction;
 
@@ -186,6 +186,7 @@ export async function nameGroup(db: Store, channel: string, chatId: string, titl
 }
 
 /** Something was heard of this account that is no message; the window of its platform begins anew. */
-export async function noteHeard(db: Store, channel: string, userId: string, nowMs: number): Promise<void> {
-  await db.address.updateMany({ where: { channel, userId }, data: { heardMs: BigInt(nowMs) } });
+export async function noteHeard(db: Database, channel: string, userId: string, nowMs: number): Promise<void> {
+  const sql = 'UPDATE "Address" SET "heardMs" = ? WHERE "channel" = ? AND "userId" = ?';
+  await lax(db, sql, BigInt(nowMs), channel, userId);
 }
