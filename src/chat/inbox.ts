@@ -14,6 +14,7 @@ import {
 import { cleanMessage } from '../store/scrub.js';
 import type { ChatCounters } from './counters.js';
 import { Interrupted } from './dispatch.js';
+import { type Door, makeDoor } from './door.js';
 import { gather } from './gather.js';
 import type { Incoming } from './message.js';
 
@@ -37,6 +38,7 @@ export interface InboxOptions {
   /** messages of different chats answered at the same time */
   mostAtOnce?: number;
   aloneAfterMs?: number;
+  door?: Door;
 }
 
 /**
@@ -67,6 +69,8 @@ const ALONE_AFTER_MS = 1000;
 const TOGETHER = 100;
 /** of the places at work everybody but the staff may take so much: one is always free for an officer */
 const COMMON_SHARE = 0.75;
+/** messages of everybody but the staff at work while the door is busy: taking waits for the queries of each */
+const BUSY_AT_ONCE = 3;
 /** before a message is tried again that failed for a reason of ours (the disk, the database) */
 const AGAIN_MS = 1000;
 
@@ -89,6 +93,7 @@ export function makeInbox(options: InboxOptions): Inbox {
   const mostAtOnce = options.mostAtOnce ?? 16;
   const mostCommon = Math.max(1, Math.floor(mostAtOnce * COMMON_SHARE));
   const put = gather(putAll, TOGETHER);
+  const door = options.door ?? makeDoor();
   const chats = new Map<string, ChatQueue>();
   /** chats with something to answer in which nothing is being answered; who waits longest comes first */
   const ready = { urgent: new Set<ChatQueue>(), common: new Set<ChatQueue>() };
@@ -99,19 +104,17 @@ export function makeInbox(options: InboxOptions): Inbox {
   /** suspects for which a later look is arranged */
   const looks = new Set<number>();
   let suspects = 0;
+  let looking = false;
   let startedMs = 0;
   let alone = false;
   let running = false;
   let stopped = false;
 
   async function putAll(messages: { incoming: Incoming; row: NewIncoming }[]) {
-    const taken = await putIncoming(
-      database,
-      messages.map(({ row }) => row),
-    );
-    const fresh = messages.flatMap(({ incoming }, at) => (taken[at]!.fresh ? [incoming] : []));
-    const urgent = await urgentOf(fresh);
-    return messages.map(({ incoming }, at) => ({ ...taken[at]!, urgent: urgent.has(incoming) }));
+    const rows = messages.map(({ row }) => row);
+    const all = messages.map(({ incoming }) => incoming);
+    const [taken, urgent] = await Promise.all([putIncoming(database, rows), urgentOf(all)]);
+    return all.map((incoming, at) => ({ ...taken[at]!, urgent: urgent.has(incoming) }));
   }
 
   /** They are durable: not knowing who hurries is no reason to take them again. */
@@ -158,10 +161,22 @@ export function makeInbox(options: InboxOptions): Inbox {
       if (underWay.size >= mostAtOnce) return;
       if (!isSuspect(chat.waiting[0]!.row)) begin(chat, false);
     }
+    const most = door.isBusy() ? Math.min(BUSY_AT_ONCE, mostCommon) : mostCommon;
     for (const chat of ready.common) {
       if (underWay.size >= mostAtOnce || commonAtWork >= mostCommon) return;
+      if (commonAtWork >= most) return void lookAgain();
       if (!isSuspect(chat.waiting[0]!.row)) begin(chat, false);
     }
+  }
+
+  /** The door falls quiet without a word: those at work may take long, and the others need not wait for them. */
+  function lookAgain(): void {
+    if (looking) return;
+    looking = true;
+    setTimeout(() => {
+      looking = false;
+      pump();
+    }, door.quietAfterMs).unref();
   }
 
   const isSuspect = ({ attempts }: InboxRow) => attempts >= SUSPECT_AFTER && attempts < SET_ASIDE_AFTER;
@@ -250,6 +265,7 @@ export function makeInbox(options: InboxOptions): Inbox {
 
   return {
     async accept(given) {
+      door.knock();
       const incoming = normalise(given);
       const receivedMs = clock.now();
       const payload = JSON.stringify(incoming);

@@ -34,22 +34,21 @@ export async function putIncoming(
   database: Database,
   messages: readonly NewIncoming[],
 ): Promise<{ inboxId: number; fresh: boolean }[]> {
-  const made = await database.$queryRawUnsafe<Known[]>(
-    `INSERT INTO "Inbox" ("channel", "chatId", "externalId", "payload", "receivedMs")
-     VALUES ${messages.map(() => '(?, ?, ?, ?, ?)').join(', ')}
-     ON CONFLICT ("channel", "externalId") DO NOTHING RETURNING "id", "channel", "externalId"`,
-    ...messages.flatMap(({ channel, chatId, externalId, payload, receivedMs }) => [
-      ...[channel, chatId, externalId, payload, BigInt(receivedMs)],
-    ]),
-  );
-  const fresh = new Map(made.map((row) => [sameMessage(row), Number(row.id)]));
-  const others = messages.filter((message) => !fresh.has(sameMessage(message)));
-  const known = new Map(
-    (others.length === 0 ? [] : await findKnown(database, others)).map((row) => [
-      sameMessage(row),
-      Number(row.id),
-    ]),
-  );
+  // both at once: what is not fresh was there before, whichever is done first
+  const [made, there] = await Promise.all([
+    database.$queryRawUnsafe<Known[]>(
+      `INSERT INTO "Inbox" ("channel", "chatId", "externalId", "payload", "receivedMs")
+       VALUES ${messages.map(() => '(?, ?, ?, ?, ?)').join(', ')}
+       ON CONFLICT ("channel", "externalId") DO NOTHING RETURNING "id", "channel", "externalId"`,
+      ...messages.flatMap(({ channel, chatId, externalId, payload, receivedMs }) => [
+        ...[channel, chatId, externalId, payload, BigInt(receivedMs)],
+      ]),
+    ),
+    findKnown(database, messages),
+  ]);
+  const idOf = (rows: Known[]) => new Map(rows.map((row) => [sameMessage(row), Number(row.id)]));
+  const fresh = idOf(made);
+  const known = idOf(there);
   const claimed = new Set<string>();
   return messages.map((message) => {
     const key = sameMessage(message);
