@@ -57,6 +57,7 @@ interface Weight {
   cost: number;
   /** of its files together */
   bytes: number;
+  first: boolean;
 }
 
 const weights = new WeakMap<OutboxRow, Weight>();
@@ -65,14 +66,15 @@ const weights = new WeakMap<OutboxRow, Weight>();
 export function weightOf(row: OutboxRow): Weight {
   const known = weights.get(row);
   if (known?.payload === row.payload) return known;
-  const { reply } = readPayload(row.payload);
+  const { reply, first } = readPayload(row.payload);
   const bytes = filesOf(reply).reduce((sum, file) => sum + file.sizeBytes, 0);
-  const weight = { payload: row.payload, cost: costOf(reply), bytes };
+  const weight = { payload: row.payload, cost: costOf(reply), bytes, first: first === true };
   weights.set(row, weight);
   return weight;
 }
 
-const before = (a: OutboxRow, b: OutboxRow) => a.priority - b.priority || a.id - b.id;
+const before = (a: OutboxRow, b: OutboxRow) =>
+  a.priority - b.priority || Number(weightOf(b).first) - Number(weightOf(a).first) || a.id - b.id;
 
 function makeLane(chatId: string, limits: ChannelLimits): Lane {
   return {

@@ -53,6 +53,8 @@ export interface Outgoing {
   /** messages of one kind to one chat are merged into a digest when they pile up */
   digest?: string;
   replaces?: string;
+  /** an answer to one of the staff: it goes before the other answers */
+  first?: boolean;
   /** what must still be true when it goes, however long it waited; left out: an officers' group must still be one */
   only?: Only;
 }
@@ -83,8 +85,8 @@ export interface OutboxOptions {
 }
 
 /**
- * Sends what must arrive: alerts first, then answers, then notices; by age within one of these; one at a time per chat,
- * at the pace the channel allows. A row is marked sent right after the channel has taken it: killed in between, the
+ * Sends what must arrive: alerts first, then answers (the staff's before the others'), then notices; by age within one
+ * of these; one at a time per chat, at the pace the channel allows. A row is marked sent right after the channel has taken it: killed in between, the
  * service sends that one again after its restart. That is the only duplicate there can be. To keep it at one per kill,
  * words and small pictures go one at a time per channel; only uploads, which take long, go a few side by side.
  *
@@ -302,6 +304,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
           reply,
           ...(at === 0 && replaces !== undefined ? { replaces } : {}),
           ...(to.topic === undefined ? {} : { topic: to.topic }),
+          ...(outgoing.first === true ? { first: true } : {}),
           ...(Object.keys(only).length === 0 ? {} : { only }),
         } satisfies OutPayload),
         priority: PRIORITY[outgoing.priority],

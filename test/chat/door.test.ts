@@ -119,6 +119,28 @@ describe('what the staff says', () => {
     expect(channel.sent).toHaveLength(41);
   });
 
+  it('is sent before answers to others that wait longer', async () => {
+    const { chat, channel } = await stage((talk, words) => talk.reply(words));
+    const held = gate();
+    const sending = gate();
+    channel.beforeSend(() => {
+      sending.open();
+      return held.opened;
+    });
+    await chat.start();
+    for (let at = 0; at < 8; at += 1) await chat.accept(message(`khach${at}`, `làm khách ${at}`));
+    await chat.accept(message('canbo', 'làm ngay'));
+    await sending.opened;
+    // all answered, one answer on its way
+    while (chat.waiting().inbox > 0) await new Promise((turn) => setImmediate(turn));
+    held.open();
+    await chat.turnDone(inboxId);
+    await chat.drained();
+    expect(channel.sent).toHaveLength(9);
+    // only the one that was on its way is before it
+    expect(channel.sent.findIndex(({ reply }) => wordsOf(reply) === 'ngay')).toBe(1);
+  });
+
   it('is answered before what waited longer, after a restart too; in its chat nothing is overtaken', async () => {
     const order: string[] = [];
     const { chat } = await stage(async (talk, words) => {
