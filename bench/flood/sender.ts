@@ -28,6 +28,8 @@ export interface SenderNews {
   tries: { first: boolean; status: number; tookMs: number }[];
   /** from the first event to the last, s */
   spentS: number;
+  /** until each was confirmed, those told again not counted, s */
+  confirmedS: number;
 }
 
 /** @returns the status; 0: no answer within the time that Zalo gives */
@@ -57,6 +59,7 @@ async function flood({ url, perSecond, seconds }: SenderOptions): Promise<Sender
   const tries: SenderNews['tries'] = [];
   const open = new Set<Promise<void>>();
   const bodies: string[] = [];
+  let confirmedMs = 0;
   zalo.webhook.onEmit = (body) => bodies.push(body);
 
   async function confirm(body: string, waitMs: number): Promise<void> {
@@ -67,7 +70,10 @@ async function flood({ url, perSecond, seconds }: SenderOptions): Promise<Sender
       const begunMs = performance.now();
       const status = await post(url, agent, mac, body);
       tries.push({ first, status, tookMs: performance.now() - begunMs });
-      if (status === 200) return;
+      if (status === 200) {
+        if (waitMs !== AGAIN_MS) confirmedMs = performance.now();
+        return;
+      }
       await pause(RETRY_MS);
     }
   }
@@ -96,7 +102,7 @@ async function flood({ url, perSecond, seconds }: SenderOptions): Promise<Sender
   await Promise.all(open);
   agent.destroy();
   await zalo.stop();
-  return { ids, tries, spentS };
+  return { ids, tries, spentS, confirmedS: (confirmedMs - begunMs) / 1000 };
 }
 
 process.once('message', (options: SenderOptions) => {
