@@ -21,6 +21,8 @@ export interface BenchBot {
   kill(): Promise<number>;
   /** stops it in order */
   stop(): Promise<void>;
+  /** of the process that runs */
+  pid(): number;
   /** what it says waits inside it; null when it does not answer */
   waiting(): Promise<{ inbox: number; outbox: number } | null>;
   /** its database, while the bot does not run */
@@ -96,6 +98,10 @@ export async function makeBot(
       const late = setTimeout(() => child?.kill('SIGKILL'), 15_000);
       await gone;
       clearTimeout(late);
+    },
+    pid() {
+      if (child?.pid === undefined || !lives()) throw new Error('the bot does not run');
+      return child.pid;
     },
     async waiting() {
       if (port === null) return null;

@@ -2,11 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../base/clock.js';
 import { DAY_MS } from '../base/clock.js';
 import type { Log } from '../base/log.js';
-import type { Role } from '../base/roles.js';
 import type { Database } from '../store/database.js';
 import { type InboxRow, pruneQueues } from '../store/inbox.js';
 import { expireHeld, heldOutgoing, type OutboxRow, waitingOutgoing } from '../store/outbox.js';
-import { findGroup, identify, noteBlocked, noteChatClosed, noteUnblocked } from '../store/speakers.js';
+import {
+  accountName,
+  findGroup,
+  identify,
+  noteBlocked,
+  noteChatClosed,
+  noteUnblocked,
+  staffAmong,
+} from '../store/speakers.js';
 import type { Command, Fallbacks, Talk } from './command.js';
 import { type ChatCounters, makeCounters } from './counters.js';
 import { dispatch, Interrupted, makeCode } from './dispatch.js';
@@ -114,8 +121,6 @@ export interface Chat {
   waiting(): { inbox: number; outbox: number };
 }
 
-/** Who may write as fast as they like: few, and each let in by the chief. */
-const STAFF: ReadonlySet<Role> = new Set(['chief', 'officer', 'technician', 'hamletHead']);
 /** What is held for a person who does not write for so long is given up, days. */
 const HELD_DAYS = 30;
 /** No answer to a menu is longer, letters. */
@@ -182,7 +187,9 @@ export function makeChat(options: ChatOptions): Chat {
     onWaiting: (inboxId) => turns.began(inboxId),
     ...(options.mostAtOnce === undefined ? {} : { mostAtOnce: options.mostAtOnce }),
     ...(options.aloneAfterMs === undefined ? {} : { aloneAfterMs: options.aloneAfterMs }),
-    answer: (row, incoming) => (incoming.kind === 'event' ? takeEvent(row, incoming) : answer(row, incoming)),
+    urgentAmong,
+    answer: (row, incoming, urgent) =>
+      incoming.kind === 'event' ? takeEvent(row, incoming) : answer(row, incoming, urgent),
     async setAside(row, incoming) {
       const code = makeCode();
       log.error({ inbox: row.id, attempts: row.attempts, code }, 'a message that crashed us is set aside');
@@ -210,7 +217,17 @@ export function makeChat(options: ChatOptions): Chat {
     for (const waiter of waiters) waiter();
   }
 
-  async function answer(row: InboxRow, message: Message): Promise<void> {
+  /** What the staff says is answered before what everybody else says. */
+  async function urgentAmong(messages: readonly Incoming[]): Promise<Set<Incoming>> {
+    const asking = messages.filter((one): one is Message => one.kind === 'message' && one.addressed);
+    if (asking.length === 0) return new Set();
+    const accounts = asking.map(({ channel, sender }) => ({ channel, userId: sender.userId }));
+    const staff = await staffAmong(database, accounts);
+    return new Set(asking.filter(({ channel, sender }) => staff.has(accountName(channel, sender.userId))));
+  }
+
+  /** @param staff was its sender one of the staff when it was taken? */
+  async function answer(row: InboxRow, message: Message, staff: boolean): Promise<void> {
     const channel = channels.get(message.channel);
     // its channel is off: it waits for a start with it
     if (channel === undefined) throw new Interrupted(`channel ${message.channel} is off`);
@@ -220,6 +237,11 @@ export function makeChat(options: ChatOptions): Chat {
       ? await findGroup(database, message.channel, message.chatId, message.chatTitle)
       : null;
     if (!message.addressed) return;
+    // Before anything is looked up: a flood must not cost more than it has to. Run again after a crash it was let through.
+    if (!staff && !row.rerun) {
+      const verdict = flooding(`${message.channel} ${message.sender.userId}`, message.sentMs);
+      if (verdict !== 'answer') return refuseFlood(row, message, verdict);
+    }
     const speaker = await identify(
       database,
       message.channel,
@@ -229,11 +251,6 @@ export function makeChat(options: ChatOptions): Chat {
       Math.min(message.sentMs, row.receivedMs),
     );
     await outbox.release(speaker.personId);
-    // Run again after a crash: it was let through before.
-    if (!STAFF.has(speaker.role) && !row.rerun) {
-      const verdict = flooding(`${message.channel} ${message.sender.userId}`, message.sentMs);
-      if (verdict !== 'answer') return refuseFlood(row, message, verdict);
-    }
     const opened = openTalk({
       database,
       clock,

@@ -14,6 +14,7 @@ import {
 import { cleanMessage } from '../store/scrub.js';
 import type { ChatCounters } from './counters.js';
 import { Interrupted } from './dispatch.js';
+import { type Door, makeDoor } from './door.js';
 import { gather } from './gather.js';
 import type { Incoming } from './message.js';
 
@@ -22,8 +23,10 @@ export interface InboxOptions {
   clock: Clock;
   log: Log;
   counters: ChatCounters;
+  /** Which of these go before all others? Asked once for each, when it is taken. */
+  urgentAmong: (messages: readonly Incoming[]) => Promise<ReadonlySet<Incoming>>;
   /** Answers one; throws Interrupted when it is to be answered after the next start. */
-  answer: (row: InboxRow, incoming: Incoming) => Promise<void>;
+  answer: (row: InboxRow, incoming: Incoming, urgent: boolean) => Promise<void>;
   /** Says that a message is set aside. */
   setAside: (row: InboxRow, incoming: Incoming) => Promise<void>;
   /** the message is done, its row says so */
@@ -35,6 +38,7 @@ export interface InboxOptions {
   /** messages of different chats answered at the same time */
   mostAtOnce?: number;
   aloneAfterMs?: number;
+  door?: Door;
 }
 
 /**
@@ -63,69 +67,128 @@ const SET_ASIDE_AFTER = SUSPECT_AFTER + 3;
 const ALONE_AFTER_MS = 1000;
 /** messages written down in one transaction */
 const TOGETHER = 100;
+/** of the places at work everybody but the staff may take so much: one is always free for an officer */
+const COMMON_SHARE = 0.75;
+/** messages of everybody but the staff at work while the door is busy: taking waits for the queries of each */
+const BUSY_AT_ONCE = 3;
 /** before a message is tried again that failed for a reason of ours (the disk, the database) */
 const AGAIN_MS = 1000;
 
 interface Waiting {
   row: InboxRow;
   incoming: Incoming;
+  urgent: boolean;
+}
+
+/** What waits in one chat, in the order in which it was written. */
+interface ChatQueue {
+  name: string;
+  waiting: Waiting[];
+  /** of what waits, so much is urgent: then what was said before it hurries too */
+  urgent: number;
 }
 
 export function makeInbox(options: InboxOptions): Inbox {
   const { database, clock, log, counters } = options;
   const mostAtOnce = options.mostAtOnce ?? 16;
-  const put = gather((messages: NewIncoming[]) => putIncoming(database, messages), TOGETHER);
-  const chats = new Map<string, Waiting[]>();
-  const busy = new Set<string>();
+  const mostCommon = Math.max(1, Math.floor(mostAtOnce * COMMON_SHARE));
+  const put = gather(putAll, TOGETHER);
+  const door = options.door ?? makeDoor();
+  const chats = new Map<string, ChatQueue>();
+  /** chats with something to answer in which nothing is being answered; who waits longest comes first */
+  const ready = { urgent: new Set<ChatQueue>(), common: new Set<ChatQueue>() };
   const known = new Set<number>();
   const underWay = new Set<Promise<void>>();
+  const busy = new Set<ChatQueue>();
+  let commonAtWork = 0;
   /** suspects for which a later look is arranged */
   const looks = new Set<number>();
+  let suspects = 0;
+  let looking = false;
   let startedMs = 0;
   let alone = false;
   let running = false;
   let stopped = false;
 
-  function enqueue(row: InboxRow, incoming: Incoming): void {
+  async function putAll(messages: { incoming: Incoming; row: NewIncoming }[]) {
+    const rows = messages.map(({ row }) => row);
+    const all = messages.map(({ incoming }) => incoming);
+    const [taken, urgent] = await Promise.all([putIncoming(database, rows), urgentOf(all)]);
+    return all.map((incoming, at) => ({ ...taken[at]!, urgent: urgent.has(incoming) }));
+  }
+
+  /** They are durable: not knowing who hurries is no reason to take them again. */
+  const urgentOf = (messages: readonly Incoming[]): Promise<ReadonlySet<Incoming>> =>
+    options.urgentAmong(messages).catch((error: unknown) => {
+      log.error({ err: error }, 'who goes first was not found out');
+      return new Set<Incoming>();
+    });
+
+  function enqueue(one: Waiting): void {
+    const { row } = one;
     if (known.has(row.id)) return;
     known.add(row.id);
     options.onWaiting(row.id);
-    const chat = `${row.channel} ${row.chatId}`;
-    const queue = chats.get(chat);
-    if (queue === undefined) chats.set(chat, [{ row, incoming }]);
-    else {
-      let at = queue.length;
-      while (at > 0 && queue[at - 1]!.row.id > row.id) at -= 1;
-      queue.splice(at, 0, { row, incoming });
+    const name = `${row.channel} ${row.chatId}`;
+    let chat = chats.get(name);
+    if (chat === undefined) {
+      chat = { name, waiting: [], urgent: 0 };
+      chats.set(name, chat);
     }
+    let at = chat.waiting.length;
+    while (at > 0 && chat.waiting[at - 1]!.row.id > row.id) at -= 1;
+    chat.waiting.splice(at, 0, one);
+    if (one.urgent) chat.urgent += 1;
+    if (isSuspect(row)) suspects += 1;
+    if (!busy.has(chat)) makeReady(chat);
+  }
+
+  function makeReady(chat: ChatQueue): void {
+    const set = chat.urgent > 0 ? ready.urgent : ready.common;
+    if (set === ready.urgent) ready.common.delete(chat);
+    set.add(chat);
   }
 
   function pump(): void {
     if (!running || stopped || alone || options.signal.aborted) return;
-    const suspect = dueSuspect();
+    const suspect = suspects === 0 ? null : dueSuspect();
     if (suspect !== null) {
       // the others finish first, and nothing new begins meanwhile
-      if (underWay.size === 0) begin(...suspect, true);
+      if (underWay.size === 0) begin(suspect, true);
       return;
     }
-    for (const [chat, queue] of chats) {
+    for (const chat of ready.urgent) {
       if (underWay.size >= mostAtOnce) return;
-      if (queue.length === 0 && !busy.has(chat)) chats.delete(chat);
-      const next = queue[0];
-      if (next !== undefined && !busy.has(chat) && !isSuspect(next.row)) begin(chat, queue, next, false);
+      if (!isSuspect(chat.waiting[0]!.row)) begin(chat, false);
     }
+    const most = door.isBusy() ? Math.min(BUSY_AT_ONCE, mostCommon) : mostCommon;
+    for (const chat of ready.common) {
+      if (underWay.size >= mostAtOnce || commonAtWork >= mostCommon) return;
+      if (commonAtWork >= most) return void lookAgain();
+      if (!isSuspect(chat.waiting[0]!.row)) begin(chat, false);
+    }
+  }
+
+  /** The door falls quiet without a word: those at work may take long, and the others need not wait for them. */
+  function lookAgain(): void {
+    if (looking) return;
+    looking = true;
+    setTimeout(() => {
+      looking = false;
+      pump();
+    }, door.quietAfterMs).unref();
   }
 
   const isSuspect = ({ attempts }: InboxRow) => attempts >= SUSPECT_AFTER && attempts < SET_ASIDE_AFTER;
 
-  /** A message to be run alone whose time has come; for others a later look is arranged. */
-  function dueSuspect(): [string, Waiting[], Waiting] | null {
-    for (const [chat, queue] of chats) {
-      const next = queue[0];
-      if (next === undefined || busy.has(chat) || !isSuspect(next.row)) continue;
+  /** The chat of a message to be run alone whose time has come; for others a later look is arranged. */
+  function dueSuspect(): ChatQueue | null {
+    for (const chat of [...ready.urgent, ...ready.common]) {
+      const next = chat.waiting[0]!;
+      if (!isSuspect(next.row)) continue;
       const afterMs = (options.aloneAfterMs ?? ALONE_AFTER_MS) * 2 ** (next.row.attempts - SUSPECT_AFTER);
       const waitMs = startedMs + afterMs - performance.now();
-      if (waitMs <= 0) return [chat, queue, next];
+      if (waitMs <= 0) return chat;
       if (!looks.has(next.row.id)) {
         looks.add(next.row.id);
         setTimeout(() => {
@@ -137,9 +200,20 @@ export function makeInbox(options: InboxOptions): Inbox {
     return null;
   }
 
-  function begin(chat: string, queue: Waiting[], next: Waiting, suspect: boolean): void {
+  function begin(chat: ChatQueue, suspect: boolean): void {
+    const next = chat.waiting[0]!;
+    const common = ready.common.delete(chat);
+    ready.urgent.delete(chat);
     busy.add(chat);
+    if (common) commonAtWork += 1;
     alone = suspect;
+    const free = () => {
+      busy.delete(chat);
+      if (chat.waiting.length > 0) makeReady(chat);
+      else chats.delete(chat.name);
+      pump();
+    };
+    const before = isSuspect(next.row);
     const work = handle(next)
       .catch((error) => {
         log.error({ err: error, inbox: next.row.id }, 'the inbox stumbled');
@@ -151,30 +225,29 @@ export function makeInbox(options: InboxOptions): Inbox {
       })
       .then(async (end) => {
         underWay.delete(work);
+        if (common) commonAtWork -= 1;
         if (suspect) alone = false;
+        suspects += Number(end === 'again' && isSuspect(next.row)) - Number(before);
         if (end === 'again') {
-          setTimeout(() => {
-            busy.delete(chat);
-            pump();
-          }, AGAIN_MS).unref();
+          setTimeout(free, AGAIN_MS).unref();
           return;
         }
-        queue.shift();
+        chat.waiting.shift();
+        if (next.urgent) chat.urgent -= 1;
         known.delete(next.row.id);
-        busy.delete(chat);
-        pump();
+        free();
       });
     underWay.add(work);
   }
 
-  async function handle({ row, incoming }: Waiting): Promise<'over'> {
+  async function handle({ row, incoming, urgent }: Waiting): Promise<'over'> {
     if (row.attempts >= SET_ASIDE_AFTER) {
       counters.setAside += 1;
       await options.setAside(row, incoming);
     } else {
       await beginAttempt(database, row);
       try {
-        await options.answer(row, incoming);
+        await options.answer(row, incoming, urgent);
       } catch (error) {
         if (!(error instanceof Interrupted)) throw error;
         await withdrawAttempt(database, row);
@@ -192,26 +265,28 @@ export function makeInbox(options: InboxOptions): Inbox {
 
   return {
     async accept(given) {
+      door.knock();
       const incoming = normalise(given);
       const receivedMs = clock.now();
       const payload = JSON.stringify(incoming);
       const { channel, chatId, externalId } = incoming;
-      const { inboxId, fresh } = await put({ channel, chatId, externalId, payload, receivedMs });
+      const written = { channel, chatId, externalId, payload, receivedMs };
+      const { inboxId, fresh, urgent } = await put({ incoming, row: written });
       if (!fresh) {
         counters.duplicates += 1;
         return { inboxId, fresh };
       }
       counters.accepted += 1;
-      enqueue(
-        { id: inboxId, channel, chatId, payload, receivedMs, attempts: 0, rerun: false, progress: 0 },
-        incoming,
-      );
+      const row = { id: inboxId, channel, chatId, payload, receivedMs };
+      enqueue({ row: { ...row, attempts: 0, rerun: false, progress: 0 }, incoming, urgent });
       pump();
       return { inboxId, fresh };
     },
     async load() {
       const rows = await waitingIncoming(database);
-      for (const row of rows) enqueue(row, JSON.parse(row.payload) as Incoming);
+      const all = rows.map((row) => ({ row, incoming: JSON.parse(row.payload) as Incoming }));
+      const urgent = await urgentOf(all.map(({ incoming }) => incoming));
+      for (const { row, incoming } of all) enqueue({ row, incoming, urgent: urgent.has(incoming) });
       return rows.map((row) => row.id);
     },
     start() {

@@ -1,6 +1,6 @@
 import type { OutboxRow } from '../store/outbox.js';
 import type { Channel, ChannelLimits, ChatAddress } from './message.js';
-import { costOf, type OutPayload, readPayload, wholeKey } from './outgoing.js';
+import { costOf, filesOf, type OutPayload, readPayload, wholeKey } from './outgoing.js';
 import { makeRates } from './rates.js';
 
 /** What waits for one chat, in the order of sending. */
@@ -51,7 +51,30 @@ export const addressOf = (line: Line, lane: Lane, { topic }: OutPayload): ChatAd
   ...(topic === undefined ? {} : { topic }),
 });
 
-const before = (a: OutboxRow, b: OutboxRow) => a.priority - b.priority || a.id - b.id;
+interface Weight {
+  payload: string;
+  /** messages as the platform counts them */
+  cost: number;
+  /** of its files together */
+  bytes: number;
+  first: boolean;
+}
+
+const weights = new WeakMap<OutboxRow, Weight>();
+
+/** Read once for each payload: whatever waits is looked at each time something is put or sent. */
+export function weightOf(row: OutboxRow): Weight {
+  const known = weights.get(row);
+  if (known?.payload === row.payload) return known;
+  const { reply, first } = readPayload(row.payload);
+  const bytes = filesOf(reply).reduce((sum, file) => sum + file.sizeBytes, 0);
+  const weight = { payload: row.payload, cost: costOf(reply), bytes, first: first === true };
+  weights.set(row, weight);
+  return weight;
+}
+
+const before = (a: OutboxRow, b: OutboxRow) =>
+  a.priority - b.priority || Number(weightOf(b).first) - Number(weightOf(a).first) || a.id - b.id;
 
 function makeLane(chatId: string, limits: ChannelLimits): Lane {
   return {
@@ -95,7 +118,7 @@ export function makeLine(channel: Channel): Line {
     return lane;
   };
   const headOf = (lane: Lane, nowMs: number) => lane.rows.find((row) => (heldRows.get(row.id) ?? 0) <= nowMs);
-  const cost = (row: OutboxRow) => costOf(readPayload(row.payload).reply);
+  const cost = (row: OutboxRow) => weightOf(row).cost;
 
   const line: Line = {
     channel,
@@ -130,7 +153,7 @@ export function makeLine(channel: Channel): Line {
       let next = Number.POSITIVE_INFINITY;
       for (const lane of lanes.values()) {
         if (lane.busy || lane.rows.length === 0) continue;
-        const held = Math.min(...lane.rows.map((row) => heldRows.get(row.id) ?? 0));
+        const held = heldRows.size === 0 ? 0 : Math.min(...lane.rows.map((row) => heldRows.get(row.id) ?? 0));
         const at = Math.max(lane.heldUntilMs, held, pausedUntilMs);
         if (at > nowMs) next = Math.min(next, at);
       }

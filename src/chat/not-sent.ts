@@ -166,6 +166,7 @@ export function makeNotSent(room: OutboxRoom) {
     const { channel, chatId, priority, inboxId, personId, createdMs } = row;
     const same = {
       ...(payload.topic === undefined ? {} : { topic: payload.topic }),
+      ...(payload.first === undefined ? {} : { first: payload.first }),
       ...(payload.only === undefined ? {} : { only: payload.only }),
     };
     const rows =

@@ -6,17 +6,21 @@ import type { Database } from '../store/database.js';
 import {
   countWaitingElsewhere,
   heldOutgoing,
+  holdsFor,
   markFailed,
   markSent,
   mergeOutgoing,
+  type NewOutgoing,
   type OutboxRow,
+  putEach,
   putOutgoing,
   waitingOutgoing,
 } from '../store/outbox.js';
 import { groupChatIds, moveChat, purposeOf } from '../store/speakers.js';
 import type { ChatCounters } from './counters.js';
 import { digestWith } from './digest.js';
-import { addressOf, type Lane, type Line, makeLine } from './lines.js';
+import { gather } from './gather.js';
+import { addressOf, type Lane, type Line, makeLine, weightOf } from './lines.js';
 import type { Channel, ChannelName, ChatAddress, Recipient, Reply, Sent } from './message.js';
 import { makeNotSent } from './not-sent.js';
 import {
@@ -54,6 +58,8 @@ export interface Outgoing {
   /** messages of one kind to one chat are merged into a digest when they pile up */
   digest?: string;
   replaces?: string;
+  /** an answer to one of the staff: it goes before the other answers */
+  first?: boolean;
   /** what must still be true when it goes, however long it waited; left out: an officers' group must still be one */
   only?: Only;
 }
@@ -88,8 +94,8 @@ export interface OutboxOptions {
 }
 
 /**
- * Sends what must arrive: alerts first, then answers, then notices; by age within one of these; one at a time per chat,
- * at the pace the channel allows. A row is marked sent right after the channel has taken it: killed in between, the
+ * Sends what must arrive: alerts first, then answers (the staff's before the others'), then notices; by age within one
+ * of these; one at a time per chat, at the pace the channel allows. A row is marked sent right after the channel has taken it: killed in between, the
  * service sends that one again after its restart. That is the only duplicate there can be. To keep it at one per kill,
  * words and small pictures go one at a time per channel; only uploads, which take long, go a few side by side.
  *
@@ -115,12 +121,12 @@ export interface Outbox {
 
 /** files of a reply larger than this, together, make it an upload */
 const UPLOAD_BYTES = 64_000;
+/** messages written down in one statement */
+const TOGETHER = 50;
 const AT_ONCE = { words: 1, upload: 4 };
 
-function loadOf(row: OutboxRow): keyof typeof AT_ONCE {
-  const bytes = filesOf(readPayload(row.payload).reply).reduce((sum, file) => sum + file.sizeBytes, 0);
-  return bytes > UPLOAD_BYTES ? 'upload' : 'words';
-}
+const loadOf = (row: OutboxRow): keyof typeof AT_ONCE =>
+  weightOf(row).bytes > UPLOAD_BYTES ? 'upload' : 'words';
 
 export function makeOutbox(options: OutboxOptions): Outbox {
   const { database, clock, log, channels, spool, counters } = options;
@@ -262,9 +268,11 @@ export function makeOutbox(options: OutboxOptions): Outbox {
   }
 
   async function settle(row: OutboxRow) {
-    const whole = wholeKey(row.key);
-    const more = [...lines.values()].some((line) => line.has(whole));
-    if (row.inboxId === null && !more) await spool.cleanKey(whole).catch(() => {});
+    if (row.inboxId === null) {
+      const whole = wholeKey(row.key);
+      const more = [...lines.values()].some((line) => line.has(whole));
+      if (!more) await spool.cleanKey(whole).catch(() => {});
+    }
     await options.onSettled(row);
   }
 
@@ -304,8 +312,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
       if (line === undefined) parts.push(reply);
       else parts.push(...(await prepareFor(line.channel, reply, key, { to, inboxId, only })));
     if (parts.length === 0) throw new Error('an empty reply');
-    const rows = await putOutgoing(
-      database,
+    const rows = await putParts(
       parts.map((reply, at) => ({
         key: partKey(key, at),
         channel: to.channel,
@@ -314,6 +321,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
           reply,
           ...(at === 0 && replaces !== undefined ? { replaces } : {}),
           ...(to.topic === undefined ? {} : { topic: to.topic }),
+          ...(outgoing.first === true ? { first: true } : {}),
           ...(Object.keys(only).length === 0 ? {} : { only }),
         } satisfies OutPayload),
         priority: PRIORITY[outgoing.priority],
@@ -332,6 +340,15 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     for (const row of rows) if (line.add(row, elapsed())) options.onWaiting(row);
     pump(line);
     return true;
+  }
+
+  const putOne = gather((messages: NewOutgoing[]) => putEach(database, messages), TOGETHER);
+
+  /** What answers say at the same time shares one durable write; the parts of one message go together in their own. */
+  async function putParts(parts: NewOutgoing[]): Promise<OutboxRow[] | null> {
+    if (parts.length > 1) return putOutgoing(database, parts);
+    const row = await putOne(parts[0]!);
+    return row === null ? null : [row];
   }
 
   async function putHeld(outgoing: Outgoing, personId: number) {
@@ -371,7 +388,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         await options.onHeld?.(row, readPayload(row.payload).reply);
     },
     async release(personId) {
-      const held = await heldOutgoing(database, personId);
+      const held = (await holdsFor(database, personId)) ? await heldOutgoing(database, personId) : [];
       const [to] = held.length === 0 ? [] : await reach(personId);
       if (to === undefined) return;
       for (const row of held) {

@@ -11,6 +11,8 @@ export interface OutPayload {
   /** the progress message that turns into it */
   replaces?: string;
   topic?: string;
+  /** an answer to one of the staff: it goes before the other answers */
+  first?: true;
   /** it goes only as long as this holds */
   only?: Only;
   /** chats of the person in which it was tried in vain, as `placeName` writes them */

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
-import type { GroupPurpose } from '../base/roles.js';
+import { type GroupPurpose, STAFF } from '../base/roles.js';
 import type { Database } from '../store/database.js';
 import { makeOnce } from '../store/effects.js';
 import { accountOfChat, privateChatOf } from '../store/speakers.js';
@@ -76,6 +76,7 @@ export function openTalk(options: TalkOptions): OpenTalk {
       reply,
       key: `${inboxId}:${number}`,
       priority: 'answer',
+      first: STAFF.has(speaker.role),
       inboxId,
       only: conditionsOf(reply, options.group?.purpose ?? null),
       ...(replaces === null ? {} : { replaces }),
@@ -147,6 +148,7 @@ export function openTalk(options: TalkOptions): OpenTalk {
         reply,
         key: `${inboxId}:${number}`,
         priority: 'answer',
+        first: STAFF.has(speaker.role),
         inboxId,
         only: conditionsOf(reply, null),
       });

@@ -1,4 +1,4 @@
-import { type Database, inTransaction, type Transaction } from './database.js';
+import { type Database, inTransaction, lax, type Transaction } from './database.js';
 
 type Store = Database | Transaction;
 
@@ -186,7 +186,8 @@ export async function nameGroup(db: Store, channel: string, chatId: string, titl
 }
 
 /** Something was heard of this account that is no message; the window of its platform begins anew. */
-export async function noteHeard(db: Store, channel: string, userId: string, atMs: number): Promise<void> {
-  const older = [{ heardMs: null }, { heardMs: { lt: BigInt(atMs) } }];
-  await db.address.updateMany({ where: { channel, userId, OR: older }, data: { heardMs: BigInt(atMs) } });
+export async function noteHeard(db: Database, channel: string, userId: string, atMs: number): Promise<void> {
+  const sql = `UPDATE "Address" SET "heardMs" = ? WHERE "channel" = ? AND "userId" = ?
+    AND ("heardMs" IS NULL OR "heardMs" < ?)`;
+  await lax(db, sql, BigInt(atMs), channel, userId, BigInt(atMs));
 }

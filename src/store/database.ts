@@ -1,4 +1,5 @@
-import type { Client, Config } from '@libsql/client';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Client, Config, InStatement, ResultSet } from '@libsql/client';
 import { PrismaLibSQL } from '@prisma/adapter-libsql';
 import { onOneConnection } from '../base/one-connection.js';
 import { PrismaClient } from './generated/client.js';
@@ -12,9 +13,56 @@ export type Transaction = Omit<
 
 class OneConnection extends PrismaLibSQL {
   override createClient(config: Config): Client {
-    return onOneConnection(super.createClient(config));
+    return inTurns(onOneConnection(super.createClient(config)));
   }
 }
+
+/** so long queries follow each other before everybody else gets a turn, ms */
+const TURN_MS = 4;
+
+/** Begins a statement of `lax`. */
+const LAX = '/* lax */ ';
+
+/**
+ * Lets the event loop turn between queries. SQLite runs in this thread and Prisma waits for nothing else, so a row of
+ * queries is one long run of microtasks: while a few messages were being answered no socket was read, and the
+ * platforms' webhooks were not answered in time.
+ */
+function inTurns(client: Client): Client {
+  const execute = client.execute.bind(client);
+  let turnedMs = performance.now();
+  client.execute = async (statement: InStatement) => {
+    const sql = typeof statement === 'string' ? statement : statement.sql;
+    const result = await (sql.startsWith(LAX) ? withoutSync(execute, statement) : execute(statement));
+    if (performance.now() - turnedMs >= TURN_MS) {
+      await turn();
+      turnedMs = performance.now();
+    }
+    return result;
+  };
+  return client;
+}
+
+/** Prisma's adapter runs one statement at a time: nobody else's comes between these. */
+async function withoutSync(
+  execute: (statement: InStatement) => Promise<ResultSet>,
+  statement: InStatement,
+): Promise<ResultSet> {
+  await execute('PRAGMA synchronous=NORMAL');
+  try {
+    return await execute(statement);
+  } finally {
+    await execute('PRAGMA synchronous=FULL');
+  }
+}
+
+/**
+ * One change by plain SQL that is not waited for on the disk: it survives the end of the process, and a power cut once
+ * anything later was written durably (the log is kept in order). For what a power cut may take back, since the message
+ * is then answered again from the same state. Not inside a transaction.
+ */
+export const lax = (database: Database, sql: string, ...values: unknown[]): Promise<number> =>
+  database.$executeRawUnsafe(LAX + sql, ...values);
 
 /**
  * Opens the bot's database, already migrated. WAL, and synchronous=FULL: what is committed survives a power cut.

@@ -1,4 +1,4 @@
-import type { Database } from './database.js';
+import { type Database, lax } from './database.js';
 
 /** A message as it waits to be answered; `payload` is its JSON. */
 export interface InboxRow {
@@ -34,34 +34,45 @@ export async function putIncoming(
   database: Database,
   messages: readonly NewIncoming[],
 ): Promise<{ inboxId: number; fresh: boolean }[]> {
-  const made = await database.$queryRawUnsafe<{ id: bigint; channel: string; externalId: string }[]>(
-    `INSERT INTO "Inbox" ("channel", "chatId", "externalId", "payload", "receivedMs")
-     VALUES ${messages.map(() => '(?, ?, ?, ?, ?)').join(', ')}
-     ON CONFLICT ("channel", "externalId") DO NOTHING RETURNING "id", "channel", "externalId"`,
-    ...messages.flatMap(({ channel, chatId, externalId, payload, receivedMs }) => [
-      ...[channel, chatId, externalId, payload, BigInt(receivedMs)],
-    ]),
-  );
-  const ids = new Map(made.map((row) => [sameMessage(row), Number(row.id)]));
+  // both at once: what is not fresh was there before, whichever is done first
+  const [made, there] = await Promise.all([
+    database.$queryRawUnsafe<Known[]>(
+      `INSERT INTO "Inbox" ("channel", "chatId", "externalId", "payload", "receivedMs")
+       VALUES ${messages.map(() => '(?, ?, ?, ?, ?)').join(', ')}
+       ON CONFLICT ("channel", "externalId") DO NOTHING RETURNING "id", "channel", "externalId"`,
+      ...messages.flatMap(({ channel, chatId, externalId, payload, receivedMs }) => [
+        ...[channel, chatId, externalId, payload, BigInt(receivedMs)],
+      ]),
+    ),
+    findKnown(database, messages),
+  ]);
+  const idOf = (rows: Known[]) => new Map(rows.map((row) => [sameMessage(row), Number(row.id)]));
+  const fresh = idOf(made);
+  const known = idOf(there);
   const claimed = new Set<string>();
-  const found: { inboxId: number; fresh: boolean }[] = [];
-  for (const message of messages) {
+  return messages.map((message) => {
     const key = sameMessage(message);
-    const id = ids.get(key);
-    if (id !== undefined) {
-      found.push({ inboxId: id, fresh: !claimed.has(key) });
-      claimed.add(key);
-      continue;
-    }
-    const { channel, externalId } = message;
-    const row = await database.inbox.findUniqueOrThrow({
-      where: { channel_externalId: { channel, externalId } },
-      select: { id: true },
-    });
-    found.push({ inboxId: row.id, fresh: false });
-  }
-  return found;
+    const inboxId = fresh.get(key) ?? known.get(key);
+    if (inboxId === undefined) throw new Error('a message vanished while it was written down');
+    const first = fresh.has(key) && !claimed.has(key);
+    claimed.add(key);
+    return { inboxId, fresh: first };
+  });
 }
+
+interface Known {
+  id: bigint | number;
+  channel: string;
+  externalId: string;
+}
+
+/** All with one question: a platform that tells everything again must not cost more than what is new. */
+const findKnown = (database: Database, messages: readonly NewIncoming[]) =>
+  database.$queryRawUnsafe<Known[]>(
+    `SELECT "id", "channel", "externalId" FROM "Inbox"
+     WHERE ("channel", "externalId") IN (VALUES ${messages.map(() => '(?, ?)').join(', ')})`,
+    ...messages.flatMap(({ channel, externalId }) => [channel, externalId]),
+  );
 
 /**
  * Everything not answered yet, oldest first. A run that got further than the one before it does not count as an
@@ -107,7 +118,8 @@ export async function incomingSince(
 
 /** Notes that answering begins. Written before the work, so that a crash is counted. */
 export async function beginAttempt(database: Database, { id, attempts, progress }: InboxRow): Promise<void> {
-  await database.inbox.update({ where: { id }, data: { attempts: attempts + 1, progress } });
+  const sql = 'UPDATE "Inbox" SET "attempts" = ?, "progress" = ? WHERE "id" = ?';
+  await lax(database, sql, attempts + 1, progress, id);
 }
 
 /** A run that was stopped in order is no crash; but some of its effects may be there: it stays marked as begun. */
@@ -122,8 +134,10 @@ export async function senderOf(database: Database, id: number): Promise<string |
   return (JSON.parse(row.payload) as { sender?: { userId?: string } }).sender?.userId ?? null;
 }
 
+/** A power cut may take this back: then it is answered again, and what was done and said for it stays done once. */
 export async function finishIncoming(database: Database, id: number, nowMs: number): Promise<void> {
-  await database.inbox.update({ where: { id }, data: { state: 'done', doneMs: BigInt(nowMs) } });
+  const sql = `UPDATE "Inbox" SET "state" = 'done', "doneMs" = ? WHERE "id" = ?`;
+  await lax(database, sql, BigInt(nowMs), id);
 }
 
 export async function isIncomingDone(database: Database, id: number): Promise<boolean> {

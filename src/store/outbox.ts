@@ -67,6 +67,35 @@ export async function putOutgoing(database: Database, parts: NewOutgoing[]): Pro
   }
 }
 
+/**
+ * Writes messages of one part each down, all in one statement: they are durable together, at the price of one.
+ * @returns of each, in order: its row, or null when its key was there already
+ */
+export async function putEach(
+  database: Database,
+  messages: readonly NewOutgoing[],
+): Promise<(OutboxRow | null)[]> {
+  const made = await database.$queryRawUnsafe<{ id: bigint | number; key: string }[]>(
+    `INSERT INTO "Outbox" ("key", "channel", "chatId", "payload", "priority", "state", "inboxId", "personId", "digest",
+       "createdMs", "nextMs")
+     VALUES ${messages.map(() => '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')}
+     ON CONFLICT ("key") DO NOTHING RETURNING "id", "key"`,
+    ...messages.flatMap((message) => [
+      ...[message.key, message.channel, message.chatId, message.payload, message.priority],
+      ...[message.state ?? 'waiting', message.inboxId, message.personId, message.digest],
+      ...[BigInt(message.createdMs), BigInt(message.createdMs)],
+    ]),
+  );
+  const ids = new Map(made.map(({ id, key }) => [key, Number(id)]));
+  return messages.map(({ state: _, ...message }) => {
+    const id = ids.get(message.key);
+    if (id === undefined) return null;
+    // the same key twice in one go: the first has it
+    ids.delete(message.key);
+    return { id, ...message, attempts: 0, nextMs: message.createdMs };
+  });
+}
+
 /** Everything that still has to go to these channels, in the order of sending. */
 export async function waitingOutgoing(database: Database, channels: string[]): Promise<OutboxRow[]> {
   const rows = await database.outbox.findMany({
@@ -133,6 +162,12 @@ export async function readdress(
 /** Nobody can be reached: it waits until the person writes. */
 export async function hold(database: Database, id: number, error: string) {
   await database.outbox.update({ where: { id }, data: { state: 'held', error } });
+}
+
+/** Is anything held for this person? Asked for every message. */
+export async function holdsFor(database: Database, personId: number): Promise<boolean> {
+  const sql = `SELECT 1 FROM "Outbox" WHERE "state" = 'held' AND "personId" = ? LIMIT 1`;
+  return (await database.$queryRawUnsafe<unknown[]>(sql, personId)).length > 0;
 }
 
 /** What waits for people who can't be reached, of one person or of all, oldest first. */

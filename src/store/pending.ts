@@ -1,4 +1,4 @@
-import type { Database, Transaction } from './database.js';
+import { type Database, lax, type Transaction } from './database.js';
 
 /** Whose open question it is, and where. */
 export interface PendingPlace {
@@ -14,13 +14,13 @@ export async function openPending(
   payload: string,
   expiresMs: number,
 ): Promise<void> {
-  const place = { channel, chatId, userId };
-  const question = { payload, expiresMs: BigInt(expiresMs) };
-  await database.pending.upsert({
-    where: { channel_chatId_userId: place },
-    create: { ...place, ...question },
-    update: question,
-  });
+  await lax(
+    database,
+    `INSERT INTO "Pending" ("channel", "chatId", "userId", "payload", "expiresMs") VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT ("channel", "chatId", "userId")
+     DO UPDATE SET "payload" = excluded."payload", "expiresMs" = excluded."expiresMs"`,
+    ...[channel, chatId, userId, payload, BigInt(expiresMs)],
+  );
 }
 
 /** The open question's JSON, or null when none is open at `nowMs`. */
@@ -29,10 +29,11 @@ export async function findPending(
   { channel, chatId, userId }: PendingPlace,
   nowMs: number,
 ): Promise<string | null> {
-  const row = await database.pending.findUnique({
-    where: { channel_chatId_userId: { channel, chatId, userId } },
-  });
-  return row === null || Number(row.expiresMs) < nowMs ? null : row.payload;
+  const [row] = await database.$queryRawUnsafe<{ payload: string; expiresMs: bigint }[]>(
+    `SELECT "payload", "expiresMs" FROM "Pending" WHERE "channel" = ? AND "chatId" = ? AND "userId" = ?`,
+    ...[channel, chatId, userId],
+  );
+  return row === undefined || Number(row.expiresMs) < nowMs ? null : row.payload;
 }
 
 export async function closePending(

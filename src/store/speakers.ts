@@ -1,5 +1,5 @@
-import { GROUP_PURPOSES, type GroupPurpose, ROLES, type Role } from '../base/roles.js';
-import { type Database, inTransaction, isDuplicate } from './database.js';
+import { GROUP_PURPOSES, type GroupPurpose, ROLES, type Role, STAFF } from '../base/roles.js';
+import { type Database, inTransaction, isDuplicate, lax } from './database.js';
 
 export interface KnownPerson {
   personId: number;
@@ -18,6 +18,9 @@ export interface KnownGroup {
 
 /** "heard just now" is written down so often, ms: the windows that go by it are days long */
 const HEARD_EVERY_MS = 60_000;
+
+/** accounts asked for in one question */
+const MOST_ASKED = 500;
 
 /** of somebody whose platform did not tell a name */
 export const NO_NAME = 'Không tên';
@@ -40,9 +43,7 @@ export async function identify(
   nowMs: number,
   saidMs = nowMs,
 ): Promise<KnownPerson> {
-  const where = { channel_userId: { channel, userId: sender.userId } };
-  const find = () => database.address.findUnique({ where, include: { person: true } });
-  let address = await find();
+  let address = await findAddress(database, channel, sender.userId);
   const displayName = sender.name.normalize('NFC').trim() || (address?.displayName ?? NO_NAME);
   if (address === null) {
     try {
@@ -60,37 +61,90 @@ export async function identify(
     } catch (error) {
       if (!isDuplicate(error)) throw error;
     }
-    address = await find();
+    address = await findAddress(database, channel, sender.userId);
     if (address === null) throw new Error('an address vanished while it was made');
   }
   const opened =
     privateChatId !== null && (address.privateChatId !== privateChatId || address.blockedMs !== null);
   const renamed = address.displayName !== displayName;
   const heard = saidMs - Number(address.heardMs ?? 0) >= HEARD_EVERY_MS;
-  let name = address.person.name;
+  let name = address.name;
   if (opened || renamed || heard) {
-    await database.address.update({
-      where,
-      data: {
-        displayName,
-        ...(opened ? { privateChatId, blockedMs: null } : {}),
-        ...(heard ? { heardMs: BigInt(saidMs) } : {}),
-      },
-    });
+    await lax(
+      database,
+      'UPDATE "Address" SET "displayName" = ?, "privateChatId" = ?, "blockedMs" = ?, "heardMs" = ? WHERE "id" = ?',
+      ...[displayName, opened ? privateChatId : address.privateChatId, opened ? null : address.blockedMs],
+      ...[heard ? BigInt(saidMs) : address.heardMs, address.id],
+    );
     // a name that only ever came from the platform follows the platform
-    if (renamed && address.person.role === 'guest' && name === address.displayName) {
-      await database.person.update({ where: { id: address.personId }, data: { name: displayName } });
+    if (renamed && address.role === 'guest' && name === address.displayName) {
+      await database.person.update({
+        where: { id: Number(address.personId) },
+        data: { name: displayName },
+      });
       name = displayName;
     }
   }
-  const removed = address.person.removedMs !== null;
+  const removed = address.removedMs !== null;
   return {
-    personId: address.personId,
-    addressId: address.id,
+    personId: Number(address.personId),
+    addressId: Number(address.id),
     name,
-    role: removed ? 'guest' : toRole(address.person.role),
-    hamletId: removed ? null : address.person.hamletId,
+    role: removed ? 'guest' : toRole(address.role),
+    hamletId: removed || address.hamletId === null ? null : Number(address.hamletId),
   };
+}
+
+interface FoundAddress {
+  id: bigint | number;
+  personId: bigint | number;
+  displayName: string;
+  privateChatId: string | null;
+  blockedMs: bigint | null;
+  heardMs: bigint | null;
+  name: string;
+  role: string;
+  hamletId: bigint | number | null;
+  removedMs: bigint | null;
+}
+
+/** Plain SQL: asked for every message. */
+async function findAddress(
+  database: Database,
+  channel: string,
+  userId: string,
+): Promise<FoundAddress | null> {
+  const [found] = await database.$queryRawUnsafe<FoundAddress[]>(
+    `SELECT a."id", a."personId", a."displayName", a."privateChatId", a."blockedMs", a."heardMs",
+            p."name", p."role", p."hamletId", p."removedMs"
+     FROM "Address" a JOIN "Person" p ON p."id" = a."personId" WHERE a."channel" = ? AND a."userId" = ?`,
+    channel,
+    userId,
+  );
+  return found ?? null;
+}
+
+/** An account as `staffAmong` names it. */
+export const accountName = (channel: string, userId: string) => `${channel} ${userId}`;
+
+/** Which of these accounts are the staff's: their names by `accountName`. */
+export async function staffAmong(
+  database: Database,
+  accounts: readonly { channel: string; userId: string }[],
+): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (let at = 0; at < accounts.length; at += MOST_ASKED) {
+    const some = accounts.slice(at, at + MOST_ASKED);
+    const rows = await database.$queryRawUnsafe<{ channel: string; userId: string }[]>(
+      `SELECT a."channel", a."userId" FROM "Address" a JOIN "Person" p ON p."id" = a."personId"
+       WHERE (a."channel", a."userId") IN (VALUES ${some.map(() => '(?, ?)').join(', ')})
+         AND p."removedMs" IS NULL AND p."role" IN (${[...STAFF].map(() => '?').join(', ')})`,
+      ...some.flatMap(({ channel, userId }) => [channel, userId]),
+      ...STAFF,
+    );
+    for (const { channel, userId } of rows) found.add(accountName(channel, userId));
+  }
+  return found;
 }
 
 /** The group of a chat; one the bot has not seen before is written down, bound to no purpose. */
@@ -128,11 +182,11 @@ export async function purposeOf(
   channel: string,
   chatId: string,
 ): Promise<GroupPurpose | null | undefined> {
-  const group = await database.group.findUnique({
-    where: { channel_chatId: { channel, chatId } },
-    select: { purpose: true },
-  });
-  return group === null ? undefined : toPurpose(group.purpose);
+  const [group] = await database.$queryRawUnsafe<{ purpose: string | null }[]>(
+    'SELECT "purpose" FROM "Group" WHERE "channel" = ? AND "chatId" = ?',
+    ...[channel, chatId],
+  );
+  return group === undefined ? undefined : toPurpose(group.purpose);
 }
 
 /** The role of a person at this moment; a guest's when they were removed. */

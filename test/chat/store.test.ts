@@ -1,9 +1,10 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeChat } from '../../src/chat/chat.js';
-import { inTransaction } from '../../src/store/database.js';
-import { pruneQueues, putIncoming } from '../../src/store/inbox.js';
-import { findGroup, identify } from '../../src/store/speakers.js';
+import { inTransaction, lax } from '../../src/store/database.js';
+import { finishIncoming, pruneQueues, putIncoming } from '../../src/store/inbox.js';
+import { putEach, waitingOutgoing } from '../../src/store/outbox.js';
+import { accountName, findGroup, identify, staffAmong } from '../../src/store/speakers.js';
 import { makeTestChannel } from '../support/channel.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
 import { PLAIN_FALLBACKS } from '../support/talk.js';
@@ -43,6 +44,46 @@ describe('messages that come together', () => {
   });
 });
 
+describe('replies that are said at the same time', () => {
+  it('are each written down once, in order, whatever was there or comes twice', async () => {
+    const outgoing = (key: string) => ({
+      ...{ key, channel: 'console', chatId: 'p', payload: '{}', priority: 1, inboxId: null, personId: null },
+      ...{ digest: null, createdMs: 5 },
+    });
+    await putEach(test.database, [outgoing('k1')]);
+    const put = await putEach(test.database, ['k2', 'k1', 'k3', 'k3'].map(outgoing));
+    expect(put.map((row) => row?.key ?? null)).toEqual(['k2', null, 'k3', null]);
+    expect(put[2]!.id).toBeGreaterThan(put[0]!.id);
+    expect(put[0]).toEqual({ ...outgoing('k2'), id: put[0]!.id, attempts: 0, nextMs: 5 });
+    expect(await waitingOutgoing(test.database, ['console'])).toMatchObject(
+      ['k1', 'k2', 'k3'].map((key) => ({ key, attempts: 0, nextMs: 5, createdMs: 5 })),
+    );
+    await test.database.outbox.deleteMany();
+  });
+});
+
+describe('the staff', () => {
+  it('is known by its accounts, of many at once; who was removed is none of it', async () => {
+    const make = async (role: string, userId: string, removedMs: bigint | null = null) => {
+      const { id } = await test.database.person.create({
+        data: { name: userId, role, removedMs, createdMs: 0n },
+      });
+      const about = { channel: 'console', userId, displayName: userId, createdMs: 0n };
+      await test.database.address.create({ data: { ...about, personId: id } });
+    };
+    await make('officer', 'o');
+    await make('hamletHead', 'h');
+    await make('household', 'b');
+    await make('chief', 'gone', 1n);
+    const strangers = Array.from({ length: 1200 }, (_, at) => `s${at}`);
+    const asked = [...strangers, 'o', 'h', 'b', 'gone'].map((userId) => ({ channel: 'console', userId }));
+    expect([...(await staffAmong(test.database, asked))].sort()).toEqual(
+      ['h', 'o'].map((userId) => accountName('console', userId)),
+    );
+    expect([...(await staffAmong(test.database, [{ channel: 'telegram', userId: 'o' }]))]).toEqual([]);
+  });
+});
+
 describe('the database', () => {
   it('stays careful after transactions: WAL, full sync, patience', async () => {
     for (let at = 0; at < 3; at += 1)
@@ -50,6 +91,18 @@ describe('the database', () => {
     expect(await pragma('journal_mode')).toEqual(['wal']);
     expect(await pragma('synchronous')).toEqual(['2']);
     expect(await pragma('busy_timeout')).toEqual(['5000']);
+  });
+
+  it('stays careful after a change that is not waited for on the disk, one that fails too', async () => {
+    const [one] = await putIncoming(test.database, [incoming('lax')]);
+    await finishIncoming(test.database, one!.inboxId, 2000);
+    expect(await pragma('synchronous')).toEqual(['2']);
+    await expect(lax(test.database, 'UPDATE "Nowhere" SET "a" = 1')).rejects.toThrow();
+    expect(await pragma('synchronous')).toEqual(['2']);
+    expect(await test.database.inbox.findUniqueOrThrow({ where: { id: one!.inboxId } })).toMatchObject({
+      ...{ state: 'done', doneMs: 2000n },
+    });
+    await test.database.inbox.deleteMany();
   });
 
   it('a transaction that fails leaves nothing behind, and holds nobody up', async () => {

@@ -223,7 +223,7 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
       stopping.abort();
       accept = null;
       await Promise.allSettled([...running]);
-      await names.settled();
+      await names.stop();
     },
   };
 }

@@ -13,9 +13,12 @@ export interface NamesOptions {
 /** At most so many are remembered as asked for; then all are asked for again in time. */
 const REMEMBERED = 5000;
 
+/** Names share the minute's calls with the answers: when a crowd of new people writes they must not use them up. */
+const PER_MINUTE = 20;
+
 /** Events bring no names: each person and group is asked for once, beside the talk, and named in the store. */
 export function makeNames({ client, log, nameAccount, nameGroup }: NamesOptions) {
-  const queue = new PQueue({ concurrency: 1 });
+  const queue = new PQueue({ concurrency: 1, interval: 60_000, intervalCap: PER_MINUTE });
   const asked = new Set<string>();
   const ask = (key: string, work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => {
     if (asked.has(key) || signal.aborted) return;
@@ -49,5 +52,10 @@ export function makeNames({ client, log, nameAccount, nameGroup }: NamesOptions)
         signal,
       ),
     settled: () => queue.onIdle(),
+    /** Asks for no more names; resolves when none is being asked for. */
+    stop() {
+      queue.clear();
+      return queue.onIdle();
+    },
   };
 }
