@@ -266,7 +266,10 @@ export async function zaloWebhook({ seconds = 60, say }: BenchOptions): Promise<
           times(backlog),
         ],
         ['the rest answered after the start, s', show(load.backlogS)],
-        ['answers that then still wait for Zalo to take them (100 a minute)', String(load.unsent)],
+        [
+          'then still waiting to be sent: answers (Zalo takes 100 calls a minute), reports for the officers',
+          String(load.unsent),
+        ],
       ],
       bars: [
         { what: 'answered within 2 s (p99)', figure: `${show(p99)} ms`, reached: p99 <= ANSWER_MS },
