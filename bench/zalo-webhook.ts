@@ -186,6 +186,8 @@ export async function loadWebhook(about: {
     const kept = rows.filter(({ externalId }) => wanted.has(externalId)).map(({ externalId }) => externalId);
     const events = rows.filter(({ payload }) => (JSON.parse(payload) as { kind: string }).kind === 'message');
     const left = rows.filter(({ state }) => state === 'waiting').length;
+    const troubles = tries.flatMap(({ first, outcome }) => (first && outcome !== 200 ? [outcome] : []));
+    if (troubles.length > 0) say(`not confirmed at the first try: ${troubles.join(', ')}`);
     say(`${ids.length} told, ${tries.length} posts, ${left} to be answered`);
 
     let backlogS = 0;
@@ -210,7 +212,7 @@ export async function loadWebhook(about: {
     return {
       ...{ events: ids.length, posts: tries.length, perSecond: ids.length / spentS },
       acceptedPerSecond: ids.length / confirmedS,
-      unconfirmed: tries.filter(({ first, status }) => first && status !== 200).length,
+      unconfirmed: troubles.length,
       tookMs: tries.map(({ tookMs }) => tookMs),
       missing: wanted.size - new Set(kept).size,
       surplus: events.length - new Set(kept).size,
@@ -264,7 +266,10 @@ export async function zaloWebhook({ seconds = 60, say }: BenchOptions): Promise<
           times(backlog),
         ],
         ['the rest answered after the start, s', show(load.backlogS)],
-        ['answers that then still wait for Zalo to take them (100 a minute)', String(load.unsent)],
+        [
+          'then still waiting to be sent: answers (Zalo takes 100 calls a minute), reports for the officers',
+          String(load.unsent),
+        ],
       ],
       bars: [
         { what: 'answered within 2 s (p99)', figure: `${show(p99)} ms`, reached: p99 <= ANSWER_MS },

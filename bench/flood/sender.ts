@@ -13,6 +13,8 @@ const ANSWER_MS = 2000;
 /** an event that comes late, and one that is told again although it was confirmed */
 const LATE_MS = 400;
 const AGAIN_MS = 3000;
+/** the bot's web server waits 30 s */
+const IDLE_MS = 10_000;
 /** Zalo waits half a minute; the pace of the flood matters here, not its length */
 const RETRY_MS = 1000;
 
@@ -25,23 +27,26 @@ export interface SenderOptions {
 export interface SenderNews {
   /** ids of the messages that were told of, in the order in which they were written */
   ids: string[];
-  tries: { first: boolean; status: number; tookMs: number }[];
+  tries: { first: boolean; outcome: number | string; tookMs: number }[];
   /** from the first event to the last, s */
   spentS: number;
   /** until each was confirmed, those told again not counted, s */
   confirmedS: number;
 }
 
-/** @returns the status; 0: no answer within the time that Zalo gives */
-function post(url: string, agent: http.Agent, mac: string, body: string): Promise<number> {
+/** @returns the status, or why there was no answer within the time that Zalo gives */
+function post(url: string, agent: http.Agent, mac: string, body: string): Promise<number | string> {
   return new Promise((resolve) => {
     const headers = { 'content-type': 'application/json', 'x-zevent-signature': `mac=${mac}` };
     const asked = http.request(url, { method: 'POST', agent, headers, timeout: ANSWER_MS }, (answer) => {
       answer.resume();
-      answer.on('close', () => resolve(answer.complete ? (answer.statusCode ?? 0) : 0));
+      answer.on('close', () => resolve(answer.complete ? (answer.statusCode ?? 0) : 'cut off'));
     });
-    asked.on('timeout', () => asked.destroy());
-    asked.on('error', () => resolve(0));
+    asked.on('timeout', () => {
+      resolve('too late');
+      asked.destroy();
+    });
+    asked.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     asked.end(body);
   });
 }
@@ -55,7 +60,8 @@ async function flood({ url, perSecond, seconds }: SenderOptions): Promise<Sender
     ...{ stranger: people('stranger'), machine: people('machine') },
   };
   const group = zalo.group({ name: 'Nhóm thôn', members: writers.stranger });
-  const agent = new http.Agent({ keepAlive: true });
+  // an idle connection is closed here before the bot closes it: else an event may be sent into the closing one
+  const agent = new http.Agent({ keepAlive: true, timeout: IDLE_MS });
   const tries: SenderNews['tries'] = [];
   const open = new Set<Promise<void>>();
   const bodies: string[] = [];
@@ -68,9 +74,9 @@ async function flood({ url, perSecond, seconds }: SenderOptions): Promise<Sender
     const mac = zalo.webhook.sign(body, timestamp);
     for (let first = true; ; first = false) {
       const begunMs = performance.now();
-      const status = await post(url, agent, mac, body);
-      tries.push({ first, status, tookMs: performance.now() - begunMs });
-      if (status === 200) {
+      const outcome = await post(url, agent, mac, body);
+      tries.push({ first, outcome, tookMs: performance.now() - begunMs });
+      if (outcome === 200) {
         if (waitMs !== AGAIN_MS) confirmedMs = performance.now();
         return;
       }
