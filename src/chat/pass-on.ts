@@ -71,10 +71,13 @@ export function makePassOn({ database, troubles, put, clock, reach }: PassOnOpti
     return [{ to: { personId }, key: `${whole}:elsewhere` }];
   }
 
+  const isGroup = async ({ channel, chatId }: ChatAddress) =>
+    (await purposeOf(database, channel, chatId)) !== undefined;
+
   /** Those who are still to be told; null where there is nobody. */
   async function insteadOf(from: ChatAddress, row: OutboxRow, why: WhyNot): Promise<Instead[] | null> {
     const whole = wholeKey(row.key);
-    if ((await purposeOf(database, from.channel, from.chatId)) === undefined)
+    if (!(await isGroup(from)))
       return asPerson(await accountOfChat(database, from.channel, from.chatId), from, whole, why);
     // who asked in the group hears the answer in private
     if (!toOthers(row)) return asPerson(await senderOf(database, row.inboxId!), from, whole, why);
@@ -97,7 +100,7 @@ export function makePassOn({ database, troubles, put, clock, reach }: PassOnOpti
   /**
    * Sends what this chat does not take to others.
    * @param rows all parts of one message that still wait, in order
-   * @returns false when there is nobody
+   * @returns false when it is still to be tried here: there is nobody else, or the chat will take it once its platform does
    */
   return async function passOn(from: ChatAddress, rows: OutboxRow[], why: WhyNot): Promise<boolean> {
     const first = rows[0]!;
@@ -113,7 +116,8 @@ export function makePassOn({ database, troubles, put, clock, reach }: PassOnOpti
         ...onlyFor(payloads[0]!.only ?? {}, to),
       });
     }
-    return true;
+    const lateIsGood = why === 'channel' && toOthers(first) && (await isGroup(from));
+    return !lateIsGood;
   };
 }
 

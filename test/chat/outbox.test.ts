@@ -196,7 +196,7 @@ describe('when the platform does not take it', () => {
     expect(await test.database.outbox.count({ where: { state: 'sent' } })).toBe(5);
   });
 
-  it('blocked: given up at once, and the address remembers it until the person writes again', async () => {
+  it('blocked: held at once, and the address remembers it until the person writes again', async () => {
     const setup = await setUp();
     const { chat, channel, test } = setup;
     await chat.start();
@@ -218,11 +218,13 @@ describe('when the platform does not take it', () => {
     channel.failWith(() => new WorldError('blocked', 'bot was blocked by the user'));
     await chat.tell(to('p'), 'tin', { key: 'k', priority: 'alert' });
     await chat.drained();
-    expect((await rowStates(setup)).at(-1)).toBe('failed');
+    expect((await rowStates(setup)).slice(-2)).toEqual(['failed', 'held']);
     expect((await address()).blockedMs).not.toBeNull();
     channel.failWith(null);
     await chat.turnDone((await hello('2')).inboxId);
+    await chat.drained();
     expect((await address()).blockedMs).toBeNull();
+    expect(texts(channel).filter((text) => text === 'tin')).toHaveLength(1);
   });
 
   it('a group that has a new id: sent there once, and everything names the new one', async () => {

@@ -279,6 +279,7 @@ describe('windows', () => {
     const made = await asks(donor, 'nối mã', /NOI-/);
     zalo.clock = 0;
     await tells(there_, codeIn(made), /./);
+    await eventually('all is said', async () => (await waiting()).length === 0);
     const asked = sendsTo(donor);
     await tells(chief, 'ghi nhận Lò Văn Xa Quê 700.000đ', /Em đã gửi lời cảm ơn riêng/);
     await there(() => toldTelegram(there_), /trân trọng cảm ơn Lò Văn Xa Quê/);
