@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../base/clock.js';
 import { DAY_MS } from '../base/clock.js';
 import type { Log } from '../base/log.js';
@@ -5,7 +6,15 @@ import type { Role } from '../base/roles.js';
 import type { Database } from '../store/database.js';
 import { type InboxRow, pruneQueues } from '../store/inbox.js';
 import { expireHeld, heldOutgoing, type OutboxRow, waitingOutgoing } from '../store/outbox.js';
-import { findGroup, identify, noteBlocked, noteChatClosed, noteUnblocked } from '../store/speakers.js';
+import {
+  findGroup,
+  identify,
+  type KnownPerson,
+  NO_NAME,
+  noteBlocked,
+  noteChatClosed,
+  noteUnblocked,
+} from '../store/speakers.js';
 import type { Command, Fallbacks, Talk } from './command.js';
 import { type ChatCounters, makeCounters } from './counters.js';
 import { dispatch, Interrupted, makeCode } from './dispatch.js';
@@ -56,6 +65,8 @@ export interface ChatOptions {
   mostAtOnce?: number;
   /** a message suspected of killing the process is run alone after so much life of the process, ms; 1000 */
   aloneAfterMs?: number;
+  /** so long such a run holds up others, ms; 5000 */
+  aloneMs?: number;
   /** messages of one person (but for the staff) that are answered, 60 within a minute */
   flood?: FloodLimit;
 }
@@ -83,7 +94,7 @@ export interface Chat {
   accept(incoming: Incoming): Promise<{ inboxId: number; fresh: boolean }>;
   /** Answers what was left by the last run, sends what waits, starts the channels; aborting `signal` stops. */
   start(signal?: AbortSignal): Promise<void>;
-  /** Stops channels, then inbox, then outbox; what is not done waits for the next start. At most about 10 s. */
+  /** Stops channels, then inbox, then outbox; what is not done waits for the next start. At most about 7 s. */
   stop(): Promise<void>;
   /**
    * Says something durably to any chat, or to a person wherever they can be reached, not in answer to a message. False
@@ -111,7 +122,10 @@ const STAFF: ReadonlySet<Role> = new Set(['chief', 'officer', 'technician', 'ham
 const HELD_DAYS = 30;
 /** No answer to a menu is longer, letters. */
 const MENU_ANSWER = 40;
-const STOP_MS = 5000;
+/** parts of the time a service has to end, 8 s: what hangs in one must not take the others' */
+const STOP_MS = { channels: 2000, inbox: 2500, outbox: 2500 };
+/** a platform's clock that is wrong by more is not believed, ms */
+const CLOCK_MS = 3_600_000;
 const CHANNEL_RETRY_MS = 10_000;
 
 export function makeChat(options: ChatOptions): Chat {
@@ -171,6 +185,7 @@ export function makeChat(options: ChatOptions): Chat {
     onWaiting: (inboxId) => turns.began(inboxId),
     ...(options.mostAtOnce === undefined ? {} : { mostAtOnce: options.mostAtOnce }),
     ...(options.aloneAfterMs === undefined ? {} : { aloneAfterMs: options.aloneAfterMs }),
+    ...(options.aloneMs === undefined ? {} : { aloneMs: options.aloneMs }),
     answer: (row, incoming) => (incoming.kind === 'event' ? takeEvent(row, incoming) : answer(row, incoming)),
     async setAside(row, incoming) {
       const code = makeCode();
@@ -214,8 +229,8 @@ export function makeChat(options: ChatOptions): Chat {
       message.channel,
       message.sender,
       inGroup ? null : message.chatId,
-      row.receivedMs,
-    );
+      timeOf(message),
+    ).then((known) => named(channel, message, known));
     await outbox.release(speaker.personId);
     // Run again after a crash: it was let through before.
     if (!STAFF.has(speaker.role) && !row.rerun) {
@@ -253,6 +268,15 @@ export function makeChat(options: ChatOptions): Chat {
     } finally {
       await opened.close();
     }
+  }
+
+  /** When it happened, by the platform's clock: things are told late and out of order. */
+  const timeOf = ({ sentMs }: Incoming) => (sentMs > clock.now() + CLOCK_MS ? clock.now() : sentMs);
+
+  /** Some platforms tell no name with a message: then it is asked for, once. */
+  async function named(channel: Channel, message: Message, speaker: KnownPerson): Promise<KnownPerson> {
+    if (speaker.name !== NO_NAME || channel.nameOf === undefined) return speaker;
+    return { ...speaker, name: (await channel.nameOf(message.sender.userId)) ?? NO_NAME };
   }
 
   /**
@@ -296,11 +320,12 @@ export function makeChat(options: ChatOptions): Chat {
         await noteChatClosed(database, channel, chatId, clock.now());
         break;
       case 'blocked':
-        await noteBlocked(database, channel, event.event.userId, clock.now());
+        await noteBlocked(database, channel, event.event.userId, timeOf(event));
         break;
       case 'heard':
       case 'unblocked':
-        await releaseFor(await noteUnblocked(database, channel, event.event.userId, clock.now()));
+      case 'followed':
+        await releaseFor(await noteUnblocked(database, channel, event.event.userId, timeOf(event)));
         break;
       case 'migrated':
         await outbox.moveChat(channel, chatId, event.event.toChatId);
@@ -334,6 +359,18 @@ export function makeChat(options: ChatOptions): Chat {
   }
 
   let stopped: Promise<void> | null = null;
+  /** @param why a ServiceFault: what is under way counts as a crash */
+  function stop(why?: unknown): Promise<void> {
+    stopped ??= (async () => {
+      stopping.abort(why);
+      const closed = Promise.allSettled(options.channels.map((channel) => channel.stop()));
+      await Promise.race([closed, pause(STOP_MS.channels, undefined, { ref: false })]);
+      await inbox.stop(STOP_MS.inbox);
+      await outbox.stop(STOP_MS.outbox);
+    })();
+    return stopped;
+  }
+
   const chat: Chat = {
     async accept(incoming) {
       const taken = await inbox.accept(await asAddressed(incoming));
@@ -341,7 +378,7 @@ export function makeChat(options: ChatOptions): Chat {
       return taken;
     },
     async start(signal) {
-      signal?.addEventListener('abort', () => void chat.stop());
+      signal?.addEventListener('abort', () => void stop(signal.reason));
       // the messages first: a folder in the spool stays while its message may still be run
       const messages = await inbox.load();
       const rows = [
@@ -361,15 +398,7 @@ export function makeChat(options: ChatOptions): Chat {
       const first = options.channels.map((channel) => startChannel(channel));
       await Promise.race([Promise.all(first), new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
     },
-    stop() {
-      stopped ??= (async () => {
-        stopping.abort();
-        await Promise.allSettled(options.channels.map((channel) => channel.stop()));
-        await inbox.stop(STOP_MS);
-        await outbox.stop(STOP_MS);
-      })();
-      return stopped;
-    },
+    stop: () => stop(),
     async tell(to, given, { key, priority, digest }) {
       const reply = asReply(given);
       const channel = 'personId' in to ? undefined : channels.get(to.channel);

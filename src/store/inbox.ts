@@ -98,7 +98,7 @@ export async function beginAttempt(database: Database, { id, attempts, progress 
 
 /** A run that was stopped in order is no crash; but some of its effects may be there: it stays marked as begun. */
 export async function withdrawAttempt(database: Database, { id, attempts }: InboxRow): Promise<void> {
-  await database.inbox.update({ where: { id }, data: { attempts: Math.max(1, attempts) } });
+  await database.inbox.updateMany({ where: { id }, data: { attempts: Math.max(1, attempts) } });
 }
 
 export async function finishIncoming(database: Database, id: number, nowMs: number): Promise<void> {

@@ -200,21 +200,34 @@ export async function noteChatClosed(database: Database, channel: string, chatId
   });
 }
 
-export async function noteBlocked(database: Database, channel: string, userId: string, nowMs: number) {
-  await database.address.updateMany({ where: { channel, userId }, data: { blockedMs: BigInt(nowMs) } });
+/** A person blocked the bot. An event that is told late changes nothing for somebody who was heard of since. */
+export async function noteBlocked(database: Database, channel: string, userId: string, atMs: number) {
+  const at = BigInt(atMs);
+  await database.address.updateMany({
+    where: { channel, userId, OR: [{ heardMs: null }, { heardMs: { lte: at } }] },
+    data: { blockedMs: at },
+  });
 }
 
-/** A person opened the bot again without a word. @returns the person, where they are known */
+/** "blocked" may be known by our clock (a refused send), "unblocked" is by the platform's, ms */
+const CLOCKS_DIFFER_MS = 60_000;
+
+/**
+ * A person opened the bot again without a word. An event that is told late does not open what was blocked since.
+ * @returns the person, where they are known and can be written to
+ */
 export async function noteUnblocked(
   database: Database,
   channel: string,
   userId: string,
-  nowMs: number,
+  atMs: number,
 ): Promise<number | null> {
   const where = { channel_userId: { channel, userId } };
-  const known = await database.address.findUnique({ where, select: { personId: true } });
+  const known = await database.address.findUnique({ where });
   if (known === null) return null;
-  await database.address.update({ where, data: { blockedMs: null, heardMs: BigInt(nowMs) } });
+  if (known.blockedMs !== null && Number(known.blockedMs) - atMs > CLOCKS_DIFFER_MS) return null;
+  const heardMs = BigInt(Math.max(atMs, Number(known.heardMs ?? 0)));
+  await database.address.update({ where, data: { blockedMs: null, heardMs } });
   return known.personId;
 }
 

@@ -4,12 +4,14 @@ import type { ChannelLimits } from '../../../chat/message.js';
 export interface OaManners {
   /** real buttons [?]; else a numbered menu */
   buttons: boolean;
+  /** the address of a picture for the form that asks for name and phone; null: there is no form */
+  formImage: string | null;
   /** messages 48 h to 7 d after the person wrote are paid for: send them all the same */
   paid: boolean;
 }
 
 /** A caption is the text of its picture, so it may be as long. Sizes: of the upload. Source: chat-apis.md §1.3, §1.4. */
-export const oaLimits = ({ buttons, paid }: OaManners): ChannelLimits => ({
+export const oaLimits = ({ buttons, paid, formImage }: OaManners): ChannelLimits => ({
   textLength: 2000,
   captionLength: 2000,
   photoBytes: 1_000_000,
@@ -20,6 +22,7 @@ export const oaLimits = ({ buttons, paid }: OaManners): ChannelLimits => ({
   documentTypes: ['pdf', 'doc', 'docx', 'csv'],
   albumItems: 1,
   buttons,
+  form: formImage !== null,
   edit: false,
   windowMs: (paid ? 7 : 2) * DAY_MS,
   rates: { perSecond: 10, perChatMs: 300, perGroupPerMinute: 60 },
