@@ -59,7 +59,7 @@ export async function loadWebhook(about: { perSecond: number; seconds: number })
       ZALO_APP_SECRET: TEST_APP.appSecret,
       ZALO_OA_SECRET: TEST_APP.oaSecret,
     },
-    ...{ ZALO_API_ROOT: zalo.root, ZALO_OAUTH_ROOT: zalo.root, ZALO_BUSINESS_ROOT: zalo.root },
+    ...{ ZALO_API_ROOT: zalo.root, ZALO_OAUTH_ROOT: zalo.root },
   });
   try {
     const keeper = makeTokenKeeper({

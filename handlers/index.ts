@@ -1,7 +1,8 @@
 import { ROLES, type Role } from '../src/base/roles.js';
 import type { Held } from '../src/chat/chat.js';
 import type { Command, Fallbacks, Talk } from '../src/chat/command.js';
-import type { ChatEvent } from '../src/chat/message.js';
+import type { ChatAddress, ChatEvent } from '../src/chat/message.js';
+import { leaveTopic } from './alerts/recipients.js';
 import { type Alerts, makeAlerts } from './alerts/watch.js';
 import { onChatEvent } from './chat-events.js';
 import { accountCommand } from './commands/account.js';
@@ -42,6 +43,8 @@ export interface Handlers {
   onEvent(event: ChatEvent, inboxId: number): Promise<void>;
   /** for the chat core: something waits for a person who can't be written to */
   onHeld(held: Held): Promise<void>;
+  /** for the chat core: a topic of a group is gone, what was meant for it went to the general one */
+  onTopicGone(to: ChatAddress): Promise<void>;
   jobs: Job[];
 }
 
@@ -76,6 +79,7 @@ export function makeHandlers(house: House): Handlers {
     onRefused: logRefused,
     onEvent: (event, inboxId) => onChatEvent(house, event, inboxId),
     onHeld: (held) => askToCall(house, held),
+    onTopicGone: (to) => leaveTopic(house, to),
     // When a camera speaks.
     alerts: makeAlerts(house),
     digests: { outage: outageDigest },

@@ -130,6 +130,7 @@ async function startBot(
     onEvent: handlers.onEvent,
     onRefused: handlers.onRefused,
     onHeld: handlers.onHeld,
+    onTopicGone: handlers.onTopicGone,
     digests: handlers.digests,
     makeLink: links.make,
     ...(ffmpeg === null ? {} : { makePreview: makePreviews({ ffmpeg, log }) }),
@@ -144,7 +145,11 @@ async function startBot(
     async health() {
       const recorderHealth = await recorder.health().catch(() => null);
       const backup = config.backup.dir === null ? null : await readBackupStatus(config.dataDir);
-      return { ok: true, demo: config.demo, recorder: recorderHealth, waiting: chat!.waiting(), backup };
+      const waiting = chat!.waiting();
+      return {
+        ...{ ok: true, demo: config.demo, recorder: recorderHealth, waiting, backup },
+        zalo: zalo.health(),
+      };
     },
     metrics: makeMetrics(() => chat),
     publicRouters: [links.router, ...(telegram === null ? [] : [telegram.router]), ...zalo.publicRouters],

@@ -9,10 +9,11 @@ import { type Consent, type ConsentGiven, makeConsent } from './channels/zalo/co
 import { makeBotClient, makeOaClient, makeTokenKeeper, type TokenTrouble } from './channels/zalo/index.js';
 import { makeMinuteBudget, withBudget } from './channels/zalo/oa/budget.js';
 import { makeZaloOa, type OaStore, type ZaloOaChannel } from './channels/zalo/oa/channel.js';
-import type { Recipient, Reply } from './chat/message.js';
+import type { Message, Recipient, Reply } from './chat/message.js';
 import { nameAccount, nameGroup, noteHeard } from './store/accounts.js';
 import { writeAudit } from './store/audit.js';
 import type { Database } from './store/database.js';
+import { incomingSince } from './store/inbox.js';
 import { peopleByRole, personById } from './store/people.js';
 import { readFact, writeFact } from './store/settings.js';
 import { purposeOf } from './store/speakers.js';
@@ -28,6 +29,8 @@ export interface ZaloSide {
   consentLink?: Consent['linkFor'];
   /** Keeps the tokens fresh until the signal aborts. */
   start(signal: AbortSignal): Promise<void>;
+  /** of the OA's webhook since the start; null: no OA */
+  health(): { oa: { heardMs: number | null; taken: number; dropped: number; late: number } | null };
   sweep(): Promise<void>;
   /** Resolves when no token is being changed. */
   settled(): Promise<void>;
@@ -59,6 +62,8 @@ function makeOaStore(database: Database): OaStore {
     heard: (userId, atMs) => noteHeard(database, oa, userId, atMs),
     heardUpTo: () => readFact<number>(database, HEARD_UP_TO),
     noteHeardUpTo: (ms) => writeFact(database, HEARD_UP_TO, ms),
+    takenSince: async (ms) =>
+      (await incomingSince(database, oa, ms)).map((payload) => JSON.parse(payload) as Message),
   };
 }
 
@@ -107,6 +112,7 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
     return {
       ...{ channels, publicRouters },
       async start() {},
+      health: () => ({ oa: null }),
       sweep: async () => void (await photos?.sweep()),
       async settled() {},
     };
@@ -161,7 +167,7 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
   });
   const oa = makeZaloOa({
     client: makeOaClient({
-      ...{ root: zalo.roots.api, businessRoot: zalo.roots.business, tokens: keeper, log },
+      ...{ root: zalo.roots.api, tokens: keeper, log },
       fetch: withBudget({}, makeMinuteBudget(zalo.perMinute)),
     }),
     keys: { appId: zalo.appId, secret: zalo.oaSecret },
@@ -184,8 +190,8 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
       ...{ oauth, publicUrl, tokens, log, fixedVerifier: zalo.codeVerifier },
       async whoIs(accessToken) {
         const own = { current: async () => accessToken, renewed: async () => accessToken };
-        const { api: root, business: businessRoot } = zalo.roots;
-        const { oa_id: id, name } = await makeOaClient({ root, businessRoot, tokens: own, log }).oa();
+        const about = { root: zalo.roots.api, tokens: own, log };
+        const { oa_id: id, name } = await makeOaClient(about).oa();
         return { id: id ?? null, name };
       },
       ourId: () => readFact<string>(database, OA_ID),
@@ -202,6 +208,7 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
       keeper.start(signal);
       if ((await keeper.state()) === 'none') await tellChiefs('none', 'zalo-tokens:none');
     },
+    health: () => ({ oa: { heardMs: oa.heardMs(), ...oa.counters } }),
     sweep: async () => void (await photos?.sweep()),
     settled: () => keeper.settled(),
   };

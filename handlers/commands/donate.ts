@@ -2,11 +2,11 @@ import { PersonError } from '../../src/base/errors.js';
 import { amountInWords, findAmount, readAmount, sayAmount } from '../../src/base/vietnamese/money.js';
 import { fold } from '../../src/base/vietnamese/text.js';
 import { command, type Talk } from '../../src/chat/command.js';
-import type { ChannelName } from '../../src/chat/message.js';
 import { writeAudit } from '../../src/store/audit.js';
 import { addDonation, type Donation, donationById } from '../../src/store/donations.js';
 import { type Group, listGroups } from '../../src/store/groups.js';
 import { listPeople } from '../../src/store/people.js';
+import { chatOf } from '../alerts/recipients.js';
 import type { House } from '../house.js';
 import { MAY } from '../rights.js';
 import { placeOf } from '../saying.js';
@@ -233,7 +233,7 @@ async function record(
 }
 
 const thankIn = (house: House, group: Group, donationId: number, thanks: string) =>
-  house.tell({ channel: group.channel as ChannelName, chatId: group.chatId }, thanks, {
+  house.tell(chatOf(group), thanks, {
     key: `donation:${donationId}:group:${group.id}`,
     priority: 'notice',
   });

@@ -79,7 +79,7 @@ export const groupCommand = (house: House) =>
           talk,
           talk.group?.purpose == null
             ? 'Nhóm này chưa được giao việc gì. Anh/chị chọn giúp:'
-            : `Nhóm này là ${await nameOf(house, talk)}. Muốn đổi, anh/chị chọn:`,
+            : `Nhóm này là ${await nameOf(house, talk)}. ${await topicOf(house, talk)}Muốn đổi, anh/chị chọn:`,
         );
       if (talk.group === null && !(args.do === 'unbind' && args.groupId !== null)) {
         await talk.reply(
@@ -95,7 +95,12 @@ export const groupCommand = (house: House) =>
         await bindGroup(
           tx,
           groupId,
-          args.do === 'bind' ? { purpose: args.purpose, hamletId: args.hamlet?.id ?? null } : null,
+          args.do === 'bind'
+            ? {
+                ...{ purpose: args.purpose, hamletId: args.hamlet?.id ?? null },
+                topic: talk.message.topic ?? null,
+              }
+            : null,
           { personId: talk.speaker.personId, nowMs: talk.nowMs },
         );
         await writeAudit(tx, [
@@ -113,7 +118,11 @@ export const groupCommand = (house: House) =>
       });
       if (done === null) await talk.reply('Không thấy nhóm này. Gõ “nhóm” để xem danh sách.');
       else if (args.do === 'unbind') await talk.reply(`Nhóm “${done}” không còn nhận tin từ Mắt Thần.`);
-      else await talk.reply(BOUND[args.purpose](args.hamlet));
+      else
+        await talk.reply(
+          BOUND[args.purpose](args.hamlet) +
+            (talk.message.topic === undefined ? '' : ' Tin gửi vào nhóm sẽ nằm trong chủ đề này.'),
+        );
     },
   });
 
@@ -200,6 +209,16 @@ async function nameOf(house: House, talk: Talk): Promise<string> {
   if (purpose == null) return 'nhóm chưa giao việc';
   const hamlet = (await listHamlets(house.db)).find((one) => one.id === talk.group?.hamletId);
   return hamlet === undefined ? PURPOSE_NAMES[purpose] : `nhóm của ${hamlet.name}`;
+}
+
+/** Where in a group with topics it is told things; empty in a group without. */
+async function topicOf(house: House, talk: Talk): Promise<string> {
+  const bound = (await listGroups(house.db)).find((one) => one.id === talk.group?.groupId)?.topic ?? null;
+  const here = talk.message.topic ?? null;
+  if (bound === null && here === null) return '';
+  return bound === here
+    ? 'Tin gửi vào nhóm nằm trong chủ đề này. '
+    : `Tin gửi vào nhóm nằm ở chủ đề ${bound === null ? 'chung' : 'khác'}; chọn lại ở đây thì chuyển về đây. `;
 }
 
 async function choose(house: House, talk: Talk, text: string): Promise<void> {

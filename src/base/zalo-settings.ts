@@ -118,13 +118,6 @@ export const ZALO_SETTINGS = [
     schema: z.url(),
   },
   {
-    name: 'ZALO_BUSINESS_ROOT',
-    section: 'Zalo',
-    about: 'API of template messages to phone numbers',
-    fallback: 'https://business.openapi.zalo.me',
-    schema: z.url(),
-  },
-  {
     name: 'ZALO_BOT_ROOT',
     section: 'Zalo',
     about: 'API of the Zalo Bot Platform',
@@ -151,7 +144,7 @@ export interface ZaloConfig {
   /** of the Bot Platform; null = no bot */
   botToken: string | null;
   botSecret: string | null;
-  roots: { api: string; oauth: string; business: string; bot: string };
+  roots: { api: string; oauth: string; bot: string };
 }
 
 export const makeZaloConfig = (values: Values): ZaloConfig => ({
@@ -169,7 +162,6 @@ export const makeZaloConfig = (values: Values): ZaloConfig => ({
   roots: {
     api: values.ZALO_API_ROOT,
     oauth: values.ZALO_OAUTH_ROOT,
-    business: values.ZALO_BUSINESS_ROOT,
     bot: values.ZALO_BOT_ROOT,
   },
 });

@@ -61,6 +61,8 @@ export interface ChatOptions {
   digestOver?: number;
   /** Something for a person waits until they write; at each start again, as long as it does: use keys. */
   onHeld?: (held: Held, tell: Chat['tell']) => Promise<void>;
+  /** A message went to the general topic of a group, as its own is gone. */
+  onTopicGone?: (to: ChatAddress) => Promise<void>;
   /** messages of different chats answered at the same time, 16 */
   mostAtOnce?: number;
   /** a message suspected of killing the process is run alone after so much life of the process, ms; 1000 */
@@ -170,6 +172,7 @@ export function makeChat(options: ChatOptions): Chat {
       };
       await options.onHeld?.(held, chat.tell);
     },
+    ...(options.onTopicGone === undefined ? {} : { onTopicGone: options.onTopicGone }),
     async onSettled(row) {
       if (row.inboxId !== null) await turns.settled(row.inboxId, toOthers(row));
       lookDrained();
@@ -348,13 +351,7 @@ export function makeChat(options: ChatOptions): Chat {
         return;
       } catch (error) {
         log.error({ err: error, channel: channel.name }, 'the channel did not start, trying again');
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, CHANNEL_RETRY_MS);
-          stopping.signal.addEventListener('abort', () => {
-            clearTimeout(timer);
-            resolve();
-          });
-        });
+        await pause(CHANNEL_RETRY_MS, undefined, { signal: stopping.signal }).catch(() => {});
       }
   }
 

@@ -19,7 +19,13 @@ export function digestWith(
   row: OutboxRow,
   { over, textLength, say }: DigestRules,
 ): { alike: OutboxRow[]; text: string } | null {
-  let alike = rows.filter((other) => other.digest === row.digest && other.priority === row.priority);
+  const { topic } = readPayload(row.payload);
+  let alike = rows.filter(
+    (other) =>
+      other.digest === row.digest &&
+      other.priority === row.priority &&
+      readPayload(other.payload).topic === topic,
+  );
   if (alike.length <= over) return null;
   const textOf = () =>
     say(alike.map((other) => wordsOf(readPayload(other.payload).reply)).filter((text) => text !== ''));

@@ -228,6 +228,8 @@ export interface ChannelLimits {
 export interface Sent {
   /** the platform's ids of the messages that carry the reply */
   ids: string[];
+  /** the topic of the address is gone: it went to the group's general one */
+  topicGone?: true;
 }
 
 export interface SendOptions {

@@ -76,6 +76,8 @@ export interface OutboxOptions {
   onAddressed?: (to: ChatAddress, reply: Reply) => Promise<void>;
   /** a person can't be reached; told at each start again, as long as it is so */
   onHeld?: (row: OutboxRow, reply: Reply) => Promise<void>;
+  /** a message went to the group's general topic, as its own is gone */
+  onTopicGone?: (to: ChatAddress) => Promise<void>;
 }
 
 /**
@@ -161,9 +163,9 @@ export function makeOutbox(options: OutboxOptions): Outbox {
   async function deliver(line: Line, lane: Lane, first: OutboxRow): Promise<void> {
     const row = first.digest === null ? first : await merge(lane, first);
     const payload = readPayload(row.payload);
+    const to = addressOf(line, lane, payload);
     let sent: Sent;
     try {
-      const to = addressOf(line, lane, payload);
       if (!(await stillHolds(database, to, payload.only ?? {}))) return await withhold(line, lane, row);
       if (!(await filesPresent(payload.reply))) throw new WorldError('not-found', 'a file to send is gone');
       sent = await line.channel.send(to, payload.reply, {
@@ -178,6 +180,10 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     lane.remove(row);
     await untilRecorded(() => markSent(database, row.id, sent.ids, withoutTokens(row.payload), clock.now()));
     if (line.succeeded(elapsed())) line.wake();
+    if (sent.topicGone)
+      await options.onTopicGone?.(to).catch((error: unknown) => {
+        log.error({ err: error }, 'that a topic is gone was not minded; the next message tells it again');
+      });
     await settle(row);
   }
 
@@ -218,7 +224,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     if (merged === null) return row;
     const { alike, text } = merged;
     const reply: Reply = { kind: 'text', text };
-    const { only } = readPayload(row.payload);
+    const { only, topic } = readPayload(row.payload);
     const digest = await mergeOutgoing(
       database,
       alike.map((other) => other.id),
@@ -226,7 +232,11 @@ export function makeOutbox(options: OutboxOptions): Outbox {
         key: `digest:${alike[0]!.id}-${alike.at(-1)!.id}`,
         channel: row.channel,
         chatId: lane.chatId,
-        payload: JSON.stringify({ reply, ...(only === undefined ? {} : { only }) } satisfies OutPayload),
+        payload: JSON.stringify({
+          reply,
+          ...(topic === undefined ? {} : { topic }),
+          ...(only === undefined ? {} : { only }),
+        } satisfies OutPayload),
         priority: row.priority,
         inboxId: null,
         personId: row.personId,

@@ -21,6 +21,7 @@ export interface DatabaseLook {
   cameras: CameraFact[] | null;
   sealed: string[] | null;
   newestMs: number | null;
+  zaloHeardMs: number | null;
   sizes: Omit<PieceOf<'sizes'>, 'is'> | null;
   /** SQLite's words; null when there was no time to look through it */
   integrity: string | null;
@@ -38,7 +39,7 @@ export interface Looking {
 export function lookAtDatabase(name: DatabaseName, file: string, limitMs: number): Looking {
   const look: DatabaseLook = {
     ...{ name, file, exists: fs.existsSync(file), sizeBytes: 0, migrations: null, cameras: null },
-    ...{ sealed: null, newestMs: null, sizes: null, integrity: null, fault: null },
+    ...{ sealed: null, newestMs: null, zaloHeardMs: null, sizes: null, integrity: null, fault: null },
   };
   if (!look.exists) return { soon: Promise.resolve(look), done: Promise.resolve(look) };
   const stat = fs.statSync(file);
@@ -75,8 +76,8 @@ export function lookAtDatabase(name: DatabaseName, file: string, limitMs: number
 
 function take(look: DatabaseLook, piece: Piece): void {
   if (piece.is === 'facts') {
-    const { migrations, cameras, sealed, newestMs } = piece;
-    Object.assign(look, { migrations, cameras, sealed, newestMs });
+    const { is: _, ...facts } = piece;
+    Object.assign(look, facts);
   } else if (piece.is === 'sizes') look.sizes = { recordedBytes: piece.recordedBytes, lately: piece.lately };
   else if (piece.is === 'integrity') look.integrity = piece.said;
   else look.fault = piece.said;

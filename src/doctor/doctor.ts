@@ -24,11 +24,13 @@ import {
   unitUser,
 } from './machine.js';
 import { checkPorts } from './ports.js';
+import { checkPublicUrl } from './public-url.js';
 import { judgeServices, lookAtServices, type ServicesLook } from './services.js';
 import { checkSettings } from './settings.js';
 import type { Situation } from './situation.js';
 import { checkSpace, dailyBytes, pacesOf } from './space.js';
-import { type Answer, checkPublicUrl, checkTelegram } from './telegram.js';
+import { type Answer, checkTelegram } from './telegram.js';
+import { checkZalo, judgeHeard } from './zalo.js';
 
 export interface Section {
   title: string;
@@ -72,6 +74,15 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
   );
   const telegram = within(NETWORK_MS * 2, null, (signal) =>
     checkTelegram(config.telegram, config.demo, AbortSignal.any([signal, AbortSignal.timeout(NETWORK_MS)])),
+  ).catch(() => null);
+  const zalo = within(NETWORK_MS * 2, null, async (signal) =>
+    checkZalo(
+      {
+        ...{ config, hidden, timeoutMs: NETWORK_MS, nowMs: now() },
+        running: (await services).bot !== null,
+      },
+      signal,
+    ),
   ).catch(() => null);
   const systemd = askSystemd();
   // the disk is measured alone, before anybody reads from it
@@ -153,16 +164,22 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
         await checkService({ folder, demo: config.demo, unit }),
       ],
     ],
+    ['Telegram', async () => (await telegram)?.findings ?? [lateFinding('telegram', 'Telegram')]],
+    ['Zalo', async () => (await zalo) ?? [lateFinding('zalo', 'Zalo')]],
     [
-      'Telegram',
-      async (signal) => [
-        ...((await telegram)?.findings ?? [lateFinding('telegram', 'Telegram')]),
-        ...(await checkPublicUrl(
-          config.publicUrl,
-          (await services).bot !== null,
+      'Tên miền',
+      async (signal) => {
+        const { publicUrl } = config;
+        const [{ bot: running }, { zaloHeardMs }] = [await services, await bot.soon];
+        const health = running?.zalo.oa ?? null;
+        const found = await checkPublicUrl(
+          { config, running: running !== null, heardMs: health?.heardMs ?? null, nowMs: now() },
           AbortSignal.any([signal, AbortSignal.timeout(NETWORK_MS)]),
-        )),
-      ],
+        );
+        if (publicUrl === null || config.zalo.appId === null || config.zalo.appSecret === null || hidden)
+          return found;
+        return [...found, judgeHeard(health, zaloHeardMs, { publicUrl, nowMs: now() })];
+      },
     ],
     [
       'Camera',

@@ -15,6 +15,8 @@ export type Piece =
       sealed: string[];
       /** the newest thing recorded or noted, epoch ms */
       newestMs: number | null;
+      /** the newest message that came by Zalo OA, epoch ms; old ones are forgotten in time */
+      zaloHeardMs: number | null;
     }
   | {
       is: 'sizes';
@@ -76,6 +78,10 @@ async function look(): Promise<void> {
             ...(await of('Event', 'SELECT atMs AS at FROM Event ORDER BY id DESC LIMIT 1')),
           ]
         : [];
+    const heard =
+      name === 'bot'
+        ? await of('Inbox', "SELECT MAX(receivedMs) AS at FROM Inbox WHERE channel = 'zalo-oa'")
+        : [];
     const sealed = cameras.flatMap((row) => (row.sealed === null ? [] : [String(row.sealed)]));
     await tell({
       is: 'facts',
@@ -91,6 +97,7 @@ async function look(): Promise<void> {
       })),
       sealed,
       newestMs: newest.length === 0 ? null : Math.max(...newest.map((row) => Number(row.at))),
+      zaloHeardMs: heard[0]?.at == null ? null : Number(heard[0].at),
     });
     if (name === 'recorder' && tables.has('Segment')) {
       const [all] = await rows(

@@ -5,12 +5,13 @@ import { WorldError } from '../base/errors.js';
 import { folderHolder } from '../base/folder-lock.js';
 import { sayAgo, sayMoment } from '../base/vietnamese/say.js';
 import { broken, careful, type Finding, fine } from './finding.js';
+import type { ZaloHealth } from './zalo.js';
 
 export interface ServicesLook {
   /** the process that runs this data folder; null: none */
   parent: number | null;
   /** what the web server said of itself; null: it does not answer, or is not ours */
-  bot: { ok: boolean } | null;
+  bot: { ok: boolean; zalo: ZaloHealth } | null;
   /** ours: it knows our token · stranger: a recorder that doesn't · away */
   recorder: 'ours' | 'stranger' | 'away';
   health: Health | null;
@@ -36,15 +37,15 @@ export async function lookAtServices(config: Config): Promise<ServicesLook> {
   return { parent, bot: parent === null && recorder.recorder !== 'ours' ? null : bot, ...recorder };
 }
 
-async function askBot({ host, port }: Config): Promise<{ ok: boolean } | null> {
+async function askBot({ host, port }: Config): Promise<ServicesLook['bot']> {
   const where =
     host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
   try {
     const response = await fetch(`http://${where}:${port}/healthz`, {
       signal: AbortSignal.timeout(ANSWER_MS),
     });
-    const body = (await response.json()) as { ok?: unknown };
-    return typeof body?.ok === 'boolean' ? { ok: body.ok } : null;
+    const body = (await response.json()) as { ok?: unknown; zalo?: ZaloHealth };
+    return typeof body?.ok === 'boolean' ? { ok: body.ok, zalo: body.zalo ?? { oa: null } } : null;
   } catch {
     return null;
   }

@@ -4,7 +4,10 @@ import { pino } from 'pino';
 import { type Config, isLoopback } from '../base/config.js';
 import { WorldError } from '../base/errors.js';
 import { makeBotClient, makeOaClient, ZaloError } from '../channels/zalo/index.js';
+import type { Finding } from '../doctor/finding.js';
 import { checkTelegram } from '../doctor/telegram.js';
+import { sayBot } from '../doctor/zalo.js';
+import { askOa } from '../doctor/zalo-oa.js';
 
 /** What the world says of a setting. `unknown`: nobody answered, so it may be right. */
 export interface Verdict {
@@ -32,80 +35,37 @@ export async function tryTelegram(telegram: Config['telegram']): Promise<Verdict
   const known = facts.some(({ username }) => username !== undefined);
   return {
     is: known ? 'good' : refused ? 'wrong' : 'unknown',
-    lines: findings.flatMap(({ says, todo }) => (todo === undefined ? [says] : [says, todo])),
+    lines: linesOf(findings),
   };
 }
+
+const linesOf = (findings: Finding[]): string[] =>
+  findings.flatMap(({ says, todo }) => (todo === undefined ? [says] : [says, todo]));
+
+const away = (root: string) => `Không tới được Zalo tại ${new URL(root).host}: hãy xem máy có mạng không.`;
 
 /** Does the Bot Platform know this token? */
 export async function tryZaloBot(root: string, token: string): Promise<Verdict> {
   try {
     const me = await makeBotClient({ root, token, log, timeoutMs: TIMEOUT_MS }).me();
-    const groups = me.can_join_groups === true ? '' : ' Bot chỉ nhắn riêng từng người, không vào nhóm.';
-    return { is: 'good', lines: [`Zalo nhận token của bot ${me.account_name ?? me.id}.${groups}`] };
+    return { is: 'good', lines: linesOf([sayBot(me)]) };
   } catch (error) {
-    return judge(
-      error,
-      'Zalo không nhận token này',
-      `Không tới được Zalo tại ${new URL(root).host}: hãy xem máy có mạng không.`,
-    );
+    return judge(error, 'Zalo không nhận token này', away(root));
   }
 }
-
-const PRODUCTS = ['gmf10', 'gmf50', 'gmf100', 'gmf1000'] as const;
-const QUOTAS = ['sub_quota', 'purchase_quota', 'reward_quota'] as const;
 
 /** Shows the OA that an access token belongs to, and what its package allows. The refresh token is not touched. */
 export async function tryZaloOa(zalo: Config['zalo'], accessToken: string): Promise<Verdict> {
   // this token and no other: a refresh would use up its pair
   const tokens = { current: async () => accessToken, renewed: async () => accessToken };
-  const { api: root, business: businessRoot } = zalo.roots;
-  const client = makeOaClient({ root, businessRoot, tokens, log, timeoutMs: TIMEOUT_MS });
+  const { api: root } = zalo.roots;
+  const client = makeOaClient({ root, tokens, log, timeoutMs: TIMEOUT_MS });
   try {
-    const oa = await client.oa();
-    const until = oa.package_valid_through_date;
-    return {
-      is: 'good',
-      lines: [
-        `Zalo nhận mã của OA “${oa.name}”${oa.is_verified === true ? ' (đã xác thực)' : ''}.`,
-        `Gói: ${oa.package_name ?? 'không rõ'}${until === undefined ? '' : `, dùng đến ${until}`}.`,
-        ...(oa.is_verified === false
-          ? ['OA chưa xác thực: Zalo có thể từ chối nhắn tin (mã -221). Hãy xác thực OA trong oa.zalo.me.']
-          : []),
-        ...(await groupLines(client)),
-        `Giới hạn đang đặt: ${zalo.perMinute} lượt gọi mỗi phút (ZALO_PER_MINUTE).`,
-      ],
-    };
+    const found = await askOa(client, { perMinute: zalo.perMinute, nowMs: Date.now() });
+    return { is: 'good', lines: linesOf(found) };
   } catch (error) {
-    return judge(
-      error,
-      'Zalo không nhận access token này',
-      `Không tới được Zalo tại ${new URL(root).host}: hãy xem máy có mạng không.`,
-    );
+    return judge(error, 'Zalo không nhận access token này', away(root));
   }
-}
-
-/** Which groups (GMF) the package allows. */
-async function groupLines(client: ReturnType<typeof makeOaClient>): Promise<string[]> {
-  const lines: string[] = [];
-  try {
-    for (const product of PRODUCTS) {
-      let free = 0;
-      let used = 0;
-      for (const quotaType of QUOTAS)
-        for (const { used_id: usedBy } of await client.groupAssets({ product, quotaType })) {
-          if (usedBy === undefined || usedBy === null || usedBy === '') free += 1;
-          else used += 1;
-        }
-      if (free + used > 0)
-        lines.push(`Nhóm tới ${product.slice(3)} người: ${used} nhóm đang dùng, còn tạo được ${free}.`);
-    }
-  } catch (error) {
-    if (!(error instanceof WorldError)) throw error;
-    return ['Gói này không cho xem quyền tạo nhóm (GMF): tin cảnh báo vào nhóm có thể phải đi qua Telegram.'];
-  }
-  return lines.length > 0
-    ? lines
-    : ['Gói này không có nhóm (GMF): tin báo chung cho cán bộ phải đi qua Telegram, hoặc mua thêm gói nhóm.'];
 }
 
 /** Does what is sent to PUBLIC_URL arrive at this machine's port? Opens the port for a moment, where it is free. */

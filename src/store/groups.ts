@@ -13,6 +13,9 @@ export interface Group {
   purpose: GroupPurpose | null;
   hamletId: number | null;
   hamletName: string | null;
+  /** where in a group with topics it is told things; null: the general one */
+  topic: string | null;
+  boundMs: number | null;
 }
 
 /** Groups the bot is still in, bound ones first. */
@@ -31,6 +34,8 @@ export async function listGroups(db: Store): Promise<Group[]> {
       purpose: row.purpose as GroupPurpose | null,
       hamletId: row.hamletId,
       hamletName: row.hamlet?.name ?? null,
+      topic: row.topic,
+      boundMs: row.boundMs === null ? null : Number(row.boundMs),
     }))
     .sort((a, b) => Number(a.purpose === null) - Number(b.purpose === null));
 }
@@ -39,20 +44,25 @@ export async function groupsFor(db: Store, purpose: GroupPurpose): Promise<Group
   return (await listGroups(db)).filter((group) => group.purpose === purpose);
 }
 
-/** Binds a group to a purpose; null unbinds it. */
+/** Binds a group, or one topic of it, to a purpose; null unbinds it. */
 export async function bindGroup(
   db: Store,
   id: number,
-  to: { purpose: GroupPurpose; hamletId: number | null } | null,
+  to: { purpose: GroupPurpose; hamletId: number | null; topic: string | null } | null,
   by: { personId: number; nowMs: number },
 ): Promise<void> {
   await db.group.update({
     where: { id },
     data:
       to === null
-        ? { purpose: null, hamletId: null, boundMs: null, boundById: null }
+        ? { purpose: null, hamletId: null, topic: null, boundMs: null, boundById: null }
         : { ...to, boundMs: BigInt(by.nowMs), boundById: by.personId },
   });
+}
+
+/** The topic is gone: from now on the group is told things in its general one. */
+export async function dropTopic(db: Store, id: number, topic: string): Promise<void> {
+  await db.group.updateMany({ where: { id, topic }, data: { topic: null } });
 }
 
 /** A bound group, found again by its chat, then left as it is. */

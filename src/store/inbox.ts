@@ -91,6 +91,20 @@ export async function waitingIncoming(database: Database): Promise<InboxRow[]> {
   return found;
 }
 
+/** Payloads of a channel's messages that were taken since then, at most so many of the newest. */
+export async function incomingSince(
+  database: Database,
+  channel: string,
+  sinceMs: number,
+  most = 10_000,
+): Promise<string[]> {
+  const where = { channel, receivedMs: { gte: BigInt(sinceMs) } };
+  const rows = await database.inbox.findMany({
+    ...{ where, orderBy: { id: 'desc' as const }, take: most, select: { payload: true } },
+  });
+  return rows.map(({ payload }) => payload);
+}
+
 /** Notes that answering begins. Written before the work, so that a crash is counted. */
 export async function beginAttempt(database: Database, { id, attempts, progress }: InboxRow): Promise<void> {
   await database.inbox.update({ where: { id }, data: { attempts: attempts + 1, progress } });

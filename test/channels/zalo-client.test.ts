@@ -22,7 +22,7 @@ const tokens = {
 beforeEach(async () => {
   server = await ZaloServer.start();
   book = makeLogBook();
-  oa = makeOaClient({ root: `${server.root}/`, businessRoot: server.root, tokens, log: book.log });
+  oa = makeOaClient({ root: `${server.root}/`, tokens, log: book.log });
 });
 afterEach(() => server.stop());
 
@@ -127,21 +127,6 @@ describe('the OpenAPI', () => {
     await expect(oa.sendToGroup(id, { kind: 'text', text: 'a' })).rejects.toMatchObject({ code: -403 });
   });
 
-  test('templates by id and by phone, outside every window', async () => {
-    const an = server.person({ id: '1', name: 'An' });
-    await oa.sendTemplate(an.id, { templateId: '7', data: { ten: 'An' } });
-    const sent = await oa.sendTemplateToPhone('84912345678', {
-      templateId: '7',
-      data: { ten: 'An' },
-      trackingId: 'x',
-    });
-    expect(sent.msg_id).toBeTruthy();
-    server.world.money = false;
-    const refused = oa.sendTemplateToPhone('84912345678', { templateId: '7', data: {}, trackingId: 'x' });
-    await expect(refused).rejects.toMatchObject({ remedy: 'human' });
-    await refused.catch((error: Error) => expect(error.message).not.toContain('912'));
-  });
-
   test('each refusal by its remedy', async () => {
     const an = server.person({ id: '1', name: 'An' });
     const say = (text = 'a') => oa.sendToPerson(an.id, { kind: 'text', text });
@@ -179,7 +164,7 @@ describe('the OpenAPI', () => {
     const held = server.hold('getoa', 'before');
     const slow = makeOaClient({
       root: server.root,
-      businessRoot: server.root,
+
       tokens,
       log: book.log,
       timeoutMs: 50,
@@ -197,7 +182,7 @@ describe('the OpenAPI', () => {
     const odd = http.createServer((_request, response) => response.end(text)).listen(0, '127.0.0.1');
     await once(odd, 'listening');
     const root = `http://127.0.0.1:${(odd.address() as AddressInfo).port}`;
-    const client = makeOaClient({ root, businessRoot: root, tokens, log: book.log });
+    const client = makeOaClient({ root, tokens, log: book.log });
     await expect(client.sendToPerson('1', { kind: 'text', text: 'a' })).rejects.toMatchObject({ kind });
     odd.close();
   });

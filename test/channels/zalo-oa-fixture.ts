@@ -9,6 +9,7 @@ import {
   type ZaloOaChannel,
   type ZaloOaOptions,
 } from '../../src/channels/zalo/oa/channel.js';
+import type { Message } from '../../src/chat/message.js';
 import type { ZaloMessage } from '../support/zalo-server.js';
 import { TEST_APP, ZaloServer, type ZaloServerOptions } from '../support/zalo-server.js';
 import type { ChannelFixture, SeenMessage } from './contract.js';
@@ -19,6 +20,8 @@ export interface OaMemory extends OaStore {
   names: Map<string, string>;
   heardOf: string[];
   heardUpToMs: number | null;
+  /** what the inbox has, with the moment it was taken */
+  inbox: { atMs: number; message: Message }[];
 }
 
 export function makeOaMemory(): OaMemory {
@@ -27,6 +30,7 @@ export function makeOaMemory(): OaMemory {
     names: new Map(),
     heardOf: [],
     heardUpToMs: null,
+    inbox: [],
     nameAccount: async (userId, name) => memory.names.set(userId, name) !== null,
     nameGroup: async (groupId, name) => memory.names.set(groupId, name) !== null,
     isGroup: async (chatId) => memory.groups.has(chatId),
@@ -35,6 +39,7 @@ export function makeOaMemory(): OaMemory {
     async noteHeardUpTo(ms) {
       memory.heardUpToMs = ms;
     },
+    takenSince: async (ms) => memory.inbox.flatMap(({ atMs, message }) => (atMs >= ms ? [message] : [])),
   };
   return memory;
 }
@@ -58,7 +63,7 @@ export async function makeOaStage(
   const { zalo: given, store = makeOaMemory(), ...options } = change;
   const zalo = given ?? (await ZaloServer.start({ rates: false, retryScale: 0.0005, ...server }));
   const client = makeOaClient({
-    ...{ root: zalo.root, businessRoot: zalo.root, log: pino({ level: 'silent' }) },
+    ...{ root: zalo.root, log: pino({ level: 'silent' }) },
     tokens: {
       current: async () => zalo.tokens.accessToken,
       renewed: async (refused) =>

@@ -273,6 +273,12 @@ describe('while Zalo does not tell us', () => {
 
   it('what people write is asked for, again and again, and the lost webhook is told', async () => {
     let missed = 0;
+    const known = new Set<string>();
+    const inbox = async (incoming: Incoming) => {
+      const fresh = !known.has(incoming.externalId);
+      known.add(incoming.externalId);
+      return fresh ? accept(incoming) : { inboxId: 0, fresh };
+    };
     const other = await makeOaStage(
       {},
       {
@@ -282,11 +288,14 @@ describe('while Zalo does not tell us', () => {
         },
       },
     );
-    await other.channel.start(accept);
+    await other.channel.start(inbox);
     await other.zalo.webhook.set(other.hookUrl);
     anna().says('trước');
     await other.zalo.webhook.idle();
-    await other.channel.settled();
+    const rounds = () => other.zalo.calls.filter(({ name }) => name === 'listrecentchat').length;
+    const before = rounds();
+    await eventually('three rounds', () => rounds() > before + 3);
+    expect(missed).toBe(0);
     away();
     anna().says('Có người cạy cửa nhà bà Tư');
     await other.zalo.webhook.idle();
@@ -343,6 +352,131 @@ describe('while Zalo does not tell us', () => {
     await other.channel.stop();
     expect(zalo.calls.slice(before).length).toBeLessThanOrEqual(3 * rounds());
     await other.close();
+  });
+});
+
+describe.each([
+  ['the ids of the webhook', false],
+  ['other ids', true],
+])('an outage, where conversations have %s', (_, otherIds) => {
+  /** As the inbox does: each id once, kept for the next start. */
+  const inbox = async (incoming: Incoming) => {
+    const known = messages().some(({ externalId }) => externalId === incoming.externalId);
+    if (!known) await accept(incoming);
+    if (!known && incoming.kind === 'message')
+      stage.store.inbox.push({ atMs: stage.zalo.world.now(), message: incoming });
+    return { inboxId: taken.length, fresh: !known };
+  };
+  const texts = () => messages().map(({ text }) => text);
+  const clock = { now: () => stage.zalo.world.now() };
+  let later: OaStage;
+  /** The bot stops; `meanwhile` happens, its events are held back; it starts again. */
+  async function restarted(meanwhile: () => void): Promise<void> {
+    const { zalo, store, channel } = stage;
+    await channel.start(inbox);
+    await zalo.webhook.set(stage.hookUrl);
+    anna().says('trước');
+    await zalo.webhook.idle();
+    await channel.settled();
+    await channel.stop();
+    zalo.webhook.held = [];
+    meanwhile();
+    later = await makeOaStage({}, { store, zalo, clock });
+    await later.channel.start(inbox);
+    await zalo.webhook.set(later.hookUrl);
+  }
+  beforeEach(() => {
+    stage.zalo.world.otherIds = otherIds;
+  });
+  afterEach(async () => {
+    await later.channel.stop();
+    await later.close();
+  });
+
+  it('what came just before it is not answered again, and what the webhook repeats after it neither', async () => {
+    const person = anna();
+    await restarted(() => {
+      person.says('tin   một');
+      person.sendsPhoto(Buffer.from('jpeg'), 'biển số xe lạ');
+      person.sendsPlace(19.5, 105.5);
+    });
+    await later.channel.settled();
+    expect(messages()).toHaveLength(4);
+    stage.zalo.webhook.release();
+    await stage.zalo.webhook.idle();
+    expect(messages()).toHaveLength(4);
+    expect(later.channel.counters.taken).toBe(3);
+    person.says('tin   một');
+    await stage.zalo.webhook.idle();
+    expect(messages()).toHaveLength(5);
+  });
+
+  it('nor after one more start between the two', async () => {
+    await restarted(() => void anna().says('tin một'));
+    await later.channel.settled();
+    await later.channel.stop();
+    await later.close();
+    stage.zalo.clock += HOUR;
+    const { zalo, store } = stage;
+    later = await makeOaStage({}, { store, zalo, clock });
+    await later.channel.start(inbox);
+    await zalo.webhook.set(later.hookUrl);
+    zalo.webhook.release();
+    await zalo.webhook.idle();
+    expect(texts()).toEqual(['trước', 'tin một']);
+  });
+
+  it('what the webhook repeats while it is being caught up', async () => {
+    const held = stage.zalo.hold('conversation', 'after');
+    await restarted(() => void anna().says('tin một'));
+    await held.arrived;
+    stage.zalo.webhook.release();
+    await stage.zalo.webhook.idle();
+    expect(texts()).toEqual(['trước', 'tin một']);
+    held.release();
+    await later.channel.settled();
+    expect(texts()).toEqual(['trước', 'tin một']);
+  });
+
+  it('photos of one moment stay as many as they are', async () => {
+    const person = anna();
+    await restarted(() => {
+      const now = stage.zalo.world.now;
+      const still = now();
+      Object.assign(stage.zalo.world, { now: () => still });
+      for (let n = 1; n <= 3; n += 1) person.sendsPhoto(Buffer.from(`jpeg ${n}`));
+      Object.assign(stage.zalo.world, { now });
+    });
+    await later.channel.settled();
+    stage.zalo.webhook.release();
+    await stage.zalo.webhook.idle();
+    expect(messages()).toHaveLength(4);
+  });
+
+  it('what could not be written down when it was caught up comes by the webhook', async () => {
+    let full = true;
+    const { zalo, store } = stage;
+    await restarted(() => void anna().says('tin một'));
+    await later.channel.settled();
+    await later.channel.stop();
+    await later.close();
+    zalo.webhook.held = [];
+    anna().says('tin hai');
+    later = await makeOaStage({}, { store, zalo, clock });
+    const refused = new Promise<void>((resolve) => {
+      void later.channel.start(async (incoming) => {
+        if (!full) return inbox(incoming);
+        resolve();
+        throw new Error('disk full');
+      });
+    });
+    await refused;
+    full = false;
+    await zalo.webhook.set(later.hookUrl);
+    zalo.webhook.release();
+    await zalo.webhook.idle();
+    await later.channel.settled();
+    expect(texts()).toEqual(['trước', 'tin một', 'tin hai']);
   });
 });
 

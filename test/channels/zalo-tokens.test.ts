@@ -64,7 +64,7 @@ const makeKeeper = (options: Partial<KeeperOptions> = {}) =>
     ...options,
   });
 const clientOf = (tokens: ReturnType<typeof makeKeeper>) =>
-  makeOaClient({ root: server.root, businessRoot: server.root, tokens, log: book.log });
+  makeOaClient({ root: server.root, tokens, log: book.log });
 async function openKeeper(options: Partial<KeeperOptions> = {}) {
   const keeper = makeKeeper(options);
   await keeper.put(readPasted(server.tokens.accessToken, server.tokens.refreshToken));

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readEnvFile } from '../../src/base/env-file.js';
+import type { Finding } from '../../src/doctor/finding.js';
 import { runFfmpeg } from '../support/ffmpeg.js';
 import { prepareStream, readFrameNumber, TINY } from '../support/frame-clock.js';
 import {
@@ -14,6 +17,7 @@ import {
   startProduct,
   typedMoment,
 } from '../support/product.js';
+import { projectRoot } from '../support/project-root.js';
 import { type RtspServer, startRtspServer } from '../support/rtsp-server.js';
 import { TelegramServer, type TgGroup, type TgMessage, type TgPerson } from '../support/telegram-server.js';
 import {
@@ -119,7 +123,7 @@ beforeAll(async () => {
       ...{ TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_API_ROOT: telegram.apiRoot },
       ...{ ZALO_APP_ID: TEST_APP.appId, ZALO_APP_SECRET: TEST_APP.appSecret },
       ...{ ZALO_OA_SECRET: TEST_APP.oaSecret, ZALO_MEDIA_HOSTS: zalo.root },
-      ...{ ZALO_API_ROOT: zalo.root, ZALO_OAUTH_ROOT: zalo.root, ZALO_BUSINESS_ROOT: zalo.root },
+      ...{ ZALO_API_ROOT: zalo.root, ZALO_OAUTH_ROOT: zalo.root },
       ...{ PUBLIC_URL: publicUrl, COMMUNE_NAME: 'Công an xã Cẩm Lương' },
     },
   });
@@ -291,6 +295,24 @@ describe('what goes wrong', () => {
     expect(await consents(told)).toContain('Đã nối Zalo');
     await onZalo(officer, /cán bộ công an/, before, 60_000);
   }, 150_000);
+
+  it('npm run doctor sees that it is well, and uses no token up', async () => {
+    const given = zalo.tokens.given;
+    const doctor = path.join(projectRoot, 'dist', 'src', 'bin', 'doctor.js');
+    const about = { cwd: product.cwd, env: { PATH: process.env.PATH, ...product.env } };
+    // something is to be mended: it ends with 1
+    const said = await promisify(execFile)(process.execPath, [doctor, '--json'], about).catch(
+      (ended: { stdout: string }) => ended,
+    );
+    const { findings } = JSON.parse(said.stdout) as { findings: Finding[] };
+    const found = (check: string) => findings.filter((finding) => finding.check === check);
+    for (const check of ['zalo-oa', 'zalo-package', 'zalo-tokens', 'zalo-webhook', 'public-url'])
+      expect(found(check), check).toMatchObject([{ mark: 'ok' }]);
+    expect(found('zalo-webhook')[0]!.facts).toMatchObject({ late: 0, taken: expect.any(Number) });
+    expect(found('public-url')[0]!.facts).toMatchObject({ health: true, hook: true });
+    expect(found('public-url-https')).toMatchObject([{ mark: 'bad' }]);
+    expect(zalo.tokens.given).toBe(given);
+  }, 60_000);
 
   it('nothing secret is in a log, in the list of processes or in an answer', async () => {
     const keys = readEnvFile(path.join(product.cwd, '.env'));

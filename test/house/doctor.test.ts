@@ -862,6 +862,12 @@ describe('npm run doctor', () => {
       Telegram
         ✓ Telegram: chưa có token, bản dùng thử không cần.
 
+      Zalo
+        ✓ Zalo: chưa nối, bản dùng thử không cần.
+
+      Tên miền
+        ✓ PUBLIC_URL: chưa đặt, bản dùng thử không cần.
+
       Camera
         ✓ Camera 1 Ngã ba chợ: đang ghi (1280×720, H.264).
         ✓ Camera 2 Cổng trường tiểu học: đang ghi (1280×720, H.264).

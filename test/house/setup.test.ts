@@ -50,7 +50,7 @@ const roots = () =>
     '# của tôi',
     'RETENTION_DAYS=12',
     `TELEGRAM_API_ROOT=${telegram.apiRoot}`,
-    ...['API', 'OAUTH', 'BUSINESS', 'BOT'].map((name) => `ZALO_${name}_ROOT=${zalo.root}`),
+    ...['API', 'OAUTH', 'BOT'].map((name) => `ZALO_${name}_ROOT=${zalo.root}`),
     `PORT=${port}`,
     '',
   ].join('\n');

@@ -7,11 +7,10 @@ import type { Clock } from '../../src/base/clock.js';
 import { fromVietnamTime } from '../../src/base/clock.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
 import type { ChatOptions } from '../../src/chat/chat.js';
-import type { ChannelLimits } from '../../src/chat/message.js';
+import type { Channel, ChannelLimits } from '../../src/chat/message.js';
 import { seedDemo } from '../../src/demo/seed.js';
 import type { Intake } from '../../src/intake/types.js';
 import type { Database } from '../../src/store/database.js';
-import type { TestChannel } from './channel.js';
 import { openTestDatabase } from './database.js';
 import { makeTestRecorder, type TestRecorder } from './recorder.js';
 import { type TalkHouse, talkTo } from './talk.js';
@@ -77,7 +76,7 @@ export async function openHouse(
     empty?: boolean;
     house?: Partial<House>;
     /** further channels beside the console */
-    others?: TestChannel[];
+    others?: Channel[];
     /** of the chat core */
     chat?: Pick<ChatOptions, 'makeLink' | 'makePreview'>;
     /** of the console */
@@ -127,9 +126,9 @@ export async function openHouse(
     ...options.house,
   };
   const handlers = makeHandlers(house);
-  const { commands, fallbacks, onRefused, onEvent, onHeld, digests } = handlers;
+  const { commands, fallbacks, onRefused, onEvent, onHeld, onTopicGone, digests } = handlers;
   talking = talkTo({
-    ...{ commands, fallbacks, onRefused, onEvent, onHeld, digests, others },
+    ...{ commands, fallbacks, onRefused, onEvent, onHeld, onTopicGone, digests, others },
     ...{ database: db, clock, ...options.chat },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });

@@ -7,7 +7,7 @@ import type { Log } from '../../src/base/log.js';
 import type { GroupPurpose, Role } from '../../src/base/roles.js';
 import { type Chat, type ChatOptions, makeChat } from '../../src/chat/chat.js';
 import type { Command, Fallbacks } from '../../src/chat/command.js';
-import type { Attachment, ChannelLimits, Message, Place, Reply } from '../../src/chat/message.js';
+import type { Attachment, Channel, ChannelLimits, Message, Place, Reply } from '../../src/chat/message.js';
 import { wordsOf } from '../../src/chat/outgoing.js';
 import type { Database } from '../../src/store/database.js';
 import { makeTestChannel, type SentRecord, type TestChannel } from './channel.js';
@@ -35,7 +35,7 @@ export interface TalkToOptions extends Partial<Omit<ChatOptions, 'commands' | 'f
   fallbacks?: Fallbacks;
   limits?: Partial<ChannelLimits>;
   /** further channels beside the console */
-  others?: TestChannel[];
+  others?: Channel[];
   /** to watch the log; silent by default */
   log?: Log;
 }

@@ -394,7 +394,7 @@ async function main(args: string[]): Promise<void> {
   const { root } = server;
   console.log(`Stand-in of Zalo: ZALO_APP_ID=${TEST_APP.appId} ZALO_APP_SECRET=${TEST_APP.appSecret}`);
   console.log(`ZALO_OA_SECRET=${TEST_APP.oaSecret} ZALO_BOT_TOKEN=${TEST_APP.botToken}`);
-  for (const name of ['API', 'OAUTH', 'BUSINESS', 'BOT']) console.log(`ZALO_${name}_ROOT=${root}`);
+  for (const name of ['API', 'OAUTH', 'BOT']) console.log(`ZALO_${name}_ROOT=${root}`);
   console.log(`access token: ${server.tokens.accessToken}\nrefresh token: ${server.tokens.refreshToken}`);
   const webhook = value('--webhook');
   if (webhook !== undefined) await server.webhook.set(webhook);

@@ -22,7 +22,7 @@ const keeper = makeTokenKeeper({
     process.send!({ trouble });
   },
 });
-const client = makeOaClient({ root, businessRoot: root, tokens: keeper, log, timeoutMs: 3000 });
+const client = makeOaClient({ root, tokens: keeper, log, timeoutMs: 3000 });
 
 process.on('disconnect', () => process.exit(0));
 process.on('error', () => process.exit(0));

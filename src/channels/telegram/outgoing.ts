@@ -9,6 +9,7 @@ import type {
   OutFile,
   PhotoReply,
   Reply,
+  Sent,
   TextReply,
   VideoReply,
 } from '../../chat/message.js';
@@ -66,13 +67,13 @@ export const inTopic = ({ topic }: Pick<ChatAddress, 'topic'>) =>
   topic === undefined ? {} : { message_thread_id: Number(topic) };
 
 /** Sends; where the topic was deleted or closed meanwhile, once more into the group itself. */
-async function outsideTopic<T>(to: ChatAddress, send: (to: ChatAddress) => Promise<T>): Promise<T> {
+async function outsideTopic(to: ChatAddress, send: (to: ChatAddress) => Promise<string[]>): Promise<Sent> {
   try {
-    return await send(to);
+    return { ids: await send(to) };
   } catch (error) {
     if (to.topic === undefined || !topicGone(error)) throw error;
     const { topic: _, ...group } = to;
-    return send(group);
+    return { ids: await send(group), topicGone: true };
   }
 }
 
@@ -126,17 +127,20 @@ async function sendAlbum(
   address: ChatAddress,
   reply: AlbumReply,
   timeoutMs: number,
-): Promise<string[]> {
+): Promise<Sent> {
   const media = reply.items.map((item, index) => {
     const caption = index === 0 ? (reply.caption ?? item.caption) : item.caption;
     return toMedia(item, caption) as ReturnType<typeof InputMediaBuilder.photo>;
   });
-  const messages = await connection.call(
+  return connection.call(
     'sendMediaGroup',
-    (api, signal) => outsideTopic(address, (to) => api.sendMediaGroup(to.chatId, media, inTopic(to), signal)),
+    (api, signal) =>
+      outsideTopic(address, async (to) => {
+        const messages = await api.sendMediaGroup(to.chatId, media, inTopic(to), signal);
+        return messages.map((message) => String(message.message_id));
+      }),
     { timeoutMs },
   );
-  return messages.map((message) => String(message.message_id));
 }
 
 const METHOD_OF = {
@@ -149,7 +153,6 @@ const METHOD_OF = {
 /**
  * Sends a reply, or changes the earlier message into it. Where Telegram refuses the change, the reply is sent anew and
  * the old message deleted.
- * @returns the ids of the messages that carry the reply
  * @throws WorldError
  */
 export async function deliver(
@@ -158,7 +161,7 @@ export async function deliver(
   address: ChatAddress,
   reply: Reply,
   { replaces, fileBytes }: { replaces?: string | undefined; fileBytes: number },
-): Promise<string[]> {
+): Promise<Sent> {
   const { chatId } = address;
   if (reply.kind === 'album' && reply.items.length === 1) {
     const only = reply.items[0] as PhotoReply | VideoReply;
@@ -175,9 +178,9 @@ export async function deliver(
   const old = replaces !== undefined && /^\d+$/.test(replaces) ? Number(replaces) : null;
 
   if (reply.kind === 'album') {
-    const ids = await sendAlbum(connection, address, reply, timeoutMs);
+    const sent = await sendAlbum(connection, address, reply, timeoutMs);
     if (old !== null) await forget(connection, chatId, old);
-    return ids;
+    return sent;
   }
 
   const keyboard = await toKeyboard(reply.buttons, buttons);
@@ -196,15 +199,15 @@ export async function deliver(
       },
       { timeoutMs },
     );
-    if (changed) return [String(old)];
+    if (changed) return { ids: [String(old)] };
   }
-  const id = await connection.call(
+  const sent = await connection.call(
     METHOD_OF[reply.kind],
-    (api, signal) => outsideTopic(address, (to) => sendNew(api, to, reply, keyboard, signal)),
+    (api, signal) => outsideTopic(address, async (to) => [await sendNew(api, to, reply, keyboard, signal)]),
     { timeoutMs },
   );
   if (old !== null) await forget(connection, chatId, old);
-  return [id];
+  return sent;
 }
 
 /** Deletes an earlier message of ours, best effort: it may be gone or too old. */

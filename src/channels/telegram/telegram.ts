@@ -161,11 +161,7 @@ export function makeTelegram(options: TelegramOptions): TelegramChannel {
       });
     },
     send(to, reply, { replaces } = {}) {
-      return track(
-        deliver(connection, buttons, to, reply, { replaces, fileBytes: limits.fileBytes }).then((ids) => ({
-          ids,
-        })),
-      );
+      return track(deliver(connection, buttons, to, reply, { replaces, fileBytes: limits.fileBytes }));
     },
     async act(to, activity) {
       await track(

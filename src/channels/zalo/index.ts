@@ -5,6 +5,7 @@ export type { OaMessage } from './api/messages.js';
 export { makeOaClient, type OaClient } from './api/oa.js';
 export { consentUrl, exchangeCode, type GivenPair, makeVerifier, readPasted } from './api/oauth.js';
 export { makeTokenKeeper, type TokenKeeper, type TokenTrouble } from './tokens/keeper.js';
+export { lookAtTokens, type TokensLook } from './tokens/look.js';
 export { type BotUpdate, readBotBody, readBotUpdate } from './webhook/bot-events.js';
 export { type OaEvent, readOaEvent } from './webhook/oa-events.js';
 export { isFromBotPlatform, isSigned } from './webhook/signature.js';

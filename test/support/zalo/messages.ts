@@ -123,40 +123,7 @@ const toGroup: Method = (doing) => {
   return { data: { message_id: message.id, group_id: group.id }, message };
 };
 
-function readTemplate(params: Fields): string {
-  if (typeof params.template_id !== 'string' || params.template_id === '') throw invalid('template_id');
-  return JSON.stringify(fields(params.template_data, 'template_data'));
-}
-
-const templateToPerson: Method = ({ world, params }) => {
-  const text = readTemplate(params);
-  const person = world.person(params.user_id);
-  if (!world.money) throw new OaFailure(-321, 'Zalo Cloud Account is out of money');
-  const about = { fromId: null, chatId: person.id, inGroup: false, kind: 'template', text, raw: params };
-  const message = world.addMessage(about);
-  return { data: { message_id: message.id, user_id: person.id }, message };
-};
-
-const templateToPhone: Method = ({ world, params }) => {
-  const text = readTemplate(params);
-  if (!/^84\d{9}$/.test(String(params.phone))) throw invalid('phone');
-  if (typeof params.tracking_id !== 'string' || params.tracking_id.length > 48) throw invalid('tracking_id');
-  if (!world.money) throw new OaFailure(-321, 'Zalo Cloud Account is out of money');
-  const chatId = `phone:${String(params.phone)}`;
-  const message = world.addMessage({
-    fromId: null,
-    chatId,
-    inGroup: false,
-    kind: 'template',
-    text,
-    raw: params,
-  });
-  return { data: { msg_id: message.id, sent_time: String(world.now()) }, message };
-};
-
 export const MESSAGE_METHODS: Record<string, Method> = {
   'POST /v3.0/oa/message/cs': toPerson,
   'POST /v3.0/oa/group/message': toGroup,
-  'POST /v3.0/oa/message/template': templateToPerson,
-  'POST /message/template': templateToPhone,
 };

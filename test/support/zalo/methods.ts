@@ -36,7 +36,7 @@ const chatLine = (world: World, message: ZaloMessage) => ({
   time: message.atMs,
   type: message.kind === 'image' ? 'photo' : message.kind,
   message: message.text,
-  message_id: message.id,
+  message_id: world.otherIds ? `c-${message.id}` : message.id,
   from_id: message.fromId ?? world.oaId,
   to_id: message.fromId === null ? message.chatId : world.oaId,
   from_display_name: message.fromId === null ? 'OA' : (world.people.get(message.fromId)?.name ?? ''),

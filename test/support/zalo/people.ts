@@ -48,6 +48,7 @@ export class ZaloPerson {
     });
     world.emit({
       event_name: `user_send_${group === undefined ? '' : 'group_'}${kind}`,
+      timestamp: message.atMs,
       user_id_by_app: world.byApp(state.id),
       sender: { id: state.id },
       recipient: { id: group?.id ?? world.oaId },

@@ -35,7 +35,7 @@ export interface ZaloMessage {
   /** the person of the conversation, or the group */
   chatId: string;
   inGroup: boolean;
-  kind: 'text' | 'image' | 'gif' | 'file' | 'ask-info' | 'buttons' | 'template' | string;
+  kind: 'text' | 'image' | 'gif' | 'file' | 'ask-info' | 'buttons' | string;
   text: string;
   /** of a picture or file of the OA */
   bytes?: Buffer;

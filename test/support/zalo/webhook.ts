@@ -55,8 +55,8 @@ export class WebhookSender {
   }
 
   emit(event: Record<string, unknown>): void {
-    const { event_name: name, ...rest } = event;
-    const timestamp = String(this.now());
+    const { event_name: name, timestamp: at = this.now(), ...rest } = event;
+    const timestamp = String(at);
     const body = JSON.stringify({ event_name: name, app_id: this.keys.appId, ...rest, timestamp });
     this.onEmit(body);
     if (this.held !== null) this.held.push(body);

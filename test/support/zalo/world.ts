@@ -34,6 +34,8 @@ export class World {
   paidLeft = 0;
   /** money for what the package does not cover */
   money = true;
+  /** conversations name messages by other ids than the webhook did; the facts don't say */
+  otherIds = false;
   /** how long the address of a file works */
   mediaLivesMs = HOUR_MS;
   emit: Emit = () => {};

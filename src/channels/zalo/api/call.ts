@@ -15,8 +15,6 @@ export interface TokenSource {
 export interface OaOptions extends Wire {
   /** `https://openapi.zalo.me` */
   root: string;
-  /** `https://business.openapi.zalo.me`: templates by phone */
-  businessRoot: string;
   tokens: TokenSource;
   log: Log;
   /** one call, default 20 s; uploads have 60 s */
@@ -27,7 +25,6 @@ export interface OaOptions extends Wire {
 export interface Sent {
   json?: unknown;
   form?: FormData;
-  root?: string;
   timeoutMs?: number;
 }
 
@@ -65,7 +62,7 @@ export function makeCall(options: OaOptions): Call {
     const body = sent.form ?? (sent.json === undefined ? undefined : JSON.stringify(sent.json));
     const answer = await ask(options, {
       call: name,
-      url: under(sent.root ?? options.root, path),
+      url: under(options.root, path),
       method: body === undefined ? 'GET' : 'POST',
       headers: {
         access_token: token,

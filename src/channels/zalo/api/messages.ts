@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Call, OaOptions } from './call.js';
+import type { Call } from './call.js';
 
 /** What an OA can send; exactly as Zalo knows it, nothing is made to fit here. */
 export type OaMessage =
@@ -74,7 +74,7 @@ const sentToPerson = z.looseObject({
 });
 const sentToGroup = z.looseObject({ message_id: z.string().optional(), group_id: z.string().optional() });
 
-export function makeMessages(call: Call, { businessRoot }: Pick<OaOptions, 'businessRoot'>) {
+export function makeMessages(call: Call) {
   return {
     /** A customer-service message to a person, within their window. */
     sendToPerson: (userId: string, message: OaMessage, signal?: AbortSignal) =>
@@ -95,38 +95,5 @@ export function makeMessages(call: Call, { businessRoot }: Pick<OaOptions, 'busi
         { json: { recipient: { group_id: groupId }, message: writeMessage(message) } },
         signal,
       ),
-
-    /** An approved, paid template (ZBS) to somebody whose id is known, outside every window. */
-    sendTemplate: (userId: string, about: Template, signal?: AbortSignal) =>
-      call(
-        'message/template',
-        '/v3.0/oa/message/template',
-        sentToPerson,
-        { json: { user_id: userId, template_id: about.templateId, template_data: about.data } },
-        signal,
-      ),
-
-    /** The same to a phone number. @param phone as "84…" @param trackingId of ours, at most 48 characters */
-    sendTemplateToPhone: (phone: string, about: Template & { trackingId: string }, signal?: AbortSignal) =>
-      call(
-        'message/template by phone',
-        '/message/template',
-        z.looseObject({ msg_id: z.string().optional() }),
-        {
-          root: businessRoot,
-          json: {
-            phone,
-            template_id: about.templateId,
-            template_data: about.data,
-            tracking_id: about.trackingId,
-          },
-        },
-        signal,
-      ),
   };
-}
-
-export interface Template {
-  templateId: string;
-  data: Record<string, string>;
 }

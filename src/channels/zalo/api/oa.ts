@@ -12,5 +12,5 @@ export type OaClient = ReturnType<typeof makeOaClient>;
  */
 export function makeOaClient(options: OaOptions) {
   const call = makeCall(options);
-  return { ...makeMessages(call, options), ...makeUploads(call), ...makePeople(call), ...makeGroups(call) };
+  return { ...makeMessages(call), ...makeUploads(call), ...makePeople(call), ...makeGroups(call) };
 }

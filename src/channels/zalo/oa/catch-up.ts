@@ -84,8 +84,8 @@ const PACE_MS = 2000;
 
 /**
  * Takes what people wrote to the OA while we were not told: each conversation that has something newer, oldest message
- * first. What came by webhook as well is known by its id. Groups are not looked through: their words are for each other.
- * Where nothing is newer it costs one call.
+ * first. What came by webhook as well is known by its id, or by what it is (twice.ts). Groups are not looked through: their
+ * words are for each other. Where nothing is newer it costs one call.
  * @throws WorldError: nothing may be taken for heard
  */
 export async function catchUp(options: CatchUp): Promise<CaughtUp> {

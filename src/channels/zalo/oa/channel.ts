@@ -1,7 +1,7 @@
 import type { Router } from 'express';
 import { type Clock, systemClock } from '../../../base/clock.js';
 import type { Log } from '../../../base/log.js';
-import type { Channel } from '../../../chat/message.js';
+import type { Channel, Incoming, Message } from '../../../chat/message.js';
 import type { OaClient } from '../api/oa.js';
 import type { HookCounters } from '../webhook/hook.js';
 import type { OaEvent } from '../webhook/oa-events.js';
@@ -12,7 +12,8 @@ import { makeOaGroup } from './make-group.js';
 import { fetchMedia, type MediaOptions } from './media.js';
 import { makeNames } from './names.js';
 import { deliver } from './outgoing.js';
-import { makeRounds, type Rounds, type RoundsOptions } from './rounds.js';
+import { makeRounds, OUT_OF_ORDER_MS, type Rounds, type RoundsOptions } from './rounds.js';
+import { makeOnce, mayComeAgainSince, type Once } from './twice.js';
 import { makeWebhook } from './webhook.js';
 
 /** What the channel keeps in the store. */
@@ -23,6 +24,8 @@ export type OaStore = RoundsOptions['store'] & {
   isGroup(chatId: string): Promise<boolean>;
   /** something that is not addressed to us was heard of this person: their window begins anew */
   heard(userId: string, atMs: number): Promise<void>;
+  /** messages of people that were taken since then, in any order */
+  takenSince(ms: number): Promise<Message[]>;
 };
 
 export interface ZaloOaOptions extends OaManners {
@@ -51,6 +54,8 @@ export interface ZaloOaChannel extends Channel {
   /** The OA, once it has answered; null before. */
   account(): { name: string; id: string | null } | null;
   readonly counters: Readonly<HookCounters>;
+  /** the newest event came then, epoch ms; null: none since the start */
+  heardMs(): number | null;
   /** Zalo can be reached again (new tokens): tried now, not after the pause. */
   wake(): void;
   /** Resolves when no name is being asked for and nothing is being caught up. */
@@ -79,6 +84,8 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   let accept: Parameters<Channel['start']>[0] | null = null;
   let account: { name: string; id: string | null } | null = null;
   let rounds: Rounds | null = null;
+  let heardMs: number | null = null;
+  let once: Once | null = null;
 
   const track = <T>(work: Promise<T>): Promise<T> => {
     running.add(work);
@@ -95,18 +102,35 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
     }
   }
 
+  /** What was taken since then may be told again: by the next round, or by the webhook. */
+  const comesAgainSince = (heardUpToMs: number) =>
+    mayComeAgainSince(heardUpToMs - OUT_OF_ORDER_MS, clock.now());
+
+  /** Takes it, but not what is there under another id. @returns the id under which it is there */
+  async function acceptOnce(
+    take: Parameters<Channel['start']>[0],
+    incoming: Incoming,
+  ): Promise<{ id: string; fresh: boolean }> {
+    const other = once?.knownAs(incoming) ?? null;
+    if (other !== null) return { id: other, fresh: false };
+    try {
+      return { id: incoming.externalId, fresh: (await take(incoming)).fresh };
+    } catch (error) {
+      once?.forget(incoming);
+      throw error;
+    }
+  }
+
   async function take(event: OaEvent): Promise<void> {
     if (accept === null) throw new Error('the channel is not open yet');
+    heardMs = clock.now();
     if (event.kind === 'echo' && event.messageId !== null) remember([event.messageId]);
     if (event.kind === 'permission-revoked') await options.onRevoked();
     const incoming = readIncoming(event, {
       name: account?.name ?? null,
       isOwn: (messageId) => own.has(messageId),
     });
-    if (incoming !== null) {
-      await accept(incoming);
-      rounds?.heard(incoming.externalId);
-    }
+    if (incoming !== null) rounds?.heard((await acceptOnce(accept, incoming)).id);
     if (event.kind === 'group' && event.change === 'changed') names.groupChanged(event.groupId);
     if (incoming?.kind !== 'message') return;
     if (incoming.chatKind === 'group') names.group(incoming.chatId);
@@ -124,17 +148,23 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   return {
     ...{ name: 'zalo-oa', limits, counters, router },
     account: () => account,
+    heardMs: () => heardMs,
     async start(given) {
       if (accept !== null) throw new Error('the Zalo channel was started before');
+      const sinceMs = await store.heardUpTo();
+      const taken = sinceMs === null ? [] : await store.takenSince(comesAgainSince(sinceMs));
+      once = makeOnce(taken, clock);
       accept = given;
       rounds = makeRounds({
-        ...{ client, store, log, clock, signal, pauses, accept: given },
+        ...{ client, store, log, clock, signal, pauses },
+        accept: (incoming) => acceptOnce(given, incoming),
         everyMs: options.catchUpEveryMs,
         async onAccount(oa) {
           account = oa;
           await options.onAccount?.(oa);
         },
         onMissed: options.onMissed,
+        onCaughtUp: (upToMs) => once?.forgetBefore(comesAgainSince(upToMs)),
       });
       void track(rounds.run());
     },

@@ -1,12 +1,12 @@
 import { backoffMs } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
 import type { Log } from '../../../base/log.js';
-import type { Channel } from '../../../chat/message.js';
+import type { Incoming } from '../../../chat/message.js';
 import type { OaClient } from '../api/oa.js';
 import { catchUp } from './catch-up.js';
 
 /** A message may be listed later than another that is younger, ms. */
-const OUT_OF_ORDER_MS = 60_000;
+export const OUT_OF_ORDER_MS = 60_000;
 /** Zalo tries an event again for two hours, then turns the webhook off: this is how long words wait at most then. */
 const EVERY_MS = 180_000;
 
@@ -17,7 +17,8 @@ export interface RoundsOptions {
     heardUpTo(): Promise<number | null>;
     noteHeardUpTo(ms: number): Promise<void>;
   };
-  accept: Parameters<Channel['start']>[0];
+  /** a message is taken; `id`: as what it is there, `fresh`: by this */
+  accept: (incoming: Incoming) => Promise<{ id: string; fresh: boolean }>;
   log: Log;
   clock: Clock;
   signal: AbortSignal;
@@ -27,6 +28,8 @@ export interface RoundsOptions {
   onAccount: (oa: { name: string; id: string | null }) => Promise<void>;
   /** the webhook does not bring what people write */
   onMissed: () => Promise<void>;
+  /** a round got through: everything up to here is heard */
+  onCaughtUp: (upToMs: number) => void;
 }
 
 export interface Rounds {
@@ -104,6 +107,7 @@ export function makeRounds(options: RoundsOptions): Rounds {
     // nobody ever wrote: whatever comes is new
     const mark = upToMs ?? heardMs ?? 0;
     if (mark !== heardMs) await store.noteHeardUpTo(mark);
+    options.onCaughtUp(mark);
     if (missed.length > 0) log.info({ messages: missed.length }, 'caught up with what was written to the OA');
     if (left) log.warn('more was written to the OA meanwhile than can be caught up with');
     if (awaited.size > 0) await options.onMissed();
