@@ -1,6 +1,7 @@
 import { toVietnamTime } from '../src/base/clock.js';
 import { ROLE_NAMES, type Role } from '../src/base/roles.js';
 import type { ChatEvent, SharedInfo } from '../src/chat/message.js';
+import type { Troubles } from '../src/chat/pass-on.js';
 import { accountsOf } from '../src/store/accounts.js';
 import { writeAudit } from '../src/store/audit.js';
 import { makeOnce } from '../src/store/effects.js';
@@ -15,8 +16,15 @@ import { may } from './rights.js';
 import { calling } from './saying.js';
 
 /** When something happens to a chat: each event is answered or written down once. */
-export async function onChatEvent(house: House, event: ChatEvent, inboxId: number): Promise<void> {
+export async function onChatEvent(
+  house: House,
+  event: ChatEvent,
+  inboxId: number,
+  troubles: Pick<Troubles, 'groupClosed'>,
+): Promise<void> {
   switch (event.event.type) {
+    case 'bot-removed':
+      return troubles.groupClosed(event);
     case 'bot-added':
       return greetGroup(house, event);
     case 'followed':

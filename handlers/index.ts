@@ -2,6 +2,7 @@ import { ROLES, type Role } from '../src/base/roles.js';
 import type { Held } from '../src/chat/chat.js';
 import type { Command, Fallbacks, Talk } from '../src/chat/command.js';
 import type { ChatAddress, ChatEvent } from '../src/chat/message.js';
+import type { Troubles } from '../src/chat/pass-on.js';
 import { leaveTopic } from './alerts/recipients.js';
 import { type Alerts, makeAlerts } from './alerts/watch.js';
 import { onChatEvent } from './chat-events.js';
@@ -25,6 +26,7 @@ import { makeFallbacks } from './fallbacks.js';
 import type { House } from './house.js';
 import { JOBS, type Job } from './jobs.js';
 import { log } from './saying.js';
+import { makeTroubles } from './troubles.js';
 import { askToCall } from './unreached.js';
 
 export { ensureFirstChiefCode } from './first-chief.js';
@@ -45,6 +47,8 @@ export interface Handlers {
   onHeld(held: Held): Promise<void>;
   /** for the chat core: a topic of a group is gone, what was meant for it went to the general one */
   onTopicGone(to: ChatAddress): Promise<void>;
+  /** for the chat core: chats that can't be written to */
+  troubles: Troubles;
   jobs: Job[];
 }
 
@@ -73,13 +77,15 @@ export function makeHandlers(house: House): Handlers {
       : [loginCommand(house, house.makeLoginLink.bind(house))]),
     helpCommand(house, () => commands),
   ];
+  const troubles = makeTroubles(house);
   return {
     commands,
     fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips, cameras }),
     onRefused: logRefused,
-    onEvent: (event, inboxId) => onChatEvent(house, event, inboxId),
+    onEvent: (event, inboxId) => onChatEvent(house, event, inboxId, troubles),
     onHeld: (held) => askToCall(house, held),
     onTopicGone: (to) => leaveTopic(house, to),
+    troubles,
     // When a camera speaks.
     alerts: makeAlerts(house),
     digests: { outage: outageDigest },

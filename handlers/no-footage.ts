@@ -12,15 +12,25 @@ export interface Around {
   nowMs: number;
   retentionDays: number;
   gaps: Coverage['gaps'];
+  /** by the list there are recordings in the range: what is there can't be read */
+  listed: boolean;
   /** is there anything recorded before the range? */
   before: boolean;
   /** where the recording goes on after the range; null where nothing follows */
   nextMs: number | null;
 }
 
+const UNREADABLE =
+  'đã ghi được, nhưng tệp hình không đọc được: đã hỏng hoặc vừa bị xóa khỏi ổ cứng; hãy báo kỹ thuật viên kiểm tra ổ cứng';
+
 /** Pure: why there is nothing, as far as it is known; begins in lower case. */
 export function whyNothing(asked: Range, around: Around): string {
-  const { gaps, nowMs, retentionDays, before, nextMs } = around;
+  const { gaps, listed, nowMs, retentionDays, before, nextMs } = around;
+  const lost = gaps.filter(({ cause }) => cause === 'removed-by-others' || cause === 'damaged');
+  if (lost.length > 0 || listed)
+    return [...new Set([...lost.map(({ cause }) => gapWords(cause)), ...(listed ? [UNREADABLE] : [])])].join(
+      '; ',
+    );
   if (nowMs - asked.startMs > retentionDays * DAY_MS)
     return `hình chỉ giữ ${retentionDays} ngày, đoạn này đã hết hạn lưu`;
   if (gaps.some((gap) => gap.cause === 'deleted'))
@@ -37,7 +47,7 @@ export async function noFootage(house: House, camera: Camera, asked: Range): Pro
   const nowMs = house.clock.now();
   const info = await house.recorder.camera(id);
   const retentionDays = info.retentionDays ?? house.settings.retentionDays;
-  const { gaps } = await house.recorder.coverage(id, asked);
+  const { gaps, recorded } = await house.recorder.coverage(id, asked);
   const after = await house.recorder.coverage(id, {
     startMs: asked.endMs,
     endMs: Math.max(nowMs, asked.endMs + 1),
@@ -46,7 +56,8 @@ export async function noFootage(house: House, camera: Camera, asked: Range): Pro
   const earlier = await house.recorder.coverage(id, { startMs: oldest, endMs: asked.startMs });
   const nextMs = after.recorded[0]?.startMs ?? null;
   const lastMs = earlier.recorded.at(-1)?.endMs ?? null;
-  const why = whyNothing(asked, { nowMs, retentionDays, gaps, before: lastMs !== null, nextMs });
+  const around = { nowMs, retentionDays, gaps, listed: recorded.length > 0 };
+  const why = whyNothing(asked, { ...around, before: lastMs !== null, nextMs });
   const clip = (label: string, startMs: number): Button[] => [
     { label, says: `clip ${camera.number} ${sayMoment(Math.ceil(startMs / 1000) * 1000)} trong 30 giây` },
   ];

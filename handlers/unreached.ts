@@ -18,15 +18,22 @@ export async function askToCall(house: House, held: Held): Promise<void> {
   const person = await personById(house.db, held.personId);
   if (person === null) return;
   const { year, month, day } = toVietnamTime(held.createdMs);
-  const text = maskPhones(held.text).trim();
+  // an answer may hold what is for them alone (a code, a link); and of a guest nobody has a number
+  if (held.answer && person.role === 'guest') return;
+  const text = held.answer ? '' : maskPhones(held.text).trim();
   const words = text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}…` : text;
   const who = [ROLE_NAMES[person.role], person.hamletName].filter((part) => part !== null).join(', ');
   for (const chief of await peopleByRole(house.db, 'chief')) {
     if (chief.id === person.id) continue;
     await house.tell(
       { personId: chief.id },
-      `Em chưa nhắn được cho ${person.name} (${who}): tài khoản chat đã lâu không nhắn cho em, hoặc đã chặn em. Nhờ anh/chị gọi điện báo giúp:\n“${words}”\nTin này em giữ lại, người đó nhắn cho em là em gửi ngay.`,
-      { key: `${KEY}${chief.id}:${person.id}:${year}-${month}-${day}`, priority: 'notice' },
+      held.answer
+        ? `${person.name} (${who}) hỏi em mà kênh chat không cho em trả lời người đó. Nhờ anh/chị gọi điện hỏi giúp người đó cần gì. Câu trả lời em giữ lại, người đó nhắn lại cho em là em gửi ngay.`
+        : `Em chưa nhắn được cho ${person.name} (${who}): tài khoản chat đã lâu không nhắn cho em, hoặc đã chặn em. Nhờ anh/chị gọi điện báo giúp:\n“${words}”\nTin này em giữ lại, người đó nhắn cho em là em gửi ngay.`,
+      {
+        key: `${KEY}${chief.id}:${person.id}:${held.answer ? 'answer:' : ''}${year}-${month}-${day}`,
+        priority: 'notice',
+      },
     );
   }
 }

@@ -3,6 +3,15 @@ import { CAMERA_ID } from './recording/names.js';
 
 /** Every body and answer of the API, once: checked by server and client, printed into openapi.json. */
 const ms = z.number().describe('epoch milliseconds, UTC');
+/** A time that is asked for: no clock of ours goes beyond the year 2200, and nothing was recorded before 1970. */
+const LATEST_MS = Date.UTC(2200, 0, 1);
+const sane = <T extends z.ZodNumber | z.ZodCoercedNumber>(time: T) =>
+  time
+    .min(0, 'a time is epoch milliseconds, 1970 or later')
+    .max(LATEST_MS, 'a time is epoch milliseconds, before the year 2200')
+    .describe('epoch milliseconds, UTC');
+const asked = sane(z.number());
+const askedInQuery = sane(z.coerce.number());
 const streamName = z.enum(['main', 'sub']);
 const transport = z.enum(['tcp', 'udp']);
 const cause = z.enum([
@@ -15,10 +24,13 @@ const cause = z.enum([
   'switched-off',
   'recorder-down',
   'disk',
+  'settings',
 ]);
 const range = z.object({ startMs: ms, endMs: ms });
 const clockStep = z.object({ fromMs: ms, toMs: ms });
-const gap = range.extend({ cause: z.union([cause, z.enum(['deleted', 'clock-set', 'unknown'])]) });
+const gap = range.extend({
+  cause: z.union([cause, z.enum(['removed-by-others', 'damaged', 'deleted', 'clock-set', 'unknown'])]),
+});
 const url = z
   .string()
   .min(1)
@@ -131,8 +143,8 @@ export const snapshotQuery = z.object({
 });
 
 export const coverageQuery = z.object({
-  startMs: z.coerce.number(),
-  endMs: z.coerce.number(),
+  startMs: askedInQuery,
+  endMs: askedInQuery,
   stream: streamName.optional(),
 });
 export const coveragesQuery = coverageQuery.extend({
@@ -153,6 +165,7 @@ const holdRank = z
   .enum(['hold', 'keep'])
   .describe('hold: by an officer, until released; keep: by the system, with an end and a budget');
 const wholeMs = z.number().int().describe('epoch milliseconds, UTC');
+const askedWhole = sane(z.number().int());
 /** Part of the name of a file. */
 const holdId = z.string().regex(/^[a-z0-9-]{8,64}$/);
 const said = (most: number) => z.string().normalize('NFC').trim().min(1).max(most);
@@ -174,11 +187,11 @@ export const holdRequest = z.strictObject({
   rank: holdRank.optional(),
   cameraId: z.string(),
   streams: streams.optional(),
-  startMs: wholeMs,
-  endMs: wholeMs,
+  startMs: askedWhole,
+  endMs: askedWhole,
   by: said(200),
   why: said(1000),
-  untilMs: wholeMs.nullable().optional(),
+  untilMs: askedWhole.nullable().optional(),
 });
 export const holdRelease = z.strictObject({ by: said(200), why: said(1000) });
 export const holdsQuery = z.object({
@@ -187,8 +200,8 @@ export const holdsQuery = z.object({
 });
 export const deletionsQuery = z.object({
   cameraId: z.string().optional(),
-  startMs: z.coerce.number().optional(),
-  endMs: z.coerce.number().optional(),
+  startMs: askedInQuery.optional(),
+  endMs: askedInQuery.optional(),
   after: z.coerce.number().int().min(0).optional(),
   limit: z.coerce.number().int().min(1).max(1000).optional(),
 });
@@ -222,8 +235,8 @@ export const dayHeads = z.object({
 
 export const clipRequest = z.strictObject({
   cameraId: z.string(),
-  startMs: ms,
-  endMs: ms,
+  startMs: asked,
+  endMs: asked,
   stream: streamName.optional(),
   format: z.enum(['chat', 'original']).optional(),
   maxBytes: z.number().int().min(100_000).optional(),

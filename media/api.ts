@@ -151,6 +151,14 @@ const answerError =
 const isBodyError = (error: unknown) =>
   error instanceof Error && 'status' in error && typeof error.status === 'number' && error.status < 500;
 
+/** What was asked for; what was left empty was not. */
+const queryOf = ({ query }: Request) =>
+  Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
+
+function mustEndLater(startMs: number, endMs: number): void {
+  if (!(endMs > startMs)) throw new WorldError('invalid', 'a range ends after it begins');
+}
+
 function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
   const { recorder, footage, clips, integrity, hub, ffmpeg, metrics } = options;
   const idOf = (request: Request) => String(request.params.id);
@@ -202,14 +210,14 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
         .end(picture.jpeg);
     },
     async coverage(request) {
-      const { startMs, endMs, stream = 'main' } = schema.coverageQuery.parse(request.query);
-      if (!(endMs > startMs)) throw new WorldError('invalid', 'a range ends after it begins');
+      const { startMs, endMs, stream = 'main' } = schema.coverageQuery.parse(queryOf(request));
+      mustEndLater(startMs, endMs);
       await footage.mustExist(idOf(request));
       return footage.coverage(idOf(request), stream, { startMs, endMs });
     },
     async coverages(request) {
-      const { startMs, endMs, stream = 'main', cameras } = schema.coveragesQuery.parse(request.query);
-      if (!(endMs > startMs)) throw new WorldError('invalid', 'a range ends after it begins');
+      const { startMs, endMs, stream = 'main', cameras } = schema.coveragesQuery.parse(queryOf(request));
+      mustEndLater(startMs, endMs);
       const ids = cameras.split(',');
       for (const id of ids) await footage.mustExist(id);
       return footage.coverages(ids, stream, { startMs, endMs });
@@ -231,8 +239,11 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
       void options.retention.run();
       return hold;
     },
-    deletions: (request) =>
-      options.index.deletions.page(schema.deletionsQuery.parse(request.query) as DeletionQuery),
+    deletions(request) {
+      const query = schema.deletionsQuery.parse(queryOf(request)) as DeletionQuery;
+      mustEndLater(query.startMs ?? Number.NEGATIVE_INFINITY, query.endMs ?? Number.POSITIVE_INFINITY);
+      return options.index.deletions.page(query);
+    },
     async orderClip(request) {
       const { wait = 0 } = schema.clipWait.parse(request.query);
       const end = metrics.clip.startTimer();

@@ -8,7 +8,7 @@ import { rowFromFile, rowFromRecord } from './recording/adopt.js';
 import { dayFolders, dayOfFolder, isHour, namesIn, newestDayFirst } from './recording/folders.js';
 import { type Look, Looker } from './recording/looker.js';
 import { readSegmentName } from './recording/names.js';
-import type { RecorderEventKind } from './types.js';
+import type { Tampering } from './tampering.js';
 
 /** `newest`: the newest two days, often; `whole`: everything there is. */
 export type Round = 'newest' | 'whole';
@@ -80,7 +80,7 @@ export interface ArchiveCheckOptions {
   root: string;
   index: RecorderIndex;
   log: Log;
-  tell: (kind: RecorderEventKind, cameraId: string | null, data: Record<string, unknown>) => void;
+  tampering: Tampering;
   /** absolute paths that are being written now */
   isOurs: (file: string) => boolean;
   /** resolves when recovery is done: before, index and files do not agree by our own doing */
@@ -89,13 +89,6 @@ export interface ArchiveCheckOptions {
   readable: () => Promise<boolean>;
   everyMs?: Record<Round, number>;
   againMs?: number;
-}
-
-interface Tally {
-  removed: number;
-  added: number;
-  changed: number;
-  cameras: Set<string>;
 }
 
 /**
@@ -148,7 +141,6 @@ export class ArchiveCheck {
   private async round(round: Round): Promise<void> {
     const { root, log } = this.options;
     this.begunMs[round] = performance.now();
-    const tally: Tally = { removed: 0, added: 0, changed: 0, cameras: new Set() };
     const looker = new Looker(root);
     try {
       const days = daysFor(round, await this.allDays());
@@ -156,7 +148,7 @@ export class ArchiveCheck {
       for (const day of days)
         for (const hour of await this.hoursOf(day)) {
           if (this.aborted) return;
-          await this.checkHour(day, hour, looker, tally);
+          await this.checkHour(day, hour, looker);
           await this.wait(pauseMs);
           if (round === 'whole' && this.due() === 'newest') await this.round('newest');
         }
@@ -164,17 +156,10 @@ export class ArchiveCheck {
       log.error({ err: error, round }, 'a round through the archive failed');
     } finally {
       await looker.close();
-      await this.tellOf(tally);
+      await this.options.tampering
+        .tell()
+        .catch((error) => log.error({ err: error }, 'what others did could not be told'));
     }
-  }
-
-  private async tellOf({ cameras, ...counts }: Tally): Promise<void> {
-    const { index, log, tell } = this.options;
-    if (cameras.size === 0) return;
-    const names = [];
-    for (const id of cameras) names.push((await index.cameras.find(id).catch(() => null))?.name ?? id);
-    log.warn({ ...counts, cameras: [...cameras] }, 'recordings were changed by somebody else');
-    tell('footage-changed', null, { ...counts, cameras: names });
   }
 
   /** The days of the disk and of the index: one of them may be gone as a whole. */
@@ -204,8 +189,8 @@ export class ArchiveCheck {
     }
   }
 
-  private async checkHour(day: string, hour: string, looker: Looker, tally: Tally): Promise<void> {
-    const { readable, agreed } = this.options;
+  private async checkHour(day: string, hour: string, looker: Looker): Promise<void> {
+    const { readable, agreed, index, tampering } = this.options;
     await agreed();
     const first = await this.compare(hour, looker);
     if (first === null || isNothing(first)) return;
@@ -214,19 +199,13 @@ export class ArchiveCheck {
     if (this.aborted || second === null || !(await readable())) return;
     const records = await readDayRecords(this.options.root, day);
     const both = (a: { path: string }[], { path }: { path: string }) => a.some((one) => one.path === path);
-    for (const row of second.removed)
-      if (both(first.removed, row) && (await this.wasRemoved(row))) this.count('removed', row.path, tally);
-    for (const file of second.added)
-      if (first.added.includes(file) && (await this.mend(file, records, looker)))
-        this.count('added', file, tally);
+    const removed = second.removed.filter((row) => both(first.removed, row));
+    const deleted = new Set(records.deletions.map((one) => one.path));
+    await tampering.removed(await tampering.notByUs(removed, deleted));
+    await index.segments.drop(removed.map(({ id }) => id));
+    for (const file of second.added) if (first.added.includes(file)) await this.mend(file, records, looker);
     for (const row of second.changed)
-      if (both(first.changed, row) && (await this.mend(row.path, records, looker, row)))
-        this.count('changed', row.path, tally);
-  }
-
-  private count(what: 'removed' | 'added' | 'changed', file: string, tally: Tally): void {
-    tally[what]++;
-    tally.cameras.add(readSegmentName(file)?.cameraId ?? file.split('/')[0]!);
+      if (both(first.changed, row)) await this.mend(row.path, records, looker, row);
   }
 
   /** Null: the folder could not be read. */
@@ -241,31 +220,22 @@ export class ArchiveCheck {
     return differenceOf(rows, new Map(files.map((file, i) => [file, looks[i]])), ours);
   }
 
-  /** Drops the row. False: we deleted the file, and were kept from dropping it ourselves. */
-  private async wasRemoved({ id, path: relative, startMs, endMs }: KnownFile): Promise<boolean> {
-    const { index } = this.options;
-    const named = readSegmentName(relative);
-    const range = { startMs, endMs: Math.max(endMs, startMs + 1) };
-    const deletions = named ? await index.deletions.within(named.cameraId, named.stream, range) : [];
-    await index.segments.drop([id]);
-    return !deletions.some((one) => one.startMs === startMs && one.endMs === endMs);
-  }
-
-  /** Puts the row right. False: the record says so too, only the index was wrong; or nothing could be read in it. */
+  /** Puts the row right, and says what was done; nothing where the record fits, so that only the index was wrong. */
   private async mend(
     file: string,
     { segments }: DayRecords,
     looker: Looker,
     row: KnownFile | null = null,
-  ): Promise<boolean> {
-    const { root, index, log } = this.options;
+  ): Promise<void> {
+    const { root, index, log, tampering } = this.options;
     const record = segments.get(file);
     const [look] = await looker.look([file]);
     const recorded = record === undefined ? null : await rowFromRecord(root, record, look).catch(() => null);
     const found = recorded ?? (await rowFromFile(root, file).catch(() => null));
+    if (recorded === null && row !== null) await tampering.changed(record ?? row, found);
+    else if (recorded === null && found !== null) await tampering.added(file);
     if (found !== null) await index.segments.put({ ...found, open: false });
     else if (row !== null) await index.segments.drop([row.id]);
     else log.warn({ path: file }, 'a file in the archive is no recording');
-    return recorded === null && (found !== null || row !== null);
   }
 }

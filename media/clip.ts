@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WorldError } from '../src/base/errors.js';
 import type { Ffmpeg } from '../src/base/ffmpeg.js';
@@ -8,7 +8,7 @@ import { fileCodec, isPlainH264 } from './mp4/codec.js';
 import { Mp4Error } from './mp4/error.js';
 import { movieOf } from './mp4/movie.js';
 import { type ClipPlan, type LoadedSegment, type PlannedPart, planClip } from './mp4/plan.js';
-import { type FileFragment, scanFile } from './mp4/scan.js';
+import { datesOf, type FileFragment, scanFile } from './mp4/scan.js';
 import { commonGaps, type Ordered, timelines } from './timelines.js';
 import { secondsThatFit, transcode } from './transcode.js';
 import type { ClipFormat, ClipPart, Range } from './types.js';
@@ -98,10 +98,13 @@ export async function loadSegments(
 ): Promise<LoadedSegment[]> {
   const load = async ({ path, startMs, known }: SegmentInfo): Promise<LoadedSegment | null> => {
     if (signal?.aborted) throw new WorldError('cancelled', 'the clip was cancelled');
-    if (known) return { path, startMs, ...known };
     try {
+      if (known) return { path, startMs, init: known.init, fragments: await stillIn(path, known.fragments) };
       const scanned = await scanFile(path);
-      return scanned && { path, startMs, init: scanned.init, fragments: scanned.fragments };
+      if (scanned === null) return null;
+      const { init, fragments } = scanned;
+      const beganMs = scanned.startLost ? datesOf(fragments, init).startMs : null;
+      return { path, startMs: beganMs ?? startMs, init, fragments };
     } catch (error) {
       if (error instanceof Mp4Error) return null;
       if (skipMissing && (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
@@ -114,6 +117,12 @@ export async function loadSegments(
     for (const segment of await Promise.all(segments.slice(from, from + 4).map(load)))
       if (segment) loaded.push(segment);
   return loaded;
+}
+
+/** What of the fragments known from memory the file still has: others may have cut it. */
+async function stillIn(path: string, fragments: FileFragment[]): Promise<FileFragment[]> {
+  const { size: sizeBytes } = await stat(path);
+  return fragments.filter(({ offset, size }) => offset + size <= sizeBytes);
 }
 
 /** Must the pictures of this file be changed for a chat? One that can't be read needs nothing. */

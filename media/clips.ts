@@ -3,13 +3,16 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import PQueue from 'p-queue';
+import { exists } from '../src/base/durable.js';
 import { WorldError } from '../src/base/errors.js';
 import type { Ffmpeg } from '../src/base/ffmpeg.js';
 import type { Log } from '../src/base/log.js';
 import { type MadeClip, type MadePart, makeClip, needsTranscoding, type SegmentInfo } from './clip.js';
+import { explainLacking } from './coverage.js';
 import type { Footage } from './footage.js';
+import { CutShort } from './mp4/copy.js';
 import type { Recorder } from './recording/recorder.js';
-import type { ClipJob, ClipRequest, Range, StreamName } from './types.js';
+import type { ClipJob, ClipRequest, Coverage, Range, StreamName } from './types.js';
 
 export interface ClipsOptions {
   /** folder of finished clips; emptied at start */
@@ -199,19 +202,37 @@ export class Clips {
         if (signal.aborted) throw new WorldError('cancelled', 'the clip was cancelled');
         this.set(job, { state: 'running' });
         await fs.mkdir(folder, { recursive: true });
-        return this.make(job, folder);
+        // before it is made: what comes meanwhile is not missing
+        const before = await this.options.footage.coverage(request.cameraId, stream, request);
+        const { parts, gaps } = await this.make(job, folder);
+        return { parts, gaps: await this.whyLacking(request, stream, gaps, before) };
       });
-      const { gaps } = await this.options.footage.coverage(request.cameraId, job.view.stream, request);
-      const gapsKnown = made!.gaps.length === 0 ? [] : gaps;
       job.made = made!.parts;
       job.endedMs = Date.now();
       const parts = made!.parts.map(({ path: _path, ...part }) => part);
-      this.set(job, { state: 'done', progress: 1, parts, gaps: gapsKnown });
+      this.set(job, { state: 'done', progress: 1, parts, gaps: made!.gaps });
     } catch (error) {
       await fs.rm(folder, { recursive: true, force: true }).catch(() => {});
       job.endedMs = Date.now();
       await this.tellFailure(job, error, job.view.stream);
     }
+  }
+
+  /** What a film lacks, with causes; `before`: what was known before it was made. */
+  private async whyLacking(
+    { cameraId, startMs, endMs }: ClipRequest,
+    stream: StreamName,
+    lacking: Range[],
+    before: Pick<Coverage, 'recorded' | 'gaps'>,
+  ): Promise<ClipJob['gaps']> {
+    if (lacking.length === 0) return [];
+    const { footage } = this.options;
+    // what was deleted meanwhile is known by now
+    const now = await footage.coverage(cameraId, stream, { startMs, endMs });
+    const there = await footage.segments(cameraId, stream, { startMs, endMs });
+    const gone: Range[] = [];
+    for (const segment of there) if (!(await exists(segment.path))) gone.push(segment);
+    return explainLacking({ lacking, recorded: before.recorded, gaps: [...now.gaps, ...before.gaps], gone });
   }
 
   private untilRecorded(request: ClipRequest, stream: StreamName, signal: AbortSignal): Promise<void> {
@@ -262,7 +283,7 @@ export class Clips {
           },
         });
       } catch (error) {
-        // A file was renamed (closed) between finding and copying it; the index knows its new name in a moment.
+        // A file was renamed (closed) or cut between finding and copying it; what it is now is known in a moment.
         if (!isGone(error) || tries === MOST_TRIES) throw error;
         await pause(AGAIN_MS * tries, undefined, { signal: job.abort.signal });
       }
@@ -277,9 +298,13 @@ export class Clips {
     }
     const known = error instanceof WorldError;
     if (!known) this.options.log.error({ err: error, camera: request.cameraId }, 'a clip failed');
-    const { gaps } = await this.options.footage
+    const { footage } = this.options;
+    const gaps = await footage
       .coverage(request.cameraId, stream, request)
-      .catch(() => ({ gaps: [] }));
+      .then((now) =>
+        known && error.kind === 'no-footage' ? this.whyLacking(request, stream, [request], now) : now.gaps,
+      )
+      .catch(() => []);
     this.set(job, {
       state: 'failed',
       gaps,
@@ -317,8 +342,9 @@ async function someNeedTranscoding(segments: SegmentInfo[]): Promise<boolean> {
   return (await Promise.all(ends.map(needsTranscoding))).some((needs) => needs);
 }
 
-/** A file was not where it should be, when it was looked at or when it was copied. */
+/** A file was not where it should be, or not what it was, when it was looked at or when it was copied. */
 const isGone = (error: unknown): boolean =>
+  error instanceof CutShort ||
   (error as NodeJS.ErrnoException).code === 'ENOENT' ||
   (error instanceof WorldError && error.cause !== undefined && isGone(error.cause));
 

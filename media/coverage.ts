@@ -1,5 +1,5 @@
 import type { DeletionRow, GapRow } from './index/rows.js';
-import type { ClockStep, Coverage, Range } from './types.js';
+import type { ClockStep, Coverage, GapCause, Loss, Range } from './types.js';
 
 /**
  * Shorter holes are the seams between files, not gaps, ms. Another value calls for a migration that empties RecordedDay.
@@ -12,6 +12,9 @@ const SLIVER_MS = 1500;
 const STEP_SEEN_MS = 15_000;
 
 type Gap = Coverage['gaps'][number];
+
+export const isLoss = (cause: GapCause): cause is Loss =>
+  cause === 'removed-by-others' || cause === 'damaged';
 
 /** Merges overlapping and touching ranges. */
 export function mergeRanges(ranges: Range[]): Range[] {
@@ -36,19 +39,8 @@ function holesIn(recorded: Range[], asked: Range): Range[] {
   return holes;
 }
 
-/** Splits a hole by why: a time that never was, what was deleted, then the gaps' causes, else unknown. */
-export function explain(
-  hole: Range,
-  gaps: GapRow[],
-  deletions: DeletionRow[],
-  clockSteps: ClockStep[] = [],
-): Gap[] {
-  const known: Gap[] = [
-    ...clockSteps.map((step) => skipped(step, 0)),
-    ...deletions.map(({ startMs, endMs }) => ({ startMs, endMs, cause: 'deleted' as const })),
-    ...gaps.map(({ startMs, endMs, cause }) => ({ startMs, endMs: endMs ?? hole.endMs, cause })),
-    ...clockSteps.map((step) => skipped(step, STEP_SEEN_MS)),
-  ];
+/** Gives each piece of a hole the first cause known for it; `open`: what none is known for. */
+function split(hole: Range, known: readonly Gap[]): { parts: Gap[]; open: Range[] } {
   let open: Range[] = [hole];
   const parts: Gap[] = [];
   for (const one of known) {
@@ -65,9 +57,55 @@ export function explain(
     }
     open = next;
   }
+  return { parts, open };
+}
+
+/** Splits a hole by why: a time that never was, what was deleted, what was lost, then the gaps' causes, else unknown. */
+export function explain(
+  hole: Range,
+  gaps: GapRow[],
+  deletions: DeletionRow[],
+  clockSteps: ClockStep[] = [],
+): Gap[] {
+  const rows = gaps.map(({ startMs, endMs, cause }) => ({ startMs, endMs: endMs ?? hole.endMs, cause }));
+  const { parts, open } = split(hole, [
+    ...clockSteps.map((step) => skipped(step, 0)),
+    ...deletions.map(({ startMs, endMs }) => ({ startMs, endMs, cause: 'deleted' as const })),
+    ...rows.filter(({ cause }) => isLoss(cause)),
+    ...rows.filter(({ cause }) => !isLoss(cause)),
+    ...clockSteps.map((step) => skipped(step, STEP_SEEN_MS)),
+  ]);
   parts.push(...open.map((range) => ({ ...range, cause: 'unknown' as const })));
-  parts.sort((a, b) => a.startMs - b.startMs);
-  return joined(parts);
+  return joined(parts, 'unknown');
+}
+
+export interface FilmFacts {
+  /** what the film lacks */
+  lacking: readonly Range[];
+  /** what was said to be recorded before it was made */
+  recorded: readonly Range[];
+  /** what is known to be missing, what is surest first */
+  gaps: readonly Gap[];
+  /** recordings whose files are not there */
+  gone: readonly Range[];
+}
+
+/**
+ * Why a film lacks these stretches: as it is known. What was said to be recorded and yet is not in the film could not be
+ * read. Nothing is said of what nobody speaks of: it is still to come.
+ */
+export function explainLacking({ lacking, recorded, gaps, gone }: FilmFacts): Gap[] {
+  const known: Gap[] = [
+    ...gaps,
+    ...gone.map(({ startMs, endMs }) => ({ startMs, endMs, cause: 'removed-by-others' as const })),
+    ...recorded.map(({ startMs, endMs }) => ({ startMs, endMs, cause: 'damaged' as const })),
+  ];
+  return lacking.flatMap((hole) =>
+    joined(
+      split({ startMs: Math.round(hole.startMs), endMs: Math.round(hole.endMs) }, known).parts,
+      'damaged',
+    ).map((gap) => ({ ...gap, startMs: Math.round(gap.startMs), endMs: Math.round(gap.endMs) })),
+  );
 }
 
 /** What a step forward left out; `beside`: how far around it. */
@@ -77,12 +115,12 @@ const skipped = ({ fromMs, toMs }: ClockStep, beside: number): Gap => ({
   cause: 'clock-set',
 });
 
-/** Gives slivers to their neighbour and joins neighbours of one cause. */
-function joined(parts: Gap[]): Gap[] {
-  const list = parts.map((part) => ({ ...part }));
+/** In order of time; slivers of the cause `rest` go to their neighbour, neighbours of one cause are joined. */
+function joined(parts: Gap[], rest: Gap['cause']): Gap[] {
+  const list = parts.map((part) => ({ ...part })).sort((a, b) => a.startMs - b.startMs);
   for (let i = 0; list.length > 1 && i < list.length; i++) {
     const part = list[i]!;
-    if (part.cause !== 'unknown' || part.endMs - part.startMs > SLIVER_MS) continue;
+    if (part.cause !== rest || part.endMs - part.startMs > SLIVER_MS) continue;
     const neighbour = list[i + 1] ?? list[i - 1]!;
     part.cause = neighbour.cause;
   }

@@ -32,6 +32,7 @@ import { Recorder, type RecorderOptions } from './recording/recorder.js';
 import { Retention, type RetentionOptions } from './retention/retention.js';
 import { LoginGuard } from './source/login-guard.js';
 import { LOGIN_FILE, loginFile } from './source/login-memory.js';
+import { Tampering } from './tampering.js';
 import { clockFile, TrustedClock } from './trusted-clock.js';
 import type { Health } from './types.js';
 
@@ -123,6 +124,10 @@ export async function startService(
     ...{ files: holdFiles(root), index, log, tell: hub.tell, wall: systemClock.now },
     now: () => trusted.now(),
   });
+  const tampering = new Tampering({
+    ...{ index, integrity, log, holds, tell: hub.tell, settled: () => hub.settled() },
+  });
+  await tampering.load();
   let agreed = false;
   const retention = new Retention({
     integrity,
@@ -142,7 +147,8 @@ export async function startService(
   });
   await guard.load();
   const recorder = new Recorder({
-    ...{ root, disk, index, log, ffmpeg, tell: hub.tell, integrity, guard, lastLifeMs: away.lastWallMs },
+    ...{ root, disk, index, log, ffmpeg, tell: hub.tell, integrity, guard, tampering },
+    lastLifeMs: away.lastWallMs,
     segmentMs: options.segmentMs ?? 60_000,
     onDiskFault: () => void retention.run(),
     ...(options.limits && { limits: options.limits }),
@@ -214,7 +220,7 @@ export async function startService(
   });
   const round = setInterval(() => void retention.run(), RETENTION_EVERY_MS);
   const check = new ArchiveCheck({
-    ...{ root, index, log, tell: hub.tell, ...options.check },
+    ...{ root, index, log, tampering, ...options.check },
     isOurs: (file) => recorder.isOpen(file),
     agreed: () => recorder.recovered,
     // a disk that is not there shows an empty folder: the keys would be missing

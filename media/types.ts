@@ -12,10 +12,18 @@ export type Cause =
   | 'broken'
   | 'switched-off'
   | 'recorder-down'
-  | 'disk';
+  | 'disk'
+  /** connected anew because a person changed how this camera is recorded */
+  | 'settings';
+
+/**
+ * What became of something that was recorded; removed-by-others: its file is gone and it was not us; damaged: its file is
+ * there and can't be read there.
+ */
+export type Loss = 'removed-by-others' | 'damaged';
 
 /** Why something is missing; clock-set: that time never was, the machine's clock was set forward over it. */
-export type GapCause = Cause | 'deleted' | 'clock-set' | 'unknown';
+export type GapCause = Cause | Loss | 'deleted' | 'clock-set' | 'unknown';
 
 export interface CameraSettings {
   id: string;
@@ -288,7 +296,7 @@ export interface RecorderEvent {
   atMs: number;
   kind: RecorderEventKind;
   cameraId: string | null;
-  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep; footage-changed (by somebody else): {removed,added,changed (files), cameras (names)}; index-rebuilt: {cameras} (taken back from beside the recordings) */
+  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep; footage-changed (by somebody else): {removed,added,changed (files), cameras (names), held (of the removed and changed ones: files that were held), holds: {camera,startMs,endMs,by,why}[] (of which)}; index-rebuilt: {cameras} (taken back from beside the recordings) */
   data: Record<string, unknown>;
 }
 

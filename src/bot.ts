@@ -131,6 +131,7 @@ async function startBot(
     onRefused: handlers.onRefused,
     onHeld: handlers.onHeld,
     onTopicGone: handlers.onTopicGone,
+    troubles: handlers.troubles,
     digests: handlers.digests,
     makeLink: links.make,
     ...(ffmpeg === null ? {} : { makePreview: makePreviews({ ffmpeg, log }) }),

@@ -14,6 +14,7 @@ import { nameAccount, nameGroup, noteHeard } from './store/accounts.js';
 import { writeAudit } from './store/audit.js';
 import type { Database } from './store/database.js';
 import { incomingSince } from './store/inbox.js';
+import { sentIdsOf } from './store/outbox.js';
 import { peopleByRole, personById } from './store/people.js';
 import { readFact, writeFact } from './store/settings.js';
 import { purposeOf } from './store/speakers.js';
@@ -64,6 +65,7 @@ function makeOaStore(database: Database): OaStore {
     noteHeardUpTo: (ms) => writeFact(database, HEARD_UP_TO, ms),
     takenSince: async (ms) =>
       (await incomingSince(database, oa, ms)).map((payload) => JSON.parse(payload) as Message),
+    sentIds: (most) => sentIdsOf(database, oa, most),
   };
 }
 

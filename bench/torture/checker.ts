@@ -47,8 +47,6 @@ export interface Expected {
   agreeWithinMs?: number;
   /** files that the fault itself damaged or removed, relative: the verification finds these and no others */
   tampered?: readonly string[];
-  /** what of cameras' time went with those files: a gap there has no cause */
-  taken?: readonly (Range & { cameraId: string })[];
   /** the causes of gaps before this went with the index, epoch ms */
   causesLostMs?: number;
   /** the clock was set back: some time was recorded twice */
@@ -149,8 +147,7 @@ async function accountOf(
 ): Promise<string[]> {
   const endMs = now();
   const coverage = await recorder.client.coverage(id, { startMs: beganMs, endMs });
-  const taken = (expected.taken ?? []).filter(({ cameraId }) => cameraId === id);
-  const forgiven = [{ startMs: 0, endMs: expected.causesLostMs ?? 0 }, ...taken];
+  const forgiven = [{ startMs: 0, endMs: expected.causesLostMs ?? 0 }];
   return unaccounted(coverage, endMs, forgiven).map((line) => `${id}: ${line}`);
 }
 

@@ -3,11 +3,11 @@ import { copyFile, open, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { SegmentRow } from '../../media/index/rows.js';
-import { probeFile } from '../../test/support/ffmpeg.js';
 import { eventually } from '../../test/support/product.js';
-import type { Campaign } from './campaign.js';
+import type { Campaign, Round } from './campaign.js';
 import { rowsOf } from './checker.js';
 import { openStage, type Stage } from './stage.js';
+import { judgedClip } from './told-gaps.js';
 
 type Random = () => number;
 
@@ -48,25 +48,17 @@ const DAMAGES: Record<
   },
 };
 
-/** The files before and after a damaged one still come out whole in one clip over all three. */
-async function clipsAround(stage: Stage, rows: readonly SegmentRow[], at: number): Promise<string[]> {
-  const [before, after] = [rows[at - 1], rows[at + 1]];
-  if (before === undefined || after === undefined) return [];
-  const id = before.cameraId;
+/** A clip over a damaged file and its neighbours tells what it lacks, no more and no less, and lacks no more than that file. */
+async function clipOver(stage: Stage, rows: readonly SegmentRow[]): Promise<[string[], number]> {
+  const [before, victim, after] = rows as [SegmentRow, SegmentRow, SegmentRow];
   const { startMs, endMs } = { startMs: before.startMs, endMs: after.endMs };
-  const job = await stage.recorder.client.clip({ cameraId: id, startMs, endMs, format: 'original' });
-  let thereMs = 0;
-  for (const part of job.parts) {
-    const file = join(stage.recorder.folder, `part-${part.index}.mp4`);
-    await stage.recorder.client.savePart(job.id, part.index, file);
-    await probeFile(file);
-    await rm(file);
-    thereMs += part.durationMs;
-  }
-  const dueMs = before.endMs - before.startMs + (after.endMs - after.startMs);
-  return thereMs >= dueMs - 500
-    ? []
-    : [`a clip over ${rows[at]!.path} has ${thereMs} ms, its neighbours ${dueMs}`];
+  const { wrong, lackingMs, job } = await judgedClip(stage, { cameraId: victim.cameraId, startMs, endMs });
+  const told = `told: ${job.gaps.map((gap) => `${gap.endMs - gap.startMs} ms ${gap.cause}`).join(', ') || 'nothing'}`;
+  const all = wrong.map((line) => `a clip over ${victim.path}: ${line} (${told})`);
+  // the neighbours are whole, but for how frames are dated at the borders
+  const mostMs = victim.endMs - victim.startMs + 700;
+  if (lackingMs > mostMs) all.push(`a clip over ${victim.path} lacks ${lackingMs} ms of at most ${mostMs}`);
+  return [all, lackingMs];
 }
 
 export const damagedFiles: Campaign = {
@@ -75,7 +67,6 @@ export const damagedFiles: Campaign = {
   async open({ patience }) {
     const stage = await openStage({ patience });
     const tampered: string[] = [];
-    const taken: { cameraId: string; startMs: number; endMs: number }[] = [];
     return {
       async round(random) {
         await stage.recording();
@@ -90,10 +81,10 @@ export const damagedFiles: Campaign = {
         const [other, victim] = whole as [SegmentRow, SegmentRow, SegmentRow];
         const kind = Object.keys(DAMAGES)[Math.floor(random() * Object.keys(DAMAGES).length)]!;
         const file = join(stage.root, victim.path);
+        const seen = stage.events.length;
         const both = await DAMAGES[kind]!(file, victim.sizeBytes, random, join(stage.root, other.path));
         tampered.push(victim.path, ...(both ? [other.path] : []));
-        if (kind === 'removed') taken.push(victim);
-        const wrong = both ? [] : await clipsAround(stage, whole, 1);
+        const [wrong, lackingMs] = both ? [[], 0] : await clipOver(stage, whole);
         const restart = random() < 0.5;
         if (restart) {
           await stage.recorder.kill();
@@ -102,8 +93,14 @@ export const damagedFiles: Campaign = {
         const readyMs = Date.now();
         await stage.recording();
         await wait(random() * 1000);
-        wrong.push(...(await stage.check({ tampered, taken, ...(restart && { readyMs }) })));
-        return { figures: {}, wrong: wrong.map((line) => `${kind}: ${line}`) };
+        // what is gone is told by the recovery at the latest
+        if (kind === 'removed' && restart) await stage.told('footage-changed', seen);
+        wrong.push(...(await stage.check({ tampered, ...(restart && { readyMs }) })));
+        const figures: Round['figures'] = both ? {} : { 'a clip over it lacks': [lackingMs] };
+        return {
+          figures,
+          wrong: wrong.map((line) => `${kind}: ${line}`),
+        };
       },
       close: stage.close,
     };

@@ -41,6 +41,7 @@ const CAUSES: Record<Cause, Words> = {
     reason: 'ổ cứng không ghi được',
     hint: 'Hãy xem ổ cứng còn chỗ trống và còn cắm không.',
   },
+  settings: { reason: 'kết nối lại sau khi đổi cài đặt camera', hint: null },
 };
 
 /** A cause in plain words, whatever a newer recorder may call it. */
@@ -55,6 +56,9 @@ export function causeWords(cause: string | null): Words {
 
 const GAPS: Record<string, string> = {
   deleted: 'đoạn này không còn lưu',
+  'removed-by-others':
+    'đã ghi được, nhưng tệp hình sau đó bị xóa khỏi ổ cứng, không phải do Mắt Thần xóa; hãy báo kỹ thuật viên và lãnh đạo',
+  damaged: 'đã ghi được, nhưng tệp hình bị hỏng ở đoạn này; hãy nhờ kỹ thuật viên kiểm tra ổ cứng',
   'clock-set': 'giờ này không có thật, đồng hồ máy vừa được chỉnh nhanh lên',
   unknown: 'lúc đó chưa ghi được hình',
 };

@@ -74,7 +74,11 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
         } satisfies Disk);
       const waiting = await readFact<words.Notice>(tx, `${NOTICE}${event.kind}`);
       await writeFact(tx, `${NOTICE}${event.kind}`, {
-        ...{ id: event.id, kind: event.kind, atMs: event.atMs, data: event.data },
+        ...{ id: event.id, kind: event.kind, atMs: event.atMs },
+        data:
+          waiting !== null && event.kind === 'footage-changed'
+            ? words.footageChangedTwice(waiting.data, event.data)
+            : event.data,
         count: (waiting?.count ?? 0) + 1,
       } satisfies words.Notice);
       return;

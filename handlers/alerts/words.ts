@@ -1,5 +1,5 @@
 import { toVietnamTime } from '../../src/base/clock.js';
-import { sayClock, sayDuration, sayMoment } from '../../src/base/vietnamese/say.js';
+import { sayClock, sayDuration, sayMoment, sayRange } from '../../src/base/vietnamese/say.js';
 import type { Camera } from '../../src/store/cameras.js';
 import type { Outage } from '../../src/store/outages.js';
 import { causeWords } from './causes.js';
@@ -113,17 +113,48 @@ const clockSetWords = (fromMs: number, toMs: number) =>
     ? `🟠 Đồng hồ máy ghi hình vừa được chỉnh nhanh lên ${sayDuration(toMs - fromMs)}: từ ${sayMoment(fromMs)} thành ${sayMoment(toMs)}. Hình không mất, nhưng không có giờ nào ở giữa. Trước lúc đó giờ trên hình có thể chậm hơn giờ thật.`
     : `🟠 Đồng hồ máy ghi hình vừa bị chỉnh lùi ${sayDuration(fromMs - toMs)}: từ ${sayMoment(fromMs)} về ${sayMoment(toMs)}. Hình không mất: khoảng giờ ấy được ghi hai lần, khi lấy clip em gửi cả hai bản. Nhờ kỹ thuật viên xem lại đồng hồ máy có đúng không.`;
 
+/** Holds named in one message. */
+const MOST_HOLDS_NAMED = 3;
+
+/** What of held footage was taken or changed: the loudest thing there is to say. */
+function heldLostWords(held: number, holds: unknown): string {
+  if (held === 0) return '';
+  const named = Array.isArray(holds) ? (holds as Record<string, unknown>[]) : [];
+  const lines = named
+    .slice(0, MOST_HOLDS_NAMED)
+    .map(
+      ({ camera, startMs, endMs, by, why }) =>
+        `\n• ${camera}, ${sayRange(amount(startMs), amount(endMs))}: ${why} (${by} giữ)`,
+    );
+  const more = named.length > lines.length ? `\n… và ${named.length - lines.length} lượt giữ nữa` : '';
+  return `\n‼️ TRONG ĐÓ CÓ ${held} ĐOẠN ĐANG ĐƯỢC GIỮ:${lines.join('')}${more}`;
+}
+
 /** Somebody else was at the recordings. */
 function footageChangedWords(data: Record<string, unknown>): string {
   const [removed, changed, added] = [amount(data.removed), amount(data.changed), amount(data.added)];
   const what = [
     removed > 0 && `${removed} đoạn bị xóa`,
-    changed > 0 && `${changed} đoạn bị sửa`,
+    changed > 0 && `${changed} đoạn bị sửa hoặc hỏng`,
     added > 0 && `${added} tệp lạ được chép vào`,
   ].filter(Boolean);
   const cameras = Array.isArray(data.cameras) ? data.cameras.map(String) : [];
   const where = `${cameras.slice(0, MOST_NAMED).join(', ')}${cameras.length > MOST_NAMED ? ` và ${cameras.length - MOST_NAMED} camera nữa` : ''}`;
-  return `🔴 Có ${removed + changed + added} đoạn ghi hình bị xóa hoặc sửa từ bên ngoài, không phải do em: ${what.join(', ')}. Camera: ${where}.\nHãy giữ nguyên ổ cứng, hỏi xem ai đã mở máy chủ, và nhờ kỹ thuật viên chạy: npm run verify-recordings`;
+  return `🔴 Có ${removed + changed + added} đoạn ghi hình bị xóa hoặc sửa từ bên ngoài, không phải do em: ${what.join(', ')}. Camera: ${where}.${heldLostWords(amount(data.held), data.holds)}\nHãy báo lãnh đạo, giữ nguyên ổ cứng, hỏi xem ai đã mở máy chủ, và nhờ kỹ thuật viên chạy: npm run verify-recordings`;
+}
+
+/** Several of them before they could be told are told as one. */
+export function footageChangedTwice(
+  before: Record<string, unknown>,
+  after: Record<string, unknown>,
+): Record<string, unknown> {
+  const sum = (name: string) => amount(before[name]) + amount(after[name]);
+  const both = (name: string) =>
+    [before[name], after[name]].flatMap((list): unknown[] => (Array.isArray(list) ? list : []));
+  return {
+    ...{ removed: sum('removed'), added: sum('added'), changed: sum('changed'), held: sum('held') },
+    ...{ cameras: [...new Set(both('cameras'))], holds: both('holds') },
+  };
 }
 
 const NOTICES: Record<string, (notice: Notice, nowMs: number) => string> = {

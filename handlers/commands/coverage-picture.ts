@@ -29,8 +29,11 @@ const KINDS: Record<string, { color: string; words: string }> = {
   'recorder-down': { color: '#9b5de5', words: 'máy ghi ngừng' },
   disk: { color: '#9b5de5', words: 'ổ cứng không ghi được' },
   deleted: { color: '#39404d', words: 'đã xóa' },
+  'removed-by-others': { color: '#e5179b', words: 'bị người khác xóa' },
+  damaged: { color: '#f4a3d4', words: 'tệp hình hỏng' },
   'clock-set': { color: '#4dabf7', words: 'đồng hồ máy được chỉnh' },
   unknown: { color: '#8d6e63', words: 'chưa rõ' },
+  settings: { color: '#e599f7', words: 'đổi cài đặt camera' },
 };
 const kindOf = (cause: string) => KINDS[cause] ?? CAMERA;
 

@@ -32,6 +32,8 @@ const HOUR_MS = 3_600_000;
 /** Lines of one picture; more cameras make more pictures. */
 const LINES = 40;
 const GAPS_TOLD = 8;
+/** Cameras that began within so much began together, ms. */
+const TOGETHER_MS = 60_000;
 
 /** `lichsu`: what there is of a camera's recordings, what is missing, and why. */
 export const historyCommand = (house: House) =>
@@ -180,10 +182,15 @@ export function shareWords({ recorded, gaps }: Pick<Coverage, 'recorded' | 'gaps
   return `Có hình ${sayDuration(thereMs)}, đạt ${String(percent).replace('.', ',')}%. Thiếu ${sayDuration(missingMs)}:`;
 }
 
+/** When within the stretch a camera began to record; null: before it, or not in it. */
+function begunIn({ asked, recorded, gaps }: Coverage): number | null {
+  const firstMs = Math.min(recorded[0]?.startMs ?? asked.startMs, gaps[0]?.startMs ?? asked.endMs);
+  return firstMs > asked.startMs + 1000 ? firstMs : null;
+}
+
 function oneInWords(camera: Camera, coverage: Coverage): string {
   const { asked, gaps, held, clockSteps } = coverage;
-  const firstMs = Math.min(coverage.recorded[0]?.startMs ?? asked.startMs, gaps[0]?.startMs ?? asked.endMs);
-  const begunMs = firstMs > asked.startMs + 1000 ? firstMs : null;
+  const begunMs = begunIn(coverage);
   const longest = [...gaps].sort((a, b) => b.endMs - b.startMs - (a.endMs - a.startMs)).slice(0, GAPS_TOLD);
   const told = gaps.filter((gap) => longest.includes(gap));
   return [
@@ -207,15 +214,44 @@ function manyInWords(page: { camera: Camera; coverage: Coverage }[]): string {
   const asked = page[0]!.coverage.asked;
   const lacking = page.filter(({ coverage }) => coverage.gaps.length > 0);
   const worst = [...lacking].sort((a, b) => total(b.coverage.gaps) - total(a.coverage.gaps));
+  const none = page.filter(({ coverage }) => coverage.recorded.length === 0 && coverage.gaps.length === 0);
+  const late = page.filter((one) => !none.includes(one) && begunIn(one.coverage) !== null);
+  const whole = page.length - lacking.length - none.length;
   return [
     stretchWords(asked),
-    lacking.length === 0
-      ? `Cả ${page.length} camera có hình đủ, không thiếu đoạn nào.`
-      : `${page.length - lacking.length}/${page.length} camera đủ hình. Thiếu nhiều nhất:`,
+    ...begunWords(late, page.length),
+    ...(none.length === 0 ? [] : [`${those(none, page.length)} lúc đó chưa bắt đầu ghi, nên không có hình.`]),
+    ...enoughWords(whole, page.length, late.length > 0, lacking.length > 0),
     ...worst
       .slice(0, GAPS_TOLD)
       .map(({ camera, coverage }) => `• ${labelOf(camera)}: thiếu ${sayDuration(total(coverage.gaps))}`),
   ].join('\n');
+}
+
+/** "Cả 4 camera", "Camera 3, 7", "12 camera" */
+function those(some: readonly { camera: Camera }[], all: number): string {
+  if (some.length === all) return `Cả ${all} camera`;
+  if (some.length > GAPS_TOLD) return `${some.length} camera`;
+  return `Camera ${some.map(({ camera }) => camera.number).join(', ')}`;
+}
+
+/** Since when there is anything of those that began within the stretch. */
+function begunWords(late: readonly { camera: Camera; coverage: Coverage }[], all: number): string[] {
+  const times = late.flatMap(({ coverage }) => begunIn(coverage) ?? []).sort((a, b) => a - b);
+  const [first, last] = [times[0], times.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  const when = last - first < TOGETHER_MS ? sayMoment(first) : `${sayMoment(first)} đến ${sayMoment(last)}`;
+  const verb = last - first < TOGETHER_MS ? 'bắt đầu ghi từ' : 'lần lượt bắt đầu ghi, từ';
+  return [`${those(late, all)} ${verb} ${when}.`];
+}
+
+function enoughWords(whole: number, all: number, someLate: boolean, someLack: boolean): string[] {
+  const since = someLate ? ' từ lúc bắt đầu ghi' : '';
+  if (someLack) return [`${whole}/${all} camera đủ hình${since}. Thiếu nhiều nhất:`];
+  if (whole === 0) return [];
+  return whole === all
+    ? [`Cả ${all} camera có hình đủ${since}, không thiếu đoạn nào.`]
+    : [`${whole} camera còn lại có hình đủ${since}, không thiếu đoạn nào.`];
 }
 
 /** Why old footage is not there, where the disk is too small for it. */

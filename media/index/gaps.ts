@@ -8,7 +8,7 @@ const gapOf = (row: Prisma.GapGetPayload<object>): GapRow => ({
   stream: row.stream as StreamName,
   startMs: Number(row.startMs),
   endMs: row.endMs === null ? null : Number(row.endMs),
-  cause: row.cause as Cause,
+  cause: row.cause as GapRow['cause'],
 });
 
 /** Stretches without recording, each with its cause. */
@@ -35,9 +35,10 @@ export class Gaps {
     );
   }
 
-  /** Gaps that last. */
-  async open(): Promise<GapRow[]> {
-    return (await this.database.gap.findMany({ where: { endMs: null } })).map(gapOf);
+  /** Gaps that last: none of them is a loss, whose end is known from the first. */
+  async open(): Promise<(GapRow & { cause: Cause })[]> {
+    const rows = await this.database.gap.findMany({ where: { endMs: null } });
+    return rows.map(gapOf) as (GapRow & { cause: Cause })[];
   }
 
   async moveStart(id: number, startMs: number): Promise<void> {

@@ -1,4 +1,4 @@
-import type { CameraIdentity, Cause, Deletion, RecorderEvent, StreamName } from '../types.js';
+import type { CameraIdentity, Cause, Deletion, Loss, RecorderEvent, StreamName } from '../types.js';
 
 /** A camera as the index keeps it; addresses are already opened. */
 export interface CameraRow {
@@ -47,7 +47,7 @@ export interface GapRow {
   startMs: number;
   /** null while it lasts */
   endMs: number | null;
-  cause: Cause;
+  cause: Cause | Loss;
 }
 
 export type DeletionRow = Omit<Deletion, 'id'>;

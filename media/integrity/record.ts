@@ -2,7 +2,7 @@ import { createHash, type KeyObject, sign, verify } from 'node:crypto';
 import path from 'node:path';
 import { toVietnamTime } from '../../src/base/clock.js';
 import { CAMERA_ID } from '../recording/names.js';
-import type { Cause, ClockStep, StreamName } from '../types.js';
+import type { Cause, ClockStep, Loss, StreamName } from '../types.js';
 
 /** The file of a chain, in its day's folder. */
 export const CHAIN_FILE = 'chain.jsonl';
@@ -56,7 +56,7 @@ export interface GapFacts {
   stream: StreamName;
   startMs: number;
   endMs: number | null;
-  cause: Cause;
+  cause: Cause | Loss;
 }
 
 /** The head of one chain when its day was closed. */

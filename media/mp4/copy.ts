@@ -7,9 +7,12 @@ export type Source = { path: string; offset: number; size: number } | { bytes: B
 
 const BLOCK_BYTES = 1024 * 1024;
 
+/** A file lost its end between being looked at and being copied. */
+export class CutShort extends Error {}
+
 /**
  * Writes `head` and then every source to `outPath`; nothing is left there when it fails.
- * WorldError: no-footage (a file has gone or is shorter than it was), disk-full, cancelled.
+ * WorldError: no-footage (a file has gone, cause ENOENT, or is shorter than it was, cause CutShort), disk-full, cancelled.
  */
 export async function writeMedia(
   outPath: string,
@@ -90,7 +93,7 @@ class StretchReader {
       const block = Buffer.allocUnsafe(bytes);
       const filled = await readFully(this.handle!, block, offset);
       if (filled < Math.min(size, bytes))
-        throw new WorldError('no-footage', 'a segment is shorter than it was');
+        throw new WorldError('no-footage', 'a segment is shorter than it was', { cause: new CutShort() });
       this.block = block.subarray(0, filled);
       this.from = offset;
     }

@@ -141,7 +141,7 @@ export function* picturesFrom(pieces: Piece[], from: number): Generator<TrackRun
 
 function follows(before: Piece, piece: Piece): boolean {
   // sound alone, and pictures that need the ones before them, never begin anything
-  if (before.path === piece.path && !piece.fragment.key) return true;
+  if (before.path === piece.path && !piece.fragment.key) return !piece.fragment.afterHole;
   if (!sameFormat(before.init, piece.init)) return false;
   return Math.abs(piece.startMs - before.endMs) <= GAP_TOLERANCE_MS;
 }

@@ -21,14 +21,18 @@ export interface FileFragment {
   samples: number;
   /** from the `prft` box before it; null where there is none */
   arrivedMs: number | null;
+  /** what came before it is damaged: its pictures follow on none that are there, unless it is a key one */
+  afterHole?: true;
 }
 
 export interface ScannedFile {
   init: StreamInit;
   fragments: FileFragment[];
-  /** where the last whole fragment ends, bytes */
+  /** where the last whole fragment ends that nothing damaged stands before, bytes */
   wholeBytes: number;
   sizeBytes: number;
+  /** its first pictures may be gone, so the start that others tell of it is not that of its first fragment */
+  startLost: boolean;
 }
 
 /** The description of a fragment held in memory that was (or will be) written with its `moof` at `offset`. */
@@ -59,8 +63,8 @@ const LARGEST_MOOF = 8 * 1024 * 1024;
 
 /**
  * Reads headers and `moof` boxes of a segment file, never its pictures. Only whole fragments are given, so a file
- * still being written can be read. Null when not even the `moov` is whole. Throws Mp4Error when it is no such file,
- * the file system's errors as they are. A broken box in the middle ends the list there.
+ * still being written can be read. Behind something damaged it goes on with the next fragment that can be found.
+ * Null when not even the `moov` is whole. Throws Mp4Error when it is no such file, the file system's errors as they are.
  */
 export async function scanFile(file: string | FileHandle): Promise<ScannedFile | null> {
   if (typeof file !== 'string') return scan(file);
@@ -74,57 +78,155 @@ export async function scanFile(file: string | FileHandle): Promise<ScannedFile |
 
 async function scan(handle: FileHandle): Promise<ScannedFile | null> {
   const { size: sizeBytes } = await handle.stat();
-  const window = new Window(handle, sizeBytes);
-  let at = 0;
-  let ftyp: Buffer | null = null;
-  let init: StreamInit | null = null;
-  let wholeBytes = 0;
-  let arrivedMs: number | null = null;
-  let open: { offset: number; moof: Buffer } | null = null;
-  const fragments: FileFragment[] = [];
-  while (at < sizeBytes) {
+  const reading = new Reading(new Window(handle, sizeBytes), sizeBytes);
+  for (let at: number | null = 0; at !== null && at < sizeBytes; ) {
+    const next: number | null = await reading.box(at);
+    if (next === null && reading.init === null) break;
+    at = next ?? (await reading.nextFragment(at));
+  }
+  const { init, fragments, wholeBytes, startLost } = reading;
+  return init && { init, fragments, wholeBytes, sizeBytes, startLost };
+}
+
+/** What has been read of a file, box by box. */
+class Reading {
+  init: StreamInit | null = null;
+  readonly fragments: FileFragment[] = [];
+  wholeBytes = 0;
+  startLost = false;
+  private ftyp = Buffer.alloc(0);
+  private arrivedMs: number | null = null;
+  private open: { offset: number; moof: Buffer } | null = null;
+  /** something was damaged since the last fragment with pictures */
+  private torn = false;
+  /** something was damaged */
+  private hurt = false;
+  /** where the pictures go on if none is missing, ticks */
+  private dueTicks: bigint | null = null;
+
+  constructor(
+    private readonly window: Window,
+    private readonly sizeBytes: number,
+  ) {}
+
+  /** Takes the box at `at`; where the next begins, null: nothing that can be read stands here. */
+  async box(at: number): Promise<number | null> {
     let header: BoxHeader | null;
     try {
-      header = readBoxHeader(await window.upTo(at, 16));
+      header = readBoxHeader(await this.window.upTo(at, 16));
       if (at === 0 && header) mustOpen(header.type);
+      if (!header || header.size === 0 || at + header.size > this.sizeBytes) return null;
+      return await this.take(header, at);
     } catch (error) {
-      if (init && error instanceof Mp4Error) break;
+      if (this.init && error instanceof Mp4Error) return null;
       throw error;
     }
-    if (!header || header.size === 0 || at + header.size > sizeBytes) break;
-    const body = async (most: number) => {
-      if (header.size > most) throw new Mp4Error('too-big', `box ${header.type} of ${header.size} bytes`);
-      return Buffer.from(await window.upTo(at, header.size));
-    };
-    if (header.type === 'ftyp') {
-      ftyp = await body(LARGEST_MOOV);
-    } else if (header.type === 'moov') {
-      // a second moov would begin another recording; ours never write one
-      if (init) break;
-      init = readInit(Buffer.concat([ftyp ?? Buffer.alloc(0), await body(LARGEST_MOOV)]));
-      wholeBytes = at + header.size;
-    } else if (header.type === 'prft') {
-      arrivedMs = readPrft((await body(1024)).subarray(header.headerSize));
-    } else if (header.type === 'moof') {
-      if (!init || header.size > LARGEST_MOOF) break;
-      open = { offset: at, moof: await body(LARGEST_MOOF) };
-    } else if (header.type === 'mdat' && init && open) {
-      const size = at + header.size - open.offset;
-      try {
-        const runs = readMoof(open.moof, movieOf(init));
-        checkStretches(runs, size);
-        fragments.push({ ...open, size, ...summary(runs, init), arrivedMs });
-      } catch (error) {
-        if (error instanceof Mp4Error) break;
-        throw error;
-      }
-      open = null;
-      arrivedMs = null;
-      wholeBytes = at + header.size;
-    }
-    at += header.size;
   }
-  return init && { init, fragments, wholeBytes, sizeBytes };
+
+  private async take({ type, size, headerSize }: BoxHeader, at: number): Promise<number | null> {
+    const body = async (most: number) => {
+      if (size > most) throw new Mp4Error('too-big', `box ${type} of ${size} bytes`);
+      return Buffer.from(await this.window.upTo(at, size));
+    };
+    if (type === 'ftyp') {
+      this.ftyp = await body(LARGEST_MOOV);
+    } else if (type === 'moov') {
+      // a second moov would begin another recording; ours never write one
+      if (this.init) return null;
+      this.init = readInit(Buffer.concat([this.ftyp, await body(LARGEST_MOOV)]));
+      this.wholeBytes = at + size;
+    } else if (type === 'prft') {
+      this.arrivedMs = readPrft((await body(1024)).subarray(headerSize));
+    } else if (type === 'moof') {
+      if (!this.init) return null;
+      if (this.open) this.tear();
+      this.open = { offset: at, moof: await body(LARGEST_MOOF) };
+    } else if (type === 'mdat' && this.init && this.open) {
+      return this.finish(this.init, this.open, at + size);
+    } else if (this.init) {
+      this.tear();
+    }
+    return at + size;
+  }
+
+  /** The `mdat` of a fragment says that it ends at `saidEnd`; gives back where it does. */
+  private async finish(
+    init: StreamInit,
+    open: { offset: number; moof: Buffer },
+    saidEnd: number,
+  ): Promise<number> {
+    const runs = readMoof(open.moof, movieOf(init));
+    checkStretches(runs, saidEnd - open.offset);
+    const ends = runs.flatMap((run) => run.stretches.map((stretch) => stretch.at + stretch.size));
+    const filled = open.offset + Math.max(0, ...ends);
+    // a damaged size would hide what follows
+    const lies = filled < saidEnd && openingIn(await this.window.upTo(filled, OPENING_BYTES)) === 0;
+    const end = lies ? filled : saidEnd;
+    const size = end - open.offset;
+    if (lies) this.hurt = true;
+    else if (filled !== saidEnd) throw new Mp4Error('bad-box', 'samples that do not fill their fragment');
+    const told = summary(runs, init);
+    const fragment: FileFragment = { ...open, size, ...told, arrivedMs: this.arrivedMs };
+    if (told.samples > 0) {
+      if (this.torn && this.dueTicks !== told.startTicks) {
+        fragment.afterHole = true;
+        if (this.dueTicks === null) this.startLost = true;
+      }
+      this.torn = false;
+      this.dueTicks = told.startTicks + BigInt(told.durationTicks);
+    }
+    this.fragments.push(fragment);
+    this.open = null;
+    this.arrivedMs = null;
+    if (!this.hurt) this.wholeBytes = end;
+    return end;
+  }
+
+  private tear(): void {
+    this.torn = true;
+    this.hurt = true;
+    this.open = null;
+    this.arrivedMs = null;
+  }
+
+  /** What stands at `damaged` can't be read: where the next fragment may begin behind it; null: there is none. */
+  async nextFragment(damaged: number): Promise<number | null> {
+    // it may be the size of the `moof` before that led here
+    const from = (this.open?.offset ?? damaged) + 1;
+    this.tear();
+    for (let at = from; at < this.sizeBytes; at += WINDOW_BYTES - OPENING_BYTES) {
+      const bytes = await this.window.upTo(at, WINDOW_BYTES);
+      const found = openingIn(bytes);
+      if (found !== null) return at + found;
+    }
+    return null;
+  }
+}
+
+/** So much is looked at to tell where a fragment begins. */
+const OPENING_BYTES = 16;
+const PRFT_BYTES = 32;
+const MFHD_BYTES = 16;
+
+/** The first place in `bytes` where a `prft` as we write it begins, or a `moof`. */
+function openingIn(bytes: Buffer): number | null {
+  const places = ['prft', 'moof'].map((type) => {
+    for (let at = bytes.indexOf(type, 4, 'latin1'); at >= 0; at = bytes.indexOf(type, at + 1, 'latin1')) {
+      const begin = at - 4;
+      if (begin + OPENING_BYTES > bytes.length) break;
+      const size = bytes.readUInt32BE(begin);
+      const fits =
+        type === 'prft'
+          ? size === PRFT_BYTES && bytes[begin + 8] === 1
+          : size <= LARGEST_MOOF &&
+            bytes.readUInt32BE(begin + 8) === MFHD_BYTES &&
+            bytes.toString('latin1', begin + 12, begin + 16) === 'mfhd';
+      if (fits) return begin;
+    }
+    return Number.POSITIVE_INFINITY;
+  });
+  const first = Math.min(...places);
+  return Number.isFinite(first) ? first : null;
 }
 
 /** The head of a segment file, without its fragments; null when it is not whole, or no such file. */
@@ -210,7 +312,8 @@ export async function recoverFile(
     });
     if (scanned === null) return null;
     const { init, sizeBytes } = scanned;
-    const fragments = scanned.fragments.filter(({ offset, size }) => offset + size <= most);
+    const believed = Math.min(most, scanned.wholeBytes);
+    const fragments = scanned.fragments.filter(({ offset, size }) => offset + size <= believed);
     if (!fragments.some(({ samples }) => samples > 0)) return null;
     const end = fragments.at(-1)!;
     const wholeBytes = Math.min(scanned.wholeBytes, end.offset + end.size);

@@ -51,10 +51,11 @@ export async function rowFromRecord(
 /** The row of a closed file, read whole: its name tells the start, its fragments the length. Null: nothing whole is in it. */
 export async function rowFromFile(root: string, relative: string): Promise<NewRow | null> {
   const scanned = await scanFile(path.join(root, relative));
-  const { cameraId, stream, startMs } = readSegmentName(relative)!;
+  const { cameraId, stream, startMs: namedMs } = readSegmentName(relative)!;
   if (scanned === null || scanned.fragments.length === 0) return null;
   const dated = datesOf(scanned.fragments, scanned.init);
   // The name was given at the close, with the whole window before it: truer than the file's own dates.
+  const startMs = scanned.startLost ? Math.round(dated.startMs ?? namedMs) : namedMs;
   const length =
     dated.startMs !== null && dated.endMs !== null ? dated.endMs - dated.startMs : lengthMs(scanned);
   const { codec, width, height } = scanned.init;

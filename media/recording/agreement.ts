@@ -14,6 +14,7 @@ export interface AgreementOptions {
   root: string;
   index: RecorderIndex;
   integrity?: Integrity | undefined;
+  tampering?: RecoveryDoors['tampering'];
   log: Log;
   isOurs: RecoveryDoors['isOurs'];
 }
@@ -56,8 +57,8 @@ export class Agreement {
     return true;
   }
 
-  begin(lastRow: number, lost: RecoveryDoors['lost'], onRecovered: RecoveryDoors['onRecovered']): void {
-    this.reached = this.reach({ ...this.options, lost, onRecovered }, lastRow);
+  begin(lastRow: number, doors: Pick<RecoveryDoors, 'lost' | 'lifeMs' | 'onRecovered'>): void {
+    this.reached = this.reach({ ...this.options, ...doors }, lastRow);
   }
 
   /** Takes note of a file that waits for `again`. */

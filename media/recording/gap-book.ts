@@ -2,12 +2,17 @@ import type { Log } from '../../src/base/log.js';
 import type { RecorderIndex } from '../index/index.js';
 import type { CameraRow, GapRow } from '../index/rows.js';
 import type { Integrity } from '../integrity/integrity.js';
-import type { Range, StreamName } from '../types.js';
+import type { Cause, Range, StreamName } from '../types.js';
 
-/** A gap that lasts. */
-export interface OpenGap extends Omit<GapRow, 'id' | 'endMs'> {
+/** A gap as it is written down. */
+interface KnownGap extends Omit<GapRow, 'id' | 'endMs'> {
   /** its row; null: the index took none */
   row: number | null;
+}
+
+/** A gap that lasts. */
+export interface OpenGap extends KnownGap {
+  cause: Cause;
 }
 
 export type StreamGaps = Partial<Record<StreamName, OpenGap>>;
@@ -29,7 +34,7 @@ export class GapBook {
   }
 
   /** A gap that is over already. */
-  async past({ startMs, endMs }: Range, of: Pick<OpenGap, 'cameraId' | 'stream' | 'cause'>): Promise<void> {
+  async past({ startMs, endMs }: Range, of: Pick<KnownGap, 'cameraId' | 'stream' | 'cause'>): Promise<void> {
     await this.end({ ...of, startMs, row: null }, endMs);
   }
 
@@ -47,7 +52,7 @@ export class GapBook {
   }
 
   /** Ends a gap, never before its start. */
-  async end(gap: OpenGap, atMs: number): Promise<void> {
+  async end(gap: KnownGap, atMs: number): Promise<void> {
     const { row, ...facts } = gap;
     const endMs = Math.max(facts.startMs, atMs);
     await this.doors.integrity?.recordGap({ ...facts, endMs });
@@ -67,7 +72,7 @@ export class GapBook {
         .catch((error) => this.doors.log.error({ err: error }, 'the index could not move a gap'));
   }
 
-  private add(gap: Omit<OpenGap, 'row'>, endMs: number | null): Promise<number | null> {
+  private add(gap: Omit<KnownGap, 'row'>, endMs: number | null): Promise<number | null> {
     const { cameraId, stream, startMs, cause } = gap;
     return this.doors.index.gaps.add({ cameraId, stream, startMs, endMs, cause }).catch((error) => {
       this.doors.log.error({ err: error, camera: cameraId }, 'the index took no gap');

@@ -9,17 +9,21 @@ import { AddressError, atHost, parseAddress, partsOf, shownAddress } from '../so
 import type { SourceHabits } from '../source/arguments.js';
 import { FfmpegSource, type SourceLimits } from '../source/ffmpeg.js';
 import { LoginGuard } from '../source/login-guard.js';
+import type { Tampering } from '../tampering.js';
 import type { CameraInfo, CameraSettings, Cause, StreamName } from '../types.js';
 import { Agreement } from './agreement.js';
 import type { RecordingDoors } from './connection.js';
 import { GapBook, type StreamGaps } from './gap-book.js';
 import { CAMERA_ID, readSegmentName } from './names.js';
+import type { RecoveryDoors } from './recover.js';
 import type { restartWait } from './restart.js';
 import { type StreamOptions, StreamRecorder } from './stream.js';
 
 export interface RecorderOptions extends RecordingDoors {
   log: Log;
   ffmpeg: Ffmpeg;
+  /** is told of what others did to the recordings; absent: nobody is */
+  tampering?: Tampering;
   limits?: Partial<SourceLimits>;
   wait?: typeof restartWait;
   onDiskFault?: () => void;
@@ -87,11 +91,12 @@ export class Recorder {
       void index.look();
       this.closeLeftOpen();
     }, ALIVE_EVERY_MS);
-    this.agreement.begin(lastRow, lost ? { lifeMs, startedMs } : null, (cameraId, stream, endMs) => {
+    const onRecovered: RecoveryDoors['onRecovered'] = (cameraId, stream, endMs) => {
       const gap = gaps[rows.findIndex(({ id }) => id === cameraId)]?.[stream];
       if (gap?.cause === 'recorder-down' && Math.abs(endMs - gap.startMs) < 60_000)
         void this.gaps.moveStart(gap, endMs);
-    });
+    };
+    this.agreement.begin(lastRow, { lost: lost ? { lifeMs, startedMs } : null, lifeMs, onRecovered });
   }
 
   /** Files that a failing disk kept from being closed are closed when no stream waits for the disk any more. */
@@ -141,6 +146,11 @@ export class Recorder {
         ...{ cameraId: row.id, stream, source, gap: gap ?? null },
         ...(wait && { wait }),
         ...(onDiskFault && { onDiskFault }),
+        admitted: (signal) =>
+          this.guard.whenAdmitted(
+            parseAddress(addressOf(this.cameras.get(row.id)?.row ?? row, stream)),
+            signal,
+          ),
       },
       {
         ...this.options,
@@ -262,13 +272,12 @@ export class Recorder {
     if (present !== null && wanted && !changed) return;
     let gap: StreamOptions['gap'] = null;
     if (present !== null) {
-      await present.stop(wanted ? null : 'switched-off');
+      await present.stop(wanted ? 'settings' : 'switched-off');
       gap = await present.openGapNow();
       camera[stream] = null;
     } else if (wanted) {
-      const now = Date.now();
-      const open = (await index.gaps.within(camera.row.id, stream, { startMs: now, endMs: now + 1 })).find(
-        (one) => one.endMs === null,
+      const open = (await index.gaps.open()).find(
+        (one) => one.cameraId === camera.row.id && one.stream === stream,
       );
       gap = open ? { ...open, row: open.id } : null;
     }

@@ -2,13 +2,16 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { exists, syncFolder } from '../../src/base/durable.js';
 import type { Log } from '../../src/base/log.js';
+import { SEAM_MS } from '../coverage.js';
 import type { RecorderIndex } from '../index/index.js';
 import { behind, type KnownFile } from '../index/rebuilding.js';
 import { type DayRecords, readDayRecords } from '../integrity/day-records.js';
 import type { Integrity } from '../integrity/integrity.js';
 import { KEYS_FILE } from '../integrity/keys.js';
+import { Mp4Error } from '../mp4/error.js';
 import { recoverFile } from '../mp4/scan.js';
-import type { StreamName } from '../types.js';
+import type { KnownRecording, Tampering } from '../tampering.js';
+import type { Range, StreamName } from '../types.js';
 import { lengthMs, type NewRow, rowFromFile, rowFromRecord } from './adopt.js';
 import { freeName } from './connection.js';
 import { dayFolders, isHour, namesIn } from './folders.js';
@@ -21,6 +24,8 @@ export interface RecoveryDoors {
   index: RecorderIndex;
   /** appends the records that are missing; absent: nothing is recorded */
   integrity?: Integrity | undefined;
+  /** is told of what others removed or changed; absent: nobody is */
+  tampering?: Tampering | undefined;
   log: Log;
   /** absolute paths that are being written now */
   isOurs: (file: string) => boolean;
@@ -30,8 +35,16 @@ export interface RecoveryDoors {
   durableOf?: (file: string) => number | undefined;
   /** the index was lost: what only records tell is put back too. `lifeMs`: the last sign of life, null: not known */
   lost?: { lifeMs: number | null; startedMs: number } | null;
+  /** the last sign of life before this start, epoch ms; absent or null: not known */
+  lifeMs?: number | null;
   signal?: AbortSignal;
 }
+
+/**
+ * A file that was written for so long before the last sign of life was there, whatever kind of disk it is, ms: one that is
+ * gone did not go by a power cut.
+ */
+const WAS_THERE_MS = 10_000;
 
 export interface RecoveryReport {
   /** files cut and closed */
@@ -61,9 +74,14 @@ export async function recover(doors: RecoveryDoors, lastRow: number): Promise<Re
   } finally {
     await recovery.close();
     await rebuilding.expect(false);
+    await doors.tampering?.tell();
   }
   return recovery.report;
 }
+
+type SegmentRecord = DayRecords['segments'] extends Map<string, infer R> ? R : never;
+
+const NO_RECORDS: DayRecords = { segments: new Map(), deletions: [], gaps: [] };
 
 class Recovery {
   readonly report: RecoveryReport = {
@@ -73,6 +91,8 @@ class Recovery {
   /** folders that could not be read */
   private readonly unread = new Set<string>();
   private readonly restore: Restore | null;
+  /** recordings of a lost index whose files are gone or changed: which of them were told before, the chains' gaps tell */
+  private readonly suspects: { record: SegmentRecord; found: Range | null | 'gone' }[] = [];
   private readonly looker: Looker;
 
   constructor(
@@ -102,6 +122,7 @@ class Recovery {
       await this.compareDay(folder);
     }
     await this.restore?.finish();
+    await this.judgeSuspects();
     await this.dropLostDays();
     this.report.whole = this.unread.size === 0 && !this.aborted;
   }
@@ -158,16 +179,58 @@ class Recovery {
         if (row === undefined || row.id <= this.lastRow) await this.closeLeftOpen(file, row?.id ?? null);
       } else if (row === undefined) missing.push(file);
     }
-    if (missing.length > 0 || this.restore !== null) {
+    const lost = rows.filter((row) => !files.has(row.path));
+    let records = NO_RECORDS;
+    if (missing.length > 0 || lost.length > 0 || this.restore !== null) {
       // the looks take as long as the reading
-      const [found, records] = await Promise.all([this.looker.look(missing), this.recordsOf(folder)]);
+      const [found, read] = await Promise.all([this.looker.look(missing), this.recordsOf(folder)]);
+      records = read;
       await this.restore?.take(records);
       await this.addMissing(new Map(missing.map((file, i) => [file, found[i]])), records);
     }
-    await this.dropLost(
-      folder,
-      rows.filter((row) => !files.has(row.path)),
-    );
+    await this.suspectGone(folder, records, (file) => files.has(file) || known.has(file));
+    // a recovery before this one was cut short
+    for (const record of this.restore === null ? [] : records.segments.values()) {
+      const row = known.get(record.path);
+      if (row && !row.open && row.sizeBytes !== record.sizeBytes && files.has(row.path))
+        this.suspects.push({ record, found: row });
+    }
+    await this.dropLost(folder, lost, records);
+  }
+
+  private isUnread(folder: string): boolean {
+    return [...this.unread].some((one) => one === '' || one.startsWith(folder));
+  }
+
+  /** Recordings of a day that no deletion accounts for and that have neither file nor row. */
+  private async suspectGone(
+    folder: string,
+    { segments }: DayRecords,
+    isThere: (file: string) => boolean,
+  ): Promise<void> {
+    const { lost } = this.doors;
+    if (!lost || this.isUnread(folder)) return;
+    const absent = [...segments.values()].filter(({ path, at }) => at < lost.startedMs && !isThere(path));
+    for await (const piece of pieces(absent)) {
+      const found = await this.looker.look(piece.map(({ path }) => path));
+      for (const [i, record] of piece.entries())
+        if (found[i] === null) this.suspects.push({ record, found: 'gone' });
+    }
+  }
+
+  /** Every gap that was ever noted is back: what has none of its own is news. */
+  private async judgeSuspects(): Promise<void> {
+    const { tampering } = this.doors;
+    if (tampering === undefined || this.aborted) return;
+    const gone = new Map<string, KnownRecording[]>();
+    for (const { record, found } of this.suspects) {
+      if (found !== 'gone') await tampering.changed(record, found, true);
+      else {
+        const stream = record.path.split('/').slice(0, 2).join('/');
+        gone.set(stream, [...(gone.get(stream) ?? []), record]);
+      }
+    }
+    for (const files of gone.values()) await tampering.removed(files, true);
   }
 
   /** The files of a day, relative. */
@@ -189,7 +252,7 @@ class Recovery {
     return readDayRecords(root, folder).catch((error) => {
       log.error({ err: error, folder }, 'a chain could not be read');
       this.unread.add(folder);
-      return { segments: new Map(), deletions: [], gaps: [] };
+      return NO_RECORDS;
     });
   }
 
@@ -209,18 +272,22 @@ class Recovery {
       this.report.indexed += rows.length;
       this.report.fromRecords += rows.length;
     }
-    for (const file of missing.keys()) {
+    for (const [file, look] of missing) {
       if (this.aborted) return;
-      await this.addFile(file);
+      const row = await this.addFile(file);
+      const record = segments.get(file);
+      if (row === undefined || record === undefined || record.sizeBytes === look?.sizeBytes) continue;
+      if (this.restore !== null) this.suspects.push({ record, found: row });
+      else await this.doors.tampering?.changed(record, row, true);
     }
   }
 
-  /** A row for a closed file that has no record that fits: the file is read. */
-  private async addFile(relative: string): Promise<void> {
+  /** A row for a closed file that has no record that fits: the file is read. Null: nothing whole is in it, undefined: it failed. */
+  private async addFile(relative: string): Promise<NewRow | null | undefined> {
     const { root, index, integrity, log } = this.doors;
     try {
       const row = await rowFromFile(root, relative);
-      if (row === null) return;
+      if (row === null) return null;
       const { startMs, endMs, codec, width, height } = row;
       const facts = { path: relative, startMs, endMs, codec, width, height };
       // its name may be what could not be made durable
@@ -228,25 +295,46 @@ class Recovery {
       await integrity?.recordFound({ ...facts, how: 'rebuilt' });
       await index.segments.put({ ...row, open: false });
       this.report.indexed++;
+      return row;
     } catch (error) {
       log.warn({ err: error, path: relative }, 'a file could not be indexed');
+      return error instanceof Mp4Error ? null : undefined;
     }
   }
 
   /** Drops rows of a day whose files are not there: none that can't be told, none that meanwhile has another name. */
-  private async dropLost(folder: string, lost: KnownFile[]): Promise<void> {
-    const { root, index, isOurs } = this.doors;
+  private async dropLost(folder: string, lost: KnownFile[], records: DayRecords): Promise<void> {
+    const { root, index, isOurs, tampering } = this.doors;
     const old = lost.filter((row) => row.id <= this.lastRow && !isOurs(path.join(root, row.path)));
-    if (old.length === 0 || [...this.unread].some((one) => one === '' || one.startsWith(folder))) return;
+    if (old.length === 0 || this.isUnread(folder)) return;
     const gone: KnownFile[] = [];
     for await (const piece of pieces(old)) {
       const found = await this.looker.look(piece.map((row) => row.path));
       gone.push(...piece.filter((_row, i) => found[i] === null));
     }
     const still = new Set((await index.rebuilding.under(folder)).map(({ id, path }) => `${id} ${path}`));
-    const ids = gone.filter(({ id, path }) => still.has(`${id} ${path}`)).map(({ id }) => id);
-    await index.segments.drop(ids);
-    this.report.droppedRows += ids.length;
+    const dropped = gone.filter(({ id, path }) => still.has(`${id} ${path}`));
+    const deleted = new Set(records.deletions.map(({ path }) => path));
+    const closed = dropped.filter((row) => !row.open);
+    await tampering?.removed(await tampering.notByUs(closed, deleted));
+    await tampering?.removed(await this.takenWhileOpen(dropped.filter((row) => row.open)));
+    await index.segments.drop(dropped.map(({ id }) => id));
+    this.report.droppedRows += dropped.length;
+  }
+
+  /** Files that were being written when the recorder died, and that somebody took before this start. */
+  private async takenWhileOpen(rows: readonly KnownFile[]): Promise<KnownRecording[]> {
+    const { index, lifeMs } = this.doors;
+    const taken: KnownRecording[] = [];
+    for (const { path: relative, startMs } of rows) {
+      const named = readSegmentName(relative);
+      if (named === null || lifeMs == null || lifeMs - startMs < WAS_THERE_MS) continue;
+      const range = { startMs, endMs: lifeMs };
+      // closed in the last moment, it has another name
+      const there = await index.segments.within(named.cameraId, named.stream, range);
+      if (there.every((one) => one.endMs <= startMs + SEAM_MS)) taken.push({ path: relative, ...range });
+    }
+    return taken;
   }
 
   /** Rows of days that are no more. Not when a folder could not be read, nor when the whole place is empty. */
@@ -259,7 +347,8 @@ class Recovery {
       const first = await index.rebuilding.pathFrom(from);
       if (first === null) return;
       const folder = `${first.split('/').slice(0, 3).join('/')}/`;
-      if (!this.walked.has(folder)) await this.dropLost(folder, await index.rebuilding.under(folder));
+      if (!this.walked.has(folder))
+        await this.dropLost(folder, await index.rebuilding.under(folder), await this.recordsOf(folder));
       from = behind(folder);
     }
   }

@@ -1,4 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
+import { isLoss } from '../coverage.js';
 import type { RecorderIndex } from '../index/index.js';
 import type { GapRow } from '../index/rows.js';
 import { type DayRecords, readClockSteps } from '../integrity/day-records.js';
@@ -18,8 +19,9 @@ export async function* pieces<T>(list: readonly T[]): AsyncGenerator<T[]> {
 }
 
 /**
- * The gaps that records tell, of all streams. A stream has one at a time: one that was never ended lasted until the next
- * began, the last one until `lifeMs`, the last sign of life; null: not known, then that one is not told.
+ * The gaps that records tell, of all streams. A stream has one at a time, besides what was lost of its recordings: one that
+ * was never ended lasted until the next began, the last one until `lifeMs`, the last sign of life; null: not known, then
+ * that one is not told.
  */
 export function gapsOf(records: readonly GapRecord[], lifeMs: number | null): Omit<GapRow, 'id'>[] {
   const found: Omit<GapRow, 'id'>[] = [];
@@ -28,6 +30,10 @@ export function gapsOf(records: readonly GapRecord[], lifeMs: number | null): Om
     if (endMs !== null && endMs > startMs) found.push({ cameraId, stream, startMs, endMs, cause });
   };
   for (const record of [...records].sort((a, b) => a.at - b.at || a.n - b.n)) {
+    if (isLoss(record.cause)) {
+      add(record, record.endMs);
+      continue;
+    }
     const stream = `${record.cameraId} ${record.stream}`;
     const before = open.get(stream);
     open.delete(stream);

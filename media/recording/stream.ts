@@ -24,6 +24,8 @@ export interface StreamOptions {
   gap?: OpenGap | null;
   /** default restartWait */
   wait?: typeof restartWait;
+  /** resolves when a refused password need not be waited for any longer, or when the signal aborts; default: never */
+  admitted?: (signal: AbortSignal) => Promise<void>;
   onDiskFault?: () => void;
 }
 
@@ -53,12 +55,17 @@ export class StreamRecorder {
     this.running ??= this.keepRecording(this.abort.signal);
   }
 
-  /** Ends the connection and closes its file. A gap with this cause begins at the last picture. */
-  async stop(cause: 'switched-off' | null = null): Promise<void> {
-    const lastMs = this.connection?.newestMs ?? Date.now();
+  /**
+   * Ends the connection and closes its file. A gap with this cause begins at the last picture; `settings` only where
+   * none lasts already: a camera that was away is not there because it is set otherwise.
+   */
+  async stop(cause: 'switched-off' | 'settings' | null = null): Promise<void> {
+    const { connection } = this;
+    const askedMs = Date.now();
     this.abort.abort();
     await this.running;
-    if (cause !== null) this.openGap(cause, lastMs);
+    if (cause === 'switched-off' || (cause === 'settings' && this.gap === null))
+      this.openGap(cause, connection?.newestMs ?? askedMs);
     await this.gapWork;
   }
 
@@ -98,12 +105,21 @@ export class StreamRecorder {
         { camera: cameraId, stream, cause, detail, tries, waitMs: Math.round(waitMs) },
         'stream ended',
       );
-      await pause(waitMs, undefined, { signal }).catch(() => {});
+      await this.waitOut(waitMs, cause, signal);
       await finished;
       if (full || connection.diskError === null) continue;
       onDiskFault?.();
       this.tellLosses(connection.losses);
     }
+  }
+
+  private async waitOut(ms: number, cause: Cause, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    const sooner = cause === 'refused' ? this.options.admitted?.(either) : undefined;
+    const waited = pause(ms, undefined, { signal: either }).catch(() => {});
+    await Promise.race([waited, ...(sooner ? [sooner] : [])]);
+    over.abort();
   }
 
   private async runSource(source: () => FragmentSource, connection: Connection, signal: AbortSignal) {

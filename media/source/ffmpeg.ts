@@ -58,8 +58,10 @@ const CROWD_LASTS_MS = 2000;
 /** ffmpeg gave up before a keyframe told what the pictures are. */
 const UNTOLD = /unspecified size|dimensions not set/i;
 
-/** Lines of stderr that say why; the last 4 KiB. */
+/** Lines of stderr that say why; the last 4 KiB, whole ones: the rest of an address that was cut is none any more. */
 const STDERR_BYTES = 4096;
+const newestLines = (text: string) =>
+  text.length <= STDERR_BYTES ? text : text.slice(-STDERR_BYTES).replace(/^[^\n]*\n/, '');
 
 /** One ffmpeg child per connection, fragmented MP4 on its standard output. */
 export class FfmpegSource implements FragmentSource {
@@ -205,7 +207,7 @@ class Run implements Reading {
     if (child.pid !== undefined) this.onChild?.(child.pid);
     if (script !== null) (child.stdio[3] as Writable | null)?.end(script);
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr = (this.stderr + text).slice(-STDERR_BYTES);
+      this.stderr = newestLines(this.stderr + text);
     });
     child.stdout?.on('data', (chunk: Buffer) => this.read(() => this.reader.push(chunk)));
     this.watch(this.limits.connectMs);

@@ -28,6 +28,10 @@ interface Login {
   /** digests of addresses that were refused, and of those that were not let try: theirs is the second try */
   refused: Set<string>;
   kept: Set<string>;
+  /** digests of addresses that were refused while others were inside: the password is right, the channel is forbidden */
+  forbidden: Set<string>;
+  /** called when one is let in */
+  waiting: Set<() => void>;
 }
 
 interface Verdict {
@@ -144,13 +148,16 @@ export class LoginGuard {
       admitted: () => {
         if (!admitted) login.inside++;
         admitted = true;
+        login.forbidden.delete(url);
         this.clear(login);
         tell();
+        for (const wake of login.waiting) wake();
       },
       ended: (cause) => {
         if (admitted) login.inside--;
         // Where others are inside the password is right: what is refused is this one channel.
-        if (cause === 'refused' && login.inside === 0) {
+        if (cause === 'refused' && login.inside > 0) login.forbidden.add(url);
+        else if (cause === 'refused') {
           login.refused.add(url);
           login.refusals++;
           login.refusedMs = this.now();
@@ -168,10 +175,35 @@ export class LoginGuard {
     return this.now() - refusedMs < (refusals < MOST_TRIES ? AGAIN_MS : LOCKED_MS);
   }
 
+  /**
+   * For an address that was refused or not let try: resolves as soon as its login is let in by another channel, since
+   * then waiting is of no use, or when the signal aborts. Not for a channel that was refused while others were inside.
+   */
+  async whenAdmitted(address: Address, signal: AbortSignal): Promise<void> {
+    const login = this.logins.get(this.loginOf(address) ?? '');
+    const url = this.digest(address.kind === 'rtsp' ? address.url : '');
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        login?.waiting.delete(look);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const look = () => {
+        if (login !== undefined && login.inside > 0 && !login.forbidden.has(url)) end();
+      };
+      if (signal.aborted) return resolve();
+      signal.addEventListener('abort', end, { once: true });
+      login?.waiting.add(look);
+      look();
+    });
+  }
+
   /** A person has acted (a new address, the same again, switched on): it may be tried at once. */
   forget(address: Address): void {
     const login = this.logins.get(this.loginOf(address) ?? '');
-    if (login !== undefined) this.clear(login);
+    if (login === undefined) return;
+    login.forbidden.delete(this.digest(address.kind === 'rtsp' ? address.url : ''));
+    this.clear(login);
   }
 
   /** Host, port and login as a digest; null where there is no password to be refused. */
@@ -184,7 +216,7 @@ export class LoginGuard {
 
 const fresh = (): Login => ({
   ...{ refusals: 0, refusedMs: 0, verdict: null, inside: 0 },
-  ...{ refused: new Set(), kept: new Set() },
+  ...{ refused: new Set(), kept: new Set(), forbidden: new Set(), waiting: new Set() },
 });
 
 function makeVerdict(): Verdict {

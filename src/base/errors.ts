@@ -24,12 +24,21 @@ export type WorldKind =
   | 'cancelled'
   | 'invalid';
 
+/** What only a person can mend: trying again is in vain until they have. */
+export interface HumanNeed {
+  /** as the other side names it ("-211") */
+  code: string;
+  /** Vietnamese, for the chief: what is wrong and what to do */
+  advice: string;
+}
+
 export interface WorldErrorOptions {
   cause?: unknown;
   /** how long the other side asked us to wait, seconds */
   retryAfterS?: number;
   /** the chat's new id, when a group became a supergroup */
   movedTo?: string;
+  needsHuman?: HumanNeed;
 }
 
 /** The world's fault: a camera, a platform, a disk. `message` is English, for the log, without secrets. */
@@ -37,6 +46,7 @@ export class WorldError extends Error {
   override name = 'WorldError';
   readonly retryAfterS: number | undefined;
   readonly movedTo: string | undefined;
+  readonly needsHuman: HumanNeed | undefined;
 
   constructor(
     readonly kind: WorldKind,
@@ -46,5 +56,6 @@ export class WorldError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.retryAfterS = options.retryAfterS;
     this.movedTo = options.movedTo;
+    this.needsHuman = options.needsHuman;
   }
 }

@@ -47,7 +47,8 @@ export const ZALO_SETTINGS = [
   {
     name: 'ZALO_BUTTONS',
     section: 'Zalo',
-    about: '1: real buttons under messages of the OA, if its package shows them; 0: a numbered menu',
+    about:
+      '1: real buttons under messages of the OA, if its package shows them (in private, up to five); 0: a numbered menu',
     fallback: '0',
     schema: flag,
   },

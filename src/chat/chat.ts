@@ -18,6 +18,7 @@ import {
 import type { Command, Fallbacks, Talk } from './command.js';
 import { type ChatCounters, makeCounters } from './counters.js';
 import { dispatch, Interrupted, makeCode } from './dispatch.js';
+import { menusInGroups } from './fit.js';
 import { type FloodLimit, makeFloodGate } from './flood.js';
 import { makeInbox } from './inbox.js';
 import {
@@ -31,8 +32,9 @@ import {
   type Recipient,
   type Reply,
 } from './message.js';
-import { makeOutbox, type Outbox, type Priority } from './outbox.js';
+import { makeOutbox, type Outbox, PRIORITY, type Priority } from './outbox.js';
 import { type MakeLink, type MakePreview, wholeKey, wordsOf } from './outgoing.js';
+import type { Troubles } from './pass-on.js';
 import { isAnswer } from './question.js';
 import { reachPerson } from './reach.js';
 import { setAside, tooFast } from './sentences.js';
@@ -63,6 +65,8 @@ export interface ChatOptions {
   onHeld?: (held: Held, tell: Chat['tell']) => Promise<void>;
   /** A message went to the general topic of a group, as its own is gone. */
   onTopicGone?: (to: ChatAddress) => Promise<void>;
+  /** chats that can't be written to */
+  troubles?: Troubles;
   /** messages of different chats answered at the same time, 16 */
   mostAtOnce?: number;
   /** a message suspected of killing the process is run alone after so much life of the process, ms; 1000 */
@@ -79,6 +83,8 @@ export interface Held {
   /** the key it was told under */
   key: string;
   text: string;
+  /** what the person asked for; else something they were to be told */
+  answer: boolean;
   createdMs: number;
 }
 
@@ -126,8 +132,6 @@ const HELD_DAYS = 30;
 const MENU_ANSWER = 40;
 /** parts of the time a service has to end, 8 s: what hangs in one must not take the others' */
 const STOP_MS = { channels: 2000, inbox: 2500, outbox: 2500 };
-/** a platform's clock that is wrong by more is not believed, ms */
-const CLOCK_MS = 3_600_000;
 const CHANNEL_RETRY_MS = 10_000;
 
 export function makeChat(options: ChatOptions): Chat {
@@ -154,6 +158,7 @@ export function makeChat(options: ChatOptions): Chat {
     ...(options.makePreview === undefined ? {} : { makePreview: options.makePreview }),
     ...(options.digests === undefined ? {} : { digests: options.digests }),
     ...(options.digestOver === undefined ? {} : { digestOver: options.digestOver }),
+    ...(options.troubles === undefined ? {} : { troubles: options.troubles }),
     onWaiting(row) {
       if (row.inboxId !== null) turns.waiting(row.inboxId, toOthers(row));
     },
@@ -168,7 +173,7 @@ export function makeChat(options: ChatOptions): Chat {
       );
       const held = {
         ...{ personId: row.personId!, key: wholeKey(row.key), createdMs: row.createdMs },
-        text: wordsOf(reply),
+        ...{ text: wordsOf(reply), answer: row.priority === PRIORITY.answer },
       };
       await options.onHeld?.(held, chat.tell);
     },
@@ -232,7 +237,8 @@ export function makeChat(options: ChatOptions): Chat {
       message.channel,
       message.sender,
       inGroup ? null : message.chatId,
-      timeOf(message),
+      row.receivedMs,
+      Math.min(message.sentMs, row.receivedMs),
     ).then((known) => named(channel, message, known));
     await outbox.release(speaker.personId);
     // Run again after a crash: it was let through before.
@@ -273,9 +279,6 @@ export function makeChat(options: ChatOptions): Chat {
     }
   }
 
-  /** When it happened, by the platform's clock: things are told late and out of order. */
-  const timeOf = ({ sentMs }: Incoming) => (sentMs > clock.now() + CLOCK_MS ? clock.now() : sentMs);
-
   /** Some platforms tell no name with a message: then it is asked for, once. */
   async function named(channel: Channel, message: Message, speaker: KnownPerson): Promise<KnownPerson> {
     if (speaker.name !== NO_NAME || channel.nameOf === undefined) return speaker;
@@ -289,7 +292,8 @@ export function makeChat(options: ChatOptions): Chat {
   async function asAddressed(incoming: Incoming): Promise<Incoming> {
     if (incoming.kind !== 'message' || incoming.addressed || incoming.text.length > MENU_ANSWER)
       return incoming;
-    if (incoming.text === '' || channels.get(incoming.channel)?.limits.buttons !== false) return incoming;
+    const limits = channels.get(incoming.channel)?.limits;
+    if (incoming.text === '' || limits === undefined || !menusInGroups(limits)) return incoming;
     const { channel, chatId, text } = incoming;
     const place = { channel, chatId, userId: incoming.sender.userId };
     return (await isAnswer(database, place, text, clock.now())) ? { ...incoming, addressed: true } : incoming;
@@ -314,6 +318,8 @@ export function makeChat(options: ChatOptions): Chat {
 
   async function takeEvent(row: InboxRow, event: ChatEvent): Promise<void> {
     const { channel, chatId } = event;
+    // it may be told long after it happened
+    const atMs = Math.min(event.sentMs, row.receivedMs);
     switch (event.event.type) {
       case 'bot-added':
         outbox.noteGroup(channel, chatId);
@@ -323,12 +329,12 @@ export function makeChat(options: ChatOptions): Chat {
         await noteChatClosed(database, channel, chatId, clock.now());
         break;
       case 'blocked':
-        await noteBlocked(database, channel, event.event.userId, timeOf(event));
+        await noteBlocked(database, channel, event.event.userId, atMs);
         break;
       case 'heard':
       case 'unblocked':
       case 'followed':
-        await releaseFor(await noteUnblocked(database, channel, event.event.userId, timeOf(event)));
+        await releaseFor(await noteUnblocked(database, channel, event.event.userId, atMs));
         break;
       case 'migrated':
         await outbox.moveChat(channel, chatId, event.event.toChatId);

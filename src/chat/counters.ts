@@ -19,6 +19,8 @@ export interface ChatCounters {
   /** sends that did not go and wait for another try */
   retries: number;
   failed: number;
+  /** sent to others, as their chat took nothing */
+  passedOn: number;
   merged: number;
 }
 
@@ -36,5 +38,6 @@ export const makeCounters = (): ChatCounters => ({
   sent: 0,
   retries: 0,
   failed: 0,
+  passedOn: 0,
   merged: 0,
 });

@@ -14,6 +14,8 @@ import { fileTooBig, kindNotTaken, noPhotoHere, noVideoHere } from './sentences.
 export interface FitOptions {
   /** an address under which a file that can't be sent can be fetched; null when there is none */
   linkFor?: (file: OutFile) => string | null;
+  /** it goes to a group */
+  inGroup?: boolean;
 }
 
 const graphemes = new Intl.Segmenter('vi', { granularity: 'grapheme' });
@@ -91,6 +93,23 @@ function printMenu(rows: Button[][]): string {
   return lines.join('\n');
 }
 
+/** Are the buttons of this reply shown as such there? Else they are printed as a numbered menu. */
+export function asButtons(reply: Reply, limits: ChannelLimits, inGroup: boolean): boolean {
+  const buttons = reply.kind === 'album' ? [] : (reply.buttons ?? []).flat();
+  if (!limits.buttons || buttons.length === 0) return false;
+  const bounds = limits.buttonBounds;
+  if (bounds === undefined) return true;
+  if (bounds.privateTextOnly && (inGroup || reply.kind !== 'text')) return false;
+  return buttons.length <= bounds.most && buttons.every(({ label }) => label.length <= bounds.labelLength);
+}
+
+/** May a reply to a group have a numbered menu there? */
+export const menusInGroups = ({ buttons, buttonBounds }: ChannelLimits): boolean =>
+  !buttons || buttonBounds !== undefined;
+
+const menuOf = (reply: Exclude<Reply, AlbumReply>, limits: ChannelLimits, { inGroup }: FitOptions) =>
+  !reply.buttons?.length || asButtons(reply, limits, inGroup ?? false) ? undefined : printMenu(reply.buttons);
+
 const joinLines = (...texts: (string | undefined)[]) => texts.filter((text) => text?.trim()).join('\n\n');
 
 /**
@@ -101,7 +120,7 @@ const joinLines = (...texts: (string | undefined)[]) => texts.filter((text) => t
 export function fit(reply: Reply, limits: ChannelLimits, options: FitOptions = {}): Reply[] {
   switch (reply.kind) {
     case 'text':
-      return fitText(reply, limits);
+      return fitText(reply, limits, options);
     case 'album':
       return fitAlbum(reply, limits, options);
     default:
@@ -109,8 +128,8 @@ export function fit(reply: Reply, limits: ChannelLimits, options: FitOptions = {
   }
 }
 
-function fitText(reply: TextReply, limits: ChannelLimits): TextReply[] {
-  const menu = limits.buttons || !reply.buttons?.length ? undefined : printMenu(reply.buttons);
+function fitText(reply: TextReply, limits: ChannelLimits, options: FitOptions): TextReply[] {
+  const menu = menuOf(reply, limits, options);
   const parts = splitText(joinLines(reply.text, menu).normalize('NFC'), limits.textLength).filter(
     (part) => part.trim() !== '',
   );
@@ -145,13 +164,13 @@ function showable(reply: FileReply, limits: ChannelLimits): boolean {
 }
 
 function fitFile(reply: FileReply, limits: ChannelLimits, options: FitOptions): Reply[] {
-  if (showable(reply, limits)) return [...fitCaption(reply, limits)];
+  if (showable(reply, limits)) return [...fitCaption(reply, limits, options)];
   const { file, caption, buttons } = reply;
   const rest = { ...(caption === undefined ? {} : { caption }), ...(buttons ? { buttons } : {}) };
   const link = reply.kind === 'photo' ? null : (options.linkFor?.(file) ?? null);
   const asDocument = file.sizeBytes <= limits.fileBytes && takesDocument(file.fileName, limits);
   if (link === null && asDocument && reply.kind !== 'document')
-    return [...fitCaption({ kind: 'document', file, ...rest }, limits)];
+    return [...fitCaption({ kind: 'document', file, ...rest }, limits, options)];
   return fitText(
     {
       kind: 'text',
@@ -159,6 +178,7 @@ function fitFile(reply: FileReply, limits: ChannelLimits, options: FitOptions): 
       ...(buttons ? { buttons } : {}),
     },
     limits,
+    options,
   );
 }
 
@@ -171,15 +191,22 @@ const notTaken = ({ kind, file }: FileReply, limits: ChannelLimits) =>
         ? fileTooBig(file.sizeBytes, limits.fileBytes)
         : kindNotTaken;
 
-function fitCaption<R extends FileReply>(reply: R, limits: ChannelLimits): [R, ...TextReply[]] {
-  const menu = limits.buttons || !reply.buttons?.length ? undefined : printMenu(reply.buttons);
-  const whole = joinLines(reply.caption, menu).normalize('NFC');
+function fitCaption<R extends FileReply>(
+  reply: R,
+  limits: ChannelLimits,
+  options: FitOptions,
+): [R, ...TextReply[]] {
+  const menu = menuOf(reply, limits, options);
+  const wordless = reply.kind === 'document' && limits.documentsWordless === true;
+  const words = joinLines(reply.caption, menu).normalize('NFC');
+  // buttons hang on words
+  const whole = words === '' && wordless && reply.buttons?.length ? reply.file.fileName : words;
   const { buttons, caption: _, ...bare } = reply;
   const shownButtons = menu === undefined && buttons?.length ? { buttons } : {};
-  const [caption, rest] = cutCaption(whole, limits.captionLength);
+  const [caption, rest] = cutCaption(whole, wordless ? 0 : limits.captionLength);
   const withCaption = { ...bare, ...(caption === '' ? {} : { caption }) } as R;
   if (rest === '') return [{ ...withCaption, ...shownButtons }];
-  const following = fitText({ kind: 'text', text: rest, ...shownButtons }, limits);
+  const following = fitText({ kind: 'text', text: rest, ...shownButtons }, limits, options);
   return following.length === 0 ? [{ ...withCaption, ...shownButtons }] : [withCaption, ...following];
 }
 
@@ -194,10 +221,10 @@ function fitAlbum(album: AlbumReply, limits: ChannelLimits, options: FitOptions)
   const fitting = limits.albumItems > 1 ? album.items.filter((item) => showable(item, limits)) : [];
   const apart = album.items.filter((item) => !fitting.includes(item));
   const [caption, rest] = cutCaption((album.caption ?? '').normalize('NFC'), limits.captionLength);
-  const after: Reply[] = rest.trim() === '' ? [] : fitText({ kind: 'text', text: rest }, limits);
+  const after: Reply[] = rest.trim() === '' ? [] : fitText({ kind: 'text', text: rest }, limits, options);
   const shown: (PhotoReply | VideoReply)[] = fitting.map((item) => {
     const { buttons: _, ...bare } = item;
-    const [kept, ...texts] = fitCaption(bare, limits);
+    const [kept, ...texts] = fitCaption(bare, limits, options);
     after.push(...texts);
     return kept;
   });
@@ -218,7 +245,7 @@ function fitAlbum(album: AlbumReply, limits: ChannelLimits, options: FitOptions)
     if (first?.kind === 'album') first.caption = caption;
     else if (first !== undefined && first.kind !== 'text' && first.caption === undefined)
       replies[0] = { ...first, caption };
-    else replies.unshift(...fitText({ kind: 'text', text: caption }, limits));
+    else replies.unshift(...fitText({ kind: 'text', text: caption }, limits, options));
   }
   return [...replies, ...after];
 }

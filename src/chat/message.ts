@@ -192,6 +192,14 @@ export interface AlbumReply {
 
 export type Reply = TextReply | PhotoReply | VideoReply | DocumentReply | AlbumReply;
 
+export interface ButtonBounds {
+  /** at one message */
+  most: number;
+  labelLength: number;
+  /** only under words in a private chat */
+  privateTextOnly: boolean;
+}
+
 /** What a platform can take, as data: `fit` and the outbox obey it. */
 export interface ChannelLimits {
   textLength: number;
@@ -206,10 +214,14 @@ export interface ChannelLimits {
   videoPreview?: { kind: 'gif'; bytes: number };
   /** endings of the documents it takes; absent: all */
   documentTypes?: readonly string[];
+  /** a document carries no words there: they follow it as a message of their own */
+  documentsWordless?: true;
   albumItems: number;
   buttons: boolean;
   /** has it a form for name, phone and address? */
   form?: boolean;
+  /** where buttons have bounds: beyond them they become a numbered menu */
+  buttonBounds?: ButtonBounds;
   /** can a sent message be changed? */
   edit: boolean;
   /** a person can be written to for so long after they wrote, ms; null: always */

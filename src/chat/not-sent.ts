@@ -17,6 +17,7 @@ import {
   wholeKey,
   wordsOf,
 } from './outgoing.js';
+import { makePassOn, type Troubles, type WhyNot } from './pass-on.js';
 import { reachPerson } from './reach.js';
 import { afterFailure } from './retry.js';
 import { fileGone, undelivered } from './sentences.js';
@@ -56,6 +57,7 @@ export function makeNotSent(room: OutboxRoom) {
     switch (next.do) {
       case 'wait':
       case 'retry':
+        if (await onlyAPersonHelps(line, lane, row, payload, error, reason)) return;
         counters.retries += 1;
         if (next.do === 'retry') {
           row.attempts += 1;
@@ -69,6 +71,7 @@ export function makeNotSent(room: OutboxRoom) {
       case 'move':
         if (next.to === lane.chatId) {
           await noteClosed(line, lane, error);
+          if (await passedOn(line, lane, row, payload, 'closed', reason)) return;
           return giveUp(line, lane, row, payload, 'closed', about, reason);
         }
         log.info({ ...about, to: next.to }, 'a group has a new id');
@@ -90,9 +93,67 @@ export function makeNotSent(room: OutboxRoom) {
             await holdBack(lane, row, payload, reason);
           return;
         }
+        if (next.why === 'closed' && (await passedOn(line, lane, row, payload, 'closed', reason))) return;
         return giveUp(line, lane, row, payload, next.why, about, reason);
     }
   }
+
+  /** Sends what was for this chat alone to others; false when there is nobody. */
+  async function passedOn(
+    line: Line,
+    lane: Lane,
+    row: OutboxRow,
+    payload: OutPayload,
+    why: WhyNot,
+    reason: string,
+  ): Promise<boolean> {
+    if (row.personId !== null) return false;
+    const whole = wholeKey(row.key);
+    const rows = lane.rows.filter((other) => other === row || wholeKey(other.key) === whole);
+    const from = addressOf(line, lane, payload);
+    try {
+      if (!(await passOn(from, rows, why))) return false;
+    } catch (error) {
+      // as it was: it is tried again, or given up and logged
+      log.error({ err: error, outbox: row.id }, 'a message could not be passed on');
+      return false;
+    }
+    log.warn({ outbox: row.id, key: row.key, channel: row.channel, why }, 'passed on to others');
+    counters.passedOn += 1;
+    for (const one of rows) {
+      lane.remove(one);
+      await markFailed(database, one.id, `passed on: ${reason}`, clock.now());
+      await settle(one);
+    }
+    return true;
+  }
+
+  /** Trying again is in vain: those who can help are told, and it goes another way, if there is one. */
+  async function onlyAPersonHelps(
+    line: Line,
+    lane: Lane,
+    row: OutboxRow,
+    payload: OutPayload,
+    error: unknown,
+    reason: string,
+  ): Promise<boolean> {
+    const need = error instanceof WorldError ? error.needsHuman : undefined;
+    if (need === undefined) return false;
+    await tellTrouble((troubles) => troubles.needsHuman(line.channel.name, need));
+    if (row.personId === null) return passedOn(line, lane, row, payload, 'channel', reason);
+    const here = placeName({ channel: line.channel.name, chatId: lane.chatId });
+    // where it came from in vain: it is tried here again, with patience
+    if (payload.tried?.some((place) => place !== here)) return false;
+    return goElsewhere(line, lane, row, payload, null);
+  }
+
+  const tellTrouble = async (tell: (troubles: Troubles) => Promise<void>) => {
+    try {
+      if (options.troubles !== undefined) await tell(options.troubles);
+    } catch (error) {
+      log.error({ err: error }, 'a trouble could not be told');
+    }
+  };
 
   /** The same message in another form or place: its first part takes its row, the others follow it. */
   async function reshape(
@@ -126,6 +187,7 @@ export function makeNotSent(room: OutboxRoom) {
   }
 
   const reach = (personId: number) => reachPerson(database, channels, personId, clock.now());
+  const passOn = makePassOn({ database, troubles: options.troubles, put, clock, reach });
 
   const linksFor = (about: LinkAbout) => {
     const { makeLink } = options;
@@ -140,6 +202,7 @@ export function makeNotSent(room: OutboxRoom) {
       spool: (name) => (inboxId === null ? spool.forKey(wholeKey(key), name) : spool.forInbox(inboxId, name)),
       ...(makeLink === undefined ? {} : { makeLink }),
       ...(options.makePreview === undefined ? {} : { makePreview: options.makePreview }),
+      inGroup: lines.get(channel.name)?.groups.has(about.to.chatId) ?? false,
     });
   };
 
@@ -188,6 +251,10 @@ export function makeNotSent(room: OutboxRoom) {
     if (error instanceof WorldError && error.kind === 'window-closed')
       await noteWindowClosed(database, line.channel.name, lane.chatId);
     else await noteChatClosed(database, line.channel.name, lane.chatId, clock.now());
+    if (line.groups.has(lane.chatId))
+      await tellTrouble((troubles) =>
+        troubles.groupClosed({ channel: line.channel.name, chatId: lane.chatId }),
+      );
   }
 
   /** Its files stay: it may still go. */

@@ -31,6 +31,7 @@ import {
   wholeKey,
   withoutTokens,
 } from './outgoing.js';
+import type { Troubles } from './pass-on.js';
 import { manyMessages, rightsEnded } from './sentences.js';
 import type { Spool } from './spool.js';
 import { stillHolds } from './still-holds.js';
@@ -42,6 +43,10 @@ export interface Outgoing {
   /** a chat, or a person wherever they can be reached */
   to: Recipient;
   reply: Reply;
+  /** what belongs to it and follows it */
+  more?: readonly Reply[];
+  /** its files are another message's: they are copied */
+  ownFiles?: true;
   /** put twice, sent once */
   key: string;
   priority: Priority;
@@ -78,6 +83,8 @@ export interface OutboxOptions {
   onHeld?: (row: OutboxRow, reply: Reply) => Promise<void>;
   /** a message went to the group's general topic, as its own is gone */
   onTopicGone?: (to: ChatAddress) => Promise<void>;
+  /** chats that can't be written to; left out: what was meant for a group is given up */
+  troubles?: Troubles;
 }
 
 /**
@@ -267,21 +274,21 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     pump(line);
   }
 
-  /** What is meant for a person may wait longer than the message it was said for: its files are its own. */
-  async function forPerson(outgoing: Outgoing): Promise<Outgoing> {
-    if (outgoing.inboxId === null) return outgoing;
-    const reply = structuredClone(outgoing.reply);
-    for (const file of filesOf(reply)) {
+  /** What may wait longer than the message it was said for: its files are its own. */
+  async function onItsOwn(outgoing: Outgoing): Promise<Outgoing> {
+    const [reply, ...more] = structuredClone([outgoing.reply, ...(outgoing.more ?? [])]);
+    for (const file of [reply!, ...more].flatMap(filesOf)) {
       const own = await spool.forKey(outgoing.key, file.fileName);
       await fs.copyFile(file.path, own);
       file.path = own;
     }
-    return { ...outgoing, reply, inboxId: null };
+    return { ...outgoing, reply: reply!, more, inboxId: null };
   }
 
   async function put(said: Outgoing): Promise<boolean> {
     const personId = 'personId' in said.to ? said.to.personId : null;
-    const outgoing = personId === null ? said : await forPerson(said);
+    const outlives = said.ownFiles === true || (personId !== null && said.inboxId !== null);
+    const outgoing = outlives ? await onItsOwn(said) : said;
     const { key, inboxId, replaces } = outgoing;
     const to = 'personId' in outgoing.to ? (await reach(outgoing.to.personId))[0] : outgoing.to;
     if (to === undefined) return putHeld(outgoing, personId!);
@@ -292,10 +299,10 @@ export function makeOutbox(options: OutboxOptions): Outbox {
       ((await purposeOf(database, to.channel, to.chatId)) === 'officers'
         ? { purpose: 'officers' as const }
         : {});
-    const parts =
-      line === undefined
-        ? [outgoing.reply]
-        : await prepareFor(line.channel, outgoing.reply, key, { to, inboxId, only });
+    const parts: Reply[] = [];
+    for (const reply of [outgoing.reply, ...(outgoing.more ?? [])])
+      if (line === undefined) parts.push(reply);
+      else parts.push(...(await prepareFor(line.channel, reply, key, { to, inboxId, only })));
     if (parts.length === 0) throw new Error('an empty reply');
     const rows = await putOutgoing(
       database,
@@ -327,16 +334,22 @@ export function makeOutbox(options: OutboxOptions): Outbox {
     return true;
   }
 
-  async function putHeld({ reply, key, inboxId, priority, only }: Outgoing, personId: number) {
-    const rows = await putOutgoing(database, [
-      {
-        ...{ key, channel: '', chatId: '', inboxId, personId, digest: null, createdMs: clock.now() },
-        payload: JSON.stringify({ reply, ...(only === undefined ? {} : { only }) } satisfies OutPayload),
+  async function putHeld(outgoing: Outgoing, personId: number) {
+    const { reply, more = [], key, inboxId, priority, only } = outgoing;
+    const rows = await putOutgoing(
+      database,
+      [reply, ...more].map((part, at) => ({
+        ...{ channel: '', chatId: '', inboxId, personId, digest: null, createdMs: clock.now() },
+        key: partKey(key, at),
+        payload: JSON.stringify({
+          reply: part,
+          ...(only === undefined ? {} : { only }),
+        } satisfies OutPayload),
         priority: PRIORITY[priority],
-        state: 'held',
-      },
-    ]);
-    for (const row of rows ?? []) await options.onHeld?.(row, reply);
+        state: 'held' as const,
+      })),
+    );
+    if (rows?.[0] !== undefined) await options.onHeld?.(rows[0], reply);
     return rows !== null;
   }
 

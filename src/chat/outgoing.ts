@@ -94,6 +94,8 @@ export interface PrepareOptions {
   spool: (fileName: string) => Promise<string>;
   makeLink?: LinkTo;
   makePreview?: MakePreview;
+  /** it goes to a group */
+  inGroup?: boolean;
 }
 
 /** Makes a moving picture of a video, a GIF of at most `maxBytes` at `path`; null when it can't. */
@@ -110,7 +112,7 @@ export type MakePreview = (
 export async function prepare(
   reply: Reply,
   { limits }: Pick<Channel, 'limits'>,
-  { spool, makeLink, makePreview }: PrepareOptions,
+  { spool, makeLink, makePreview, inGroup = false }: PrepareOptions,
 ): Promise<Reply[]> {
   const shrunk = await shrinkAll(reply, limits, spool);
   const links = new Map<string, string>();
@@ -131,7 +133,7 @@ export async function prepare(
       : await previewAll(shrunk, { wanted: limits.videoPreview, spool, makePreview, links });
   const linkFor = (file: OutFile) => links.get(file.path) ?? null;
   // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
-  const fitted = shown.flatMap((one) => fit(one, limits, { linkFor }));
+  const fitted = shown.flatMap((one) => fit(one, limits, { linkFor, inGroup }));
   return [...fitted, ...after];
 }
 
@@ -202,8 +204,9 @@ export async function degrade(
   }
   const { file, caption, buttons } = reply;
   const rest = buttons ? { buttons } : {};
-  if (reply.kind !== 'document' && file.sizeBytes <= limits.fileBytes)
-    return [{ kind: 'document', file, ...(caption === undefined ? {} : { caption }), ...rest }];
+  if (reply.kind !== 'document' && goesAsFile('document', file, limits))
+    // biome-ignore lint/suspicious/noFocusedTests: our own fit, no test
+    return fit({ kind: 'document', file, ...(caption === undefined ? {} : { caption }), ...rest }, limits);
   const made = (await makeLink?.([{ ...file, ...(caption === undefined ? {} : { caption }) }])) ?? null;
   const said = made === null ? { with: fileNotTaken(file.sizeBytes), after: [] } : linkWords(made);
   const text = [caption ?? '', said.with].filter((part) => part !== '').join('\n\n');

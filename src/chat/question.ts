@@ -61,6 +61,17 @@ export async function openQuestion(
   await openPending(database, place, JSON.stringify(asked), nowMs + QUESTION_MS);
 }
 
+/** The question that is open for a person in one chat is open in another of theirs too: there its words have gone. */
+export async function copyQuestion(
+  database: Database,
+  from: PendingPlace,
+  to: PendingPlace,
+  nowMs: number,
+): Promise<void> {
+  const open = await findPending(database, from, nowMs);
+  if (open !== null) await openPending(database, to, open, nowMs + QUESTION_MS);
+}
+
 /** Do these words choose from the menu that is open for this person here? Changes nothing. */
 export async function isAnswer(
   database: Database,

@@ -5,7 +5,7 @@ import type { Database } from '../store/database.js';
 import { makeOnce } from '../store/effects.js';
 import { accountOfChat, privateChatOf } from '../store/speakers.js';
 import type { Speaker, SpokenIn, Talk } from './command.js';
-import { choicesOf } from './fit.js';
+import { asButtons, choicesOf } from './fit.js';
 import { type Activity, type Channel, type Message, placeOf, type Reply } from './message.js';
 import type { Outbox, Priority } from './outbox.js';
 import type { Only } from './outgoing.js';
@@ -93,7 +93,7 @@ export function openTalk(options: TalkOptions): OpenTalk {
     signal: options.signal,
     async reply(given) {
       const reply = asReply(given);
-      const choices = channel.limits.buttons ? [] : choicesOf(reply);
+      const choices = asButtons(reply, channel.limits, options.group !== null) ? [] : choicesOf(reply);
       if (choices.length > 0)
         await openQuestion(database, place, { kind: 'menu', choices }, inboxId, clock.now());
       await say(reply);
@@ -177,7 +177,7 @@ export async function openMenuFor(
   channel: Pick<Channel, 'name' | 'limits'>,
   clock: Clock,
 ): Promise<void> {
-  if (channel.name !== to.channel || channel.limits.buttons) return;
+  if (channel.name !== to.channel || asButtons(reply, channel.limits, false)) return;
   const choices = choicesOf(reply);
   if (choices.length === 0) return;
   const userId = await accountOfChat(database, to.channel, to.chatId);

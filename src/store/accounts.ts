@@ -187,11 +187,8 @@ export async function nameGroup(db: Store, channel: string, chatId: string, titl
   return (await db.group.updateMany({ where: { channel, chatId }, data: { title } })).count > 0;
 }
 
-/** Something was heard of this account that is no message; the window of its platform begins anew, never earlier. */
+/** Something was heard of this account that is no message; the window of its platform begins anew. */
 export async function noteHeard(db: Store, channel: string, userId: string, atMs: number): Promise<void> {
-  const at = BigInt(atMs);
-  await db.address.updateMany({
-    where: { channel, userId, OR: [{ heardMs: null }, { heardMs: { lt: at } }] },
-    data: { heardMs: at },
-  });
+  const older = [{ heardMs: null }, { heardMs: { lt: BigInt(atMs) } }];
+  await db.address.updateMany({ where: { channel, userId, OR: older }, data: { heardMs: BigInt(atMs) } });
 }

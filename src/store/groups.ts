@@ -65,6 +65,18 @@ export async function dropTopic(db: Store, id: number, topic: string): Promise<v
   await db.group.updateMany({ where: { id, topic }, data: { topic: null } });
 }
 
+/** What was known of a group when it was closed to us; null while it is not, or unknown. */
+export async function closedGroup(
+  db: Store,
+  channel: string,
+  chatId: string,
+): Promise<(Pick<Group, 'id' | 'title' | 'purpose'> & { closedMs: number }) | null> {
+  const row = await db.group.findUnique({ where: { channel_chatId: { channel, chatId } } });
+  if (row === null || row.leftMs === null) return null;
+  const { id, title, leftMs } = row;
+  return { id, title, purpose: row.purpose as GroupPurpose | null, closedMs: Number(leftMs) };
+}
+
 /** A bound group, found again by its chat, then left as it is. */
 export async function ensureGroup(
   db: Store,

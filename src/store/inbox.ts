@@ -115,6 +115,13 @@ export async function withdrawAttempt(database: Database, { id, attempts }: Inbo
   await database.inbox.updateMany({ where: { id }, data: { attempts: Math.max(1, attempts) } });
 }
 
+/** Who sent a message, an account of its channel; null when it is forgotten, or nobody's. */
+export async function senderOf(database: Database, id: number): Promise<string | null> {
+  const row = await database.inbox.findUnique({ where: { id }, select: { payload: true } });
+  if (row === null) return null;
+  return (JSON.parse(row.payload) as { sender?: { userId?: string } }).sender?.userId ?? null;
+}
+
 export async function finishIncoming(database: Database, id: number, nowMs: number): Promise<void> {
   await database.inbox.update({ where: { id }, data: { state: 'done', doneMs: BigInt(nowMs) } });
 }

@@ -186,7 +186,23 @@ export async function countWaitingFor(database: Database, inboxId: number): Prom
   return database.outbox.count({ where: { inboxId, state: 'waiting' } });
 }
 
+/** The key of a message that was put once; null when it is forgotten. */
+export async function keyOfOutgoing(database: Database, id: number): Promise<string | null> {
+  return (await database.outbox.findUnique({ where: { id }, select: { key: true } }))?.key ?? null;
+}
+
 /** Has this key been put? */
 export async function isOutgoingKnown(database: Database, key: string): Promise<boolean> {
   return (await database.outbox.findUnique({ where: { key }, select: { id: true } })) !== null;
+}
+
+/** The platform's ids of the newest messages that were sent there, the oldest first; at most about so many. */
+export async function sentIdsOf(database: Database, channel: string, most: number): Promise<string[]> {
+  const rows = await database.outbox.findMany({
+    where: { channel, state: 'sent', sentIds: { not: null } },
+    orderBy: { id: 'desc' },
+    take: most,
+    select: { sentIds: true },
+  });
+  return rows.reverse().flatMap(({ sentIds }) => JSON.parse(sentIds!) as string[]);
 }

@@ -30,6 +30,7 @@ const toPurpose = (purpose: string | null): GroupPurpose | null =>
  * Who speaks. A stranger becomes a guest; the displayed name and when they were heard are kept fresh; writing in private
  * opens the private chat and shows that the bot is not blocked. A removed person is a guest.
  * @param privateChatId the chat when the words were said in private, else null
+ * @param saidMs when they were said, which may be long before they came to us
  */
 export async function identify(
   database: Database,
@@ -37,6 +38,7 @@ export async function identify(
   sender: { userId: string; name: string },
   privateChatId: string | null,
   nowMs: number,
+  saidMs = nowMs,
 ): Promise<KnownPerson> {
   const where = { channel_userId: { channel, userId: sender.userId } };
   const find = () => database.address.findUnique({ where, include: { person: true } });
@@ -50,7 +52,7 @@ export async function identify(
           userId: sender.userId,
           displayName,
           privateChatId,
-          heardMs: BigInt(nowMs),
+          heardMs: BigInt(saidMs),
           createdMs: BigInt(nowMs),
           person: { create: { name: displayName, createdMs: BigInt(nowMs) } },
         },
@@ -64,7 +66,7 @@ export async function identify(
   const opened =
     privateChatId !== null && (address.privateChatId !== privateChatId || address.blockedMs !== null);
   const renamed = address.displayName !== displayName;
-  const heard = nowMs - Number(address.heardMs ?? 0) >= HEARD_EVERY_MS;
+  const heard = saidMs - Number(address.heardMs ?? 0) >= HEARD_EVERY_MS;
   let name = address.person.name;
   if (opened || renamed || heard) {
     await database.address.update({
@@ -72,7 +74,7 @@ export async function identify(
       data: {
         displayName,
         ...(opened ? { privateChatId, blockedMs: null } : {}),
-        ...(heard ? { heardMs: BigInt(nowMs) } : {}),
+        ...(heard ? { heardMs: BigInt(saidMs) } : {}),
       },
     });
     // a name that only ever came from the platform follows the platform
@@ -200,12 +202,11 @@ export async function noteChatClosed(database: Database, channel: string, chatId
   });
 }
 
-/** A person blocked the bot. An event that is told late changes nothing for somebody who was heard of since. */
+/** A person blocked the bot. Told late, after what they said since: they did not. */
 export async function noteBlocked(database: Database, channel: string, userId: string, atMs: number) {
-  const at = BigInt(atMs);
   await database.address.updateMany({
-    where: { channel, userId, OR: [{ heardMs: null }, { heardMs: { lte: at } }] },
-    data: { blockedMs: at },
+    where: { channel, userId, OR: [{ heardMs: null }, { heardMs: { lte: BigInt(atMs) } }] },
+    data: { blockedMs: BigInt(atMs) },
   });
 }
 

@@ -72,13 +72,11 @@ describe('the OpenAPI', () => {
     expect(await an.receives('Chọn')).toMatchObject({ kind: 'buttons' });
   });
 
-  test('who people are, what may be sent to them, what was said', async () => {
+  test('who people are, what was said', async () => {
     const an = server.person({ id: '5510185758261927916', name: 'An' });
-    expect(await oa.quotaOf(an.id)).toEqual({ cs_reply: { remain: 0, total: 8 } });
     an.follows();
     an.submitsInfo({ name: 'An', phone: '84912345678', address: '', city: '', district: '' });
     an.says('alô');
-    expect((await oa.quotaOf(an.id)).last_interaction).toBeGreaterThan(1e12);
     expect(await oa.person(an.id)).toMatchObject({
       display_name: 'An',
       user_is_follower: true,

@@ -40,6 +40,7 @@ export function makeOaMemory(): OaMemory {
       memory.heardUpToMs = ms;
     },
     takenSince: async (ms) => memory.inbox.flatMap(({ atMs, message }) => (atMs >= ms ? [message] : [])),
+    sentIds: async () => [],
   };
   return memory;
 }

@@ -5,8 +5,11 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeMinuteBudget } from '../../src/channels/zalo/oa/budget.js';
+import { oaLimits } from '../../src/channels/zalo/oa/limits.js';
 import { fetchMedia, mediaAddress } from '../../src/channels/zalo/oa/media.js';
-import type { Incoming, Message } from '../../src/chat/message.js';
+
+import { fit as fitted } from '../../src/chat/fit.js';
+import type { Incoming, Message, Reply } from '../../src/chat/message.js';
 import { eventually } from '../support/product.js';
 import { TEST_APP } from '../support/zalo-server.js';
 import { describeChannelContract } from './contract.js';
@@ -456,6 +459,75 @@ describe('what goes out', () => {
     const sent = await group.receives();
     expect(sent.text).not.toMatch(/\[@/);
     expect(sent.text).toContain(person.id);
+  });
+
+  it('words that just fit still fit when what they call is taken off', async () => {
+    await open();
+    const person = anna();
+    person.says('chào');
+    const text = `${'x'.repeat(1995)}[@1] `;
+    expect(text).toHaveLength(2000);
+    await stage.channel.send(to(person.id), { kind: 'text', text });
+    expect((await person.receives()).text).toHaveLength(2000);
+  });
+
+  it('the words of a document go apart, so that a refusal of theirs never sends the document twice', async () => {
+    await open();
+    const person = anna();
+    person.says('chào');
+    const file = path.join(dir, 'a.pdf');
+    fs.writeFileSync(file, '%PDF-1.4');
+    const document = {
+      kind: 'document' as const,
+      file: { path: file, sizeBytes: 8, fileName: 'a.pdf' },
+      caption: 'Lời dặn',
+    };
+    const { limits } = stage.channel;
+    const parts = fitted(document, limits);
+    expect(parts.map(({ kind }) => kind)).toEqual(['document', 'text']);
+    await stage.channel.send(to(person.id), parts[0]!);
+    stage.zalo.fail('message/cs', { code: -32 });
+    await expect(stage.channel.send(to(person.id), parts[1]!)).rejects.toMatchObject({
+      kind: 'rate-limited',
+    });
+    await stage.channel.send(to(person.id), parts[1]!);
+    const sent = stage.zalo.world.messages.filter(({ fromId }) => fromId === null);
+    expect(sent.map(({ kind, text }) => `${kind} ${text}`)).toEqual(['file ', 'text Lời dặn']);
+  });
+
+  it('real buttons only where Zalo takes them: five, short, under words, in private', async () => {
+    const limits = oaLimits({ buttons: true, paid: false, formImage: null });
+    const menu = (count: number, label = 'Cổng chợ') =>
+      Array.from({ length: count }, (_, at) => [{ label: `${label} ${at}`, says: `ảnh ${at}` }]);
+    const shown = (reply: Reply, inGroup = false) =>
+      fitted(reply, limits, { inGroup }).map((one) => 'buttons' in one && one.buttons !== undefined);
+    const text = (count: number, label?: string): Reply => ({
+      ...{ kind: 'text', text: 'Chọn' },
+      buttons: menu(count, label),
+    });
+    const photo: Reply = {
+      ...{ kind: 'photo', file: { path: '/a.jpg', sizeBytes: 10, fileName: 'a.jpg' }, caption: 'Đây' },
+      buttons: menu(2),
+    };
+    expect([shown(text(5)), shown(text(6)), shown(text(2, 'x'.repeat(100)))]).toEqual([
+      [true],
+      [false],
+      [false],
+    ]);
+    expect([shown(text(2), true), shown(photo)]).toEqual([[false], [false]]);
+    expect(fitted(photo, limits)[0]).toMatchObject({
+      kind: 'photo',
+      caption: expect.stringMatching(/2\. Cổng/),
+    });
+    expect(fitted(text(8), limits)[0]).toMatchObject({ text: expect.stringContaining('8. Cổng chợ 7') });
+    await open();
+    const person = anna();
+    person.says('chào');
+    for (const reply of [text(5), text(8), { ...photo, file: await picture('jpeg') }])
+      for (const part of fitted(reply, limits)) await stage.channel.send(to(person.id), part);
+    const sent = stage.zalo.world.messages.filter(({ fromId }) => fromId === null);
+    expect(sent.map(({ kind }) => kind)).toEqual(['buttons', 'text', 'image']);
+    expect(sent[2]!.text).toContain('2. Cổng chợ 1');
   });
 
   it('the window is over after 48 hours, or after 7 days where messages are paid for', async () => {

@@ -347,10 +347,18 @@ describe('holds, a failing disk and the clock', () => {
     emit('footage-changed', null, { removed: 3, added: 0, changed: 1, cameras: ['Cổng chợ', 'Trường'] });
     await pass(10);
     expect(told()[7]).toMatch(
-      /Có 4 đoạn ghi hình bị xóa hoặc sửa từ bên ngoài.*3 đoạn bị xóa, 1 đoạn bị sửa\. Camera: Cổng chợ, Trường\.\n.*npm run verify-recordings$/,
+      /Có 4 đoạn ghi hình bị xóa hoặc sửa từ bên ngoài.*3 đoạn bị xóa, 1 đoạn bị sửa hoặc hỏng\. Camera: Cổng chợ, Trường\.\n.*npm run verify-recordings$/,
+    );
+    // two finds before they could be told are told as one, and what was held loudest
+    const hold = { camera: 'Cổng chợ', startMs: now, endMs: now + 60_000, by: 'Đại úy An', why: 'vụ trộm' };
+    emit('footage-changed', null, { removed: 2, changed: 0, held: 1, cameras: ['Cổng chợ'], holds: [hold] });
+    emit('footage-changed', null, { removed: 1, changed: 0, held: 0, cameras: ['Trường'], holds: [] });
+    await pass(10);
+    expect(told()[8]).toMatch(
+      /Có 3 đoạn.*: 3 đoạn bị xóa\. Camera: Cổng chợ, Trường\.\n.*CÓ 1 ĐOẠN ĐANG ĐƯỢC GIỮ:\n• Cổng chợ, .*: vụ trộm \(Đại úy An giữ\)\nHãy báo lãnh đạo/,
     );
     await pass(60);
-    expect(told()).toHaveLength(8);
+    expect(told()).toHaveLength(9);
   });
 
   it('an index made anew, once', async () => {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { captionOf } from '../../handlers/commands/clip.js';
+import { whyNothing } from '../../handlers/no-footage.js';
+import type { GapCause } from '../../media/types.js';
 import { fromVietnamTime } from '../../src/base/clock.js';
 import type { MadeLink, MakeLink } from '../../src/chat/outgoing.js';
 import { openHouse, type TestHouse } from '../support/house.js';
@@ -272,8 +274,8 @@ describe('a clip in parts, where there are links', () => {
 });
 
 describe('where nothing is recorded', () => {
-  const gap = (range: { startMs: number; endMs: number }, cause: 'unknown' | 'deleted' | 'unreachable') =>
-    house.recorder.cut('cam4', range, cause as 'deleted');
+  const gap = (range: { startMs: number; endMs: number }, cause: GapCause) =>
+    house.recorder.cut('cam4', range, cause);
 
   it('before the first recording: since when there is one, and a button to it', async () => {
     gap({ startMs: 0, endMs: at(9, 0) }, 'unknown');
@@ -286,6 +288,22 @@ describe('where nothing is recorded', () => {
     const clip = await me.press('Hình đầu tiên sau đó (09:00:00)');
     expect(clip.at(-1)?.reply.kind).toBe('video');
     expect(clip.at(-1)?.text).toContain('Yêu cầu: 09:00:00–09:00:30');
+  });
+
+  it('where others removed it: that it was there, though nothing is left from before', async () => {
+    const range = { startMs: at(12, 0), endMs: at(12, 30) };
+    const around = { nowMs: at(14, 0), retentionDays: 30, listed: false, before: false, nextMs: at(12, 30) };
+    const removed = { ...range, cause: 'removed-by-others' as const };
+    const why = whyNothing(range, { ...around, gaps: [removed] });
+    expect(why).toMatch(/^đã ghi được, nhưng tệp hình .* không phải do Mắt Thần xóa; hãy báo kỹ thuật viên/);
+    // the list has it, and no clip could be made of it
+    const unread = whyNothing(range, { ...around, listed: true, gaps: [] });
+    expect(unread).toMatch(/tệp hình không đọc được/);
+    const part = { ...range, index: 0, durationMs: 1, sizeBytes: 1, width: 1, height: 1, codec: 'avc1' };
+    const gaps = [{ startMs: at(12, 10), endMs: at(12, 11), cause: 'damaged' as const }];
+    expect(captionOf({ number: 4, name: 'x' }, range, { parts: [part], gaps }, 0)).toMatch(
+      /Thiếu 12:10:00–12:11:00.*\(1 phút\): đã ghi được, nhưng tệp hình bị hỏng ở đoạn này/,
+    );
   });
 
   it('in a hole: what is known of it, and buttons to both sides', async () => {

@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { coveragePicture, ticksOf } from '../../handlers/commands/coverage-picture.js';
 import { shareWords, stretchWords } from '../../handlers/commands/history.js';
+import type { Coverage } from '../../media/types.js';
 import { fromVietnamTime } from '../../src/base/clock.js';
 import { sayShortClock } from '../../src/base/vietnamese/say.js';
 import { openHouse, type TestHouse } from '../support/house.js';
@@ -79,6 +80,69 @@ describe('lịch sử', () => {
     expect(never?.text).toContain('lúc đó camera chưa bắt đầu ghi');
   });
 
+  it('counts as recorded what others removed, and says so', async () => {
+    const coverage = house.recorder.coverage;
+    house.recorder.coverage = async (id, range) => ({
+      ...(await coverage(id, range)),
+      recorded: range.endMs > at(11, 0) ? [{ startMs: at(11, 0), endMs: range.endMs }] : [],
+      gaps: [
+        { startMs: range.startMs, endMs: Math.min(range.endMs, at(10, 0)), cause: 'unknown' as const },
+        { startMs: at(10, 0), endMs: at(11, 0), cause: 'removed-by-others' as const },
+      ].filter((one) => one.startMs < Math.min(one.endMs, range.endMs)),
+    });
+    const [heard] = await house.as('canbo').say('lịch sử 1 hôm nay');
+    house.recorder.coverage = coverage;
+    expect(heard?.text).toContain('Camera bắt đầu ghi từ 10:00:00, thứ bảy');
+    expect(heard?.text).toMatch(
+      /• 10:00:00–11:00:00.*\(1 giờ\): đã ghi được, nhưng tệp hình sau đó bị xóa khỏi ổ cứng, không phải do Mắt Thần xóa/,
+    );
+    expect(heard?.text).not.toContain('chưa ghi được hình');
+  });
+
+  it('of all cameras says since when there is anything, and never that before it nothing lacks', async () => {
+    const { coverages, coverage } = house.recorder;
+    /** Camera n begins at `begun[n - 1]`; null: later than what is asked. */
+    const asked = async (begun: (number | null)[], lacks?: number) => {
+      const since = (found: Coverage): Coverage => {
+        const number = Number(found.cameraId.replace('cam', ''));
+        const begunMs = begun[number - 1] ?? Number.POSITIVE_INFINITY;
+        const { startMs, endMs } = found.asked;
+        const before = { startMs, endMs: Math.min(endMs, begunMs), cause: 'unknown' as const };
+        const lacking = { startMs: at(12, 0), endMs: at(12, 30), cause: 'unreachable' as const };
+        return {
+          ...found,
+          recorded: begunMs < endMs ? [{ startMs: Math.max(startMs, begunMs), endMs }] : [],
+          gaps: [...(begunMs > startMs ? [before] : []), ...(number === lacks ? [lacking] : [])],
+        };
+      };
+      house.recorder.coverages = async (all, range) => (await coverages(all, range)).map(since);
+      house.recorder.coverage = async (id, range) => since(await coverage(id, range));
+      const [heard] = await house.as('canbo').say('lịch sử hôm nay');
+      Object.assign(house.recorder, { coverages, coverage });
+      return heard?.text.split('\n').slice(1) ?? [];
+    };
+    expect(await asked([at(13, 56, 29), at(13, 56, 30), at(13, 56, 30), at(13, 56, 31)])).toEqual([
+      'Cả 4 camera bắt đầu ghi từ 13:56:29, thứ bảy 21/11/2026.',
+      'Cả 4 camera có hình đủ từ lúc bắt đầu ghi, không thiếu đoạn nào.',
+    ]);
+    expect(await asked([0, 0, at(9, 0), at(10, 0)])).toEqual([
+      'Camera 3, 4 lần lượt bắt đầu ghi, từ 09:00:00, thứ bảy 21/11/2026 đến 10:00:00, thứ bảy 21/11/2026.',
+      'Cả 4 camera có hình đủ từ lúc bắt đầu ghi, không thiếu đoạn nào.',
+    ]);
+    expect(await asked([0, 0, 0, null])).toEqual([
+      'Camera 4 lúc đó chưa bắt đầu ghi, nên không có hình.',
+      '3 camera còn lại có hình đủ, không thiếu đoạn nào.',
+    ]);
+    expect(await asked([null, null, null, null])).toEqual([
+      'Cả 4 camera lúc đó chưa bắt đầu ghi, nên không có hình.',
+    ]);
+    expect((await asked([0, 0, at(9, 0), null], 2)).slice(0, 3)).toEqual([
+      'Camera 3 bắt đầu ghi từ 09:00:00, thứ bảy 21/11/2026.',
+      'Camera 4 lúc đó chưa bắt đầu ghi, nên không có hình.',
+      '2/4 camera đủ hình từ lúc bắt đầu ghi. Thiếu nhiều nhất:',
+    ]);
+  });
+
   it('a time to come, too long a stretch and an everyday sentence are answered as such', async () => {
     expect((await house.as('canbo').say('lịch sử 1 ngày mai'))[0]?.text).toContain('chưa đến');
     expect((await house.as('canbo').say('lịch sử 1 từ 1/11 đến 20/11'))[0]?.reply.kind).toBe('text');
@@ -129,6 +193,17 @@ describe('the picture', () => {
     expect(await shareOf(full.jpeg, green)).toBeGreaterThan(0.05);
     expect(await shareOf(full.jpeg, [228, 87, 46])).toBe(0);
     expect(await shareOf(torn.jpeg, [228, 87, 46])).toBeGreaterThan(0);
+    const hour = { startMs: at(12, 0), endMs: at(13, 0) };
+    for (const [cause, color] of [
+      ['removed-by-others', [229, 23, 155]],
+      ['damaged', [244, 163, 212]],
+    ] as const) {
+      const gaps = [{ ...hour, cause }];
+      const lost = await coveragePicture('Một camera', asked, [
+        { name: '1 Chợ', coverage: { ...whole, gaps } },
+      ]);
+      expect(await shareOf(lost.jpeg, [...color]), cause).toBeGreaterThan(0);
+    }
     if (process.env.SHOW) {
       const rows = Array.from({ length: 8 }, (_, i) => ({
         name: `${i + 1} Ngã ba chợ Cẩm Lương`,
@@ -141,9 +216,10 @@ describe('the picture', () => {
             {
               startMs: at(6 + i, 0),
               endMs: at(7 + i, 30),
-              cause: (
-                ['unreachable', 'recorder-down', 'switched-off', 'deleted', 'clock-set', 'unknown'] as const
-              )[i % 6]!,
+              cause: [
+                ...(['unreachable', 'recorder-down', 'switched-off', 'deleted', 'clock-set'] as const),
+                ...(['unknown', 'removed-by-others', 'damaged'] as const),
+              ][i % 8]!,
             },
           ],
           held: i === 2 ? [{ startMs: at(1, 0), endMs: at(3, 0) }] : [],

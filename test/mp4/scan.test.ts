@@ -84,6 +84,50 @@ describe('a segment file', () => {
   });
 });
 
+describe('a segment file with a hole in it', () => {
+  /** The file with some bytes zeroed. */
+  const holed = async (at: number, size: number) => {
+    const path = await copied('holed.mp4');
+    const damaged = Buffer.from(bytes);
+    damaged.fill(0, at, at + size);
+    await writeFile(path, damaged);
+    return (await scanFile(path))!;
+  };
+
+  it('costs the fragment that was hit; its pictures end there, and wholeBytes too', async () => {
+    const whole = (await scanFile(segments[1]!.path))!.fragments;
+    expect(whole.length).toBeGreaterThan(6);
+    for (const [hit, { offset }] of whole.entries()) {
+      const found = await holed(offset - 40, 60);
+      const left = whole.filter(
+        (_, i) => i !== hit && !(i === hit - 1 && whole[i]!.offset + whole[i]!.size > offset - 32),
+      );
+      expect(found.fragments.map((one) => one.offset)).toEqual(left.map((one) => one.offset));
+      const next = found.fragments.findIndex((one) => one.offset > offset && one.samples > 0);
+      if (next >= 0)
+        expect(found.fragments[next]!.afterHole).toBe(whole[hit]!.samples > 0 ? true : undefined);
+      expect(found.fragments.filter((one) => one.afterHole).length).toBeLessThanOrEqual(1);
+      expect(found.wholeBytes).toBeLessThanOrEqual(offset - 32);
+      expect(found.startLost).toBe(hit === 0);
+    }
+  });
+
+  it('loses no fragment with its time of arrival, and only one with a false size', async () => {
+    const whole = (await scanFile(segments[1]!.path))!.fragments;
+    const { offset, moof } = whole[3]!;
+    const undated = await holed(offset - 32, 32);
+    expect(undated.fragments).toHaveLength(whole.length);
+    expect(undated.fragments.some((one) => one.afterHole)).toBe(false);
+    expect(undated.fragments[3]!.arrivedMs).toBeNull();
+    // an mdat that claims all that follows
+    const path = await copied('swollen.mp4');
+    const swollen = Buffer.from(bytes);
+    swollen.writeUInt32BE(bytes.length - offset - moof.length, offset + moof.length);
+    await writeFile(path, swollen);
+    expect((await scanFile(path))!.fragments).toHaveLength(whole.length);
+  });
+});
+
 describe('recovery after a crash', () => {
   it('cuts behind the last whole fragment; what is left plays', async () => {
     const path = await copied('crashed.mp4');
@@ -130,7 +174,10 @@ describe('recovery after a crash', () => {
           const path = join(folder, 'damaged.mp4');
           await writeFile(path, damaged);
           const recovered = await recoverFile(path);
-          if (recovered) expect((await scanFile(path))!.fragments).toEqual(recovered.fragments);
+          if (!recovered) return;
+          const again = (await scanFile(path))!;
+          expect(again.fragments).toEqual(recovered.fragments);
+          expect(again.wholeBytes).toBe(again.sizeBytes);
         },
       ),
       { numRuns: 60 },

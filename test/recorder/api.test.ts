@@ -59,6 +59,70 @@ describe('the door', () => {
     }
   });
 
+  it('says what is wrong with a time that can not be, at every route that takes one', async () => {
+    await stand.client.addCamera({ id: 'times', name: 'x', url: 'test:street', enabled: false });
+    const now = Date.now();
+    const absurd = [
+      '9e18',
+      '9007199254740993',
+      '1e308',
+      '1e999',
+      '-1',
+      '-9e15',
+      'abc',
+      '',
+      'null',
+      '8.64e15',
+    ];
+    const pairs = [
+      ...absurd.flatMap((text) => [
+        [text, String(now)],
+        [String(now - 1000), text],
+      ]),
+      [String(now), String(now)],
+      [String(now), String(now - 1)],
+    ] as [string, string][];
+    const answers: [string, number, string][] = [];
+    const note = async (what: string, response: Response) => {
+      const body = (await response.json()) as { error?: { message: string } };
+      answers.push([what, response.status, body.error?.message ?? '']);
+    };
+    const post = (place: string, body: string) =>
+      ask(place, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
+    const hold = '"cameraId": "times", "by": "An", "why": "thử"';
+    for (const [start, end] of pairs) {
+      const range = `startMs=${start}&endMs=${end}`;
+      const inBody = `"startMs": ${start}, "endMs": ${end}`;
+      await note(`coverage ${range}`, await ask(`/v1/cameras/times/coverage?${range}`));
+      await note(`coverages ${range}`, await ask(`/v1/coverage?cameras=times&${range}`));
+      // there either end may be left out
+      if (start !== '' && end !== '') await note(`deletions ${range}`, await ask(`/v1/deletions?${range}`));
+      await note(`clip ${inBody}`, await post('/v1/clips', `{"cameraId": "times", ${inBody}}`));
+      await note(`hold ${inBody}`, await post('/v1/holds', `{${hold}, ${inBody}}`));
+    }
+    const good = `"startMs": ${now - 1000}, "endMs": ${now}`;
+    for (const until of absurd.filter((text) => text !== 'null'))
+      await note(`hold until ${until}`, await post('/v1/holds', `{${hold}, ${good}, "untilMs": ${until}}`));
+    for (const day of ['2026-02-30', 'x', '', '99999-01-01', '9e18'])
+      await note(`day ${day}`, await ask(`/v1/chain-heads?day=${day}`));
+    for (const after of ['9e18', '-1', 'x', '1.5', '9007199254740993']) {
+      await note(`deletions after ${after}`, await ask(`/v1/deletions?after=${after}`));
+      await note(`events after ${after}`, await ask(`/v1/events?after=${after}`));
+    }
+    expect(answers.filter(([, status, message]) => status !== 400 || message === '')).toEqual([]);
+    // what can be is answered, however far
+    const far = [`startMs=0&endMs=${now}`, `startMs=0.5&endMs=${now}.25`, 'startMs=0&endMs=7258118400000'];
+    for (const range of far) {
+      expect((await ask(`/v1/cameras/times/coverage?${range}`)).status, range).toBe(200);
+      expect((await ask(`/v1/deletions?${range}`)).status, range).toBe(200);
+    }
+    for (const query of ['after=9007199254740991', 'startMs=&endMs=', 'after='])
+      expect((await ask(`/v1/deletions?${query}`)).status, query).toBe(200);
+    for (const day of ['0001-01-01', '9999-12-31'])
+      expect((await ask(`/v1/chain-heads?day=${day}`)).status, day).toBe(200);
+    await stand.client.removeCamera('times');
+  });
+
   it('answers what is not there', async () => {
     await expect(stand.client.camera('nobody')).rejects.toMatchObject({ kind: 'not-found' });
     await expect(stand.client.snapshot('nobody')).rejects.toMatchObject({ kind: 'not-found' });

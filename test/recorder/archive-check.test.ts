@@ -6,8 +6,10 @@ import { RecorderIndex } from '../../media/index/index.js';
 import type { Problem } from '../../media/integrity/report.js';
 import { verifyRecordings } from '../../media/integrity/verify.js';
 import { readSegmentName, segmentName } from '../../media/recording/names.js';
+import { Tampering } from '../../media/tampering.js';
 import type { RecorderEvent } from '../../media/types.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
+import { holdsFor } from './holds-stand.js';
 import { cameraIs, migrate, quiet, type Stand, startStand, tempFolder, until } from './stand.js';
 
 const HOUR = 3_600_000;
@@ -139,8 +141,11 @@ describe('a check that finds a file gone', () => {
     const row = { ...span, endMs: span.startMs + 60_000, path: file };
     await index.segments.add({ ...row, codec: 'avc1.64001f', width: 1, height: 1, open: false });
     const told: unknown[] = [];
+    const holds = holdsFor(index, () => row.endMs);
+    const tell = (kind: string) => told.push(kind);
+    const tampering = new Tampering({ index, log: quiet, holds, tell, settled: async () => {} });
     const check = new ArchiveCheck({
-      ...{ root, index, log: quiet, tell: (kind) => told.push(kind), ...FAST, againMs: 10 },
+      ...{ root, index, log: quiet, tampering, ...FAST, againMs: 10 },
       ...{ isOurs: () => false, agreed: async () => {}, readable },
     });
     return { index, row, told, check, rows: () => index.segments.page(0, 10) };

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { coverageOf } from '../../media/coverage.js';
+import { coverageOf, explain, explainLacking } from '../../media/coverage.js';
 import { GopMemory } from '../../media/recording/gop-memory.js';
 import { MediaClock } from '../../media/recording/media-clock.js';
 import { hourFolder, readSegmentName, segmentName } from '../../media/recording/names.js';
 import { restartWait } from '../../media/recording/restart.js';
+import { gapsOf } from '../../media/recording/restore.js';
 import { WritePace } from '../../media/recording/write-pace.js';
 
 describe('names of files', () => {
@@ -113,6 +114,50 @@ describe('coverage', () => {
   const base = { cameraId: 'cam1', stream: 'main' as const, deletions: [], clockSteps: [], untilMs: 100_000 };
   const gap = (startMs: number, endMs: number | null, cause: 'silent' | 'unreachable' | 'recorder-down') => ({
     ...{ id: 1, cameraId: 'cam1', stream: 'main' as const, startMs, endMs, cause },
+  });
+
+  it('explains a film by what is known, and by what can not be there otherwise', () => {
+    const at = (startMs: number, endMs: number) => ({ startMs, endMs });
+    const found = explainLacking({
+      lacking: [at(10_000.4, 30_000), at(50_000, 51_000), at(60_000, 80_000), at(95_000, 99_000)],
+      recorded: [at(0, 20_200), at(30_000, 90_000)],
+      gaps: [{ ...at(20_200, 30_000), cause: 'unreachable' }],
+      gone: [at(60_000, 75_000)],
+    });
+    expect(found).toEqual([
+      { ...at(10_000, 20_200), cause: 'damaged' },
+      { ...at(20_200, 30_000), cause: 'unreachable' },
+      { ...at(50_000, 51_000), cause: 'damaged' },
+      { ...at(60_000, 75_000), cause: 'removed-by-others' },
+      { ...at(75_000, 80_000), cause: 'damaged' },
+    ]);
+  });
+
+  it('says of what was recorded and lost what became of it, whatever else is known', () => {
+    const lost = { ...gap(10_000, 30_000, 'silent'), cause: 'removed-by-others' as const };
+    const open = {
+      cameraId: 'cam1',
+      stream: 'main' as const,
+      n: 1,
+      prev: '',
+      key: '',
+      sig: '',
+      kind: 'gap' as const,
+    };
+    expect(explain({ startMs: 0, endMs: 40_000 }, [gap(0, null, 'recorder-down'), lost], [])).toEqual([
+      { startMs: 0, endMs: 10_000, cause: 'recorder-down' },
+      { startMs: 10_000, endMs: 30_000, cause: 'removed-by-others' },
+      { startMs: 30_000, endMs: 40_000, cause: 'recorder-down' },
+    ]);
+    // noted while the camera is away, which it stays
+    const records = [
+      { ...open, startMs: 50_000, endMs: null, cause: 'silent' as const, at: 50_000 },
+      { ...open, startMs: 10_000, endMs: 50_500, cause: 'removed-by-others' as const, at: 60_000 },
+    ];
+    expect(gapsOf(records, 90_000).map(({ startMs, endMs, cause }) => [startMs, endMs, cause])).toEqual([
+      [10_000, 50_500, 'removed-by-others'],
+      [50_000, 90_000, 'silent'],
+    ]);
   });
 
   it('joins files and gives each hole its cause', () => {

@@ -9,9 +9,11 @@ import { verifyRecordings } from '../../media/integrity/verify.js';
 import { hourFolder, segmentName } from '../../media/recording/names.js';
 import { recover } from '../../media/recording/recover.js';
 import { gapsOf } from '../../media/recording/restore.js';
+import { Tampering } from '../../media/tampering.js';
 import { DAY_MS, fromVietnamTime } from '../../src/base/clock.js';
 import { makeKey, makeSeal } from '../../src/base/seal.js';
 import { runFfmpeg } from '../support/ffmpeg.js';
+import { holdsFor } from './holds-stand.js';
 import { migrate, quiet, tempFolder } from './stand.js';
 
 const NOON = fromVietnamTime(2026, 11, 21, 12);
@@ -57,6 +59,7 @@ async function archive() {
     return relative;
   };
   let index: RecorderIndex | null = null;
+  const told: unknown[][] = [];
   /** Recovery over an index of its own, new unless `same`. */
   const rebuild = async (lifeMs: number | null = NOON + 3_600_000, same = false) => {
     if (!same) {
@@ -64,13 +67,18 @@ async function archive() {
       await fs.rm(path.join(place, 'recorder.db'), { force: true });
       index = await RecorderIndex.open(await migrate(place), seal);
     }
-    const doors = { root, index: index!, integrity, log: quiet, isOurs: () => false, onRecovered() {} };
+    const tampering = new Tampering({
+      ...{ index: index!, integrity, log: quiet, settled: async () => {} },
+      holds: holdsFor(index!, () => clock.ms),
+      tell: (kind, _camera, { removed, changed }) => told.push([kind, removed, changed]),
+    });
+    const doors = { root, index: index!, integrity, tampering, log: quiet, isOurs: () => false };
     const lastRow = await index!.segments.newestId();
     const lost = { lifeMs, startedMs: clock.ms + DAY_MS };
-    return { index: index!, report: await recover({ ...doors, lost }, lastRow) };
+    return { index: index!, report: await recover({ ...doors, lost, onRecovered() {} }, lastRow) };
   };
   const rows = (of: RecorderIndex) => of.segments.page(0, 100);
-  return { root, place, clock, integrity, put, rebuild, rows };
+  return { root, place, clock, integrity, put, rebuild, rows, told };
 }
 
 const whole = { startMs: 0, endMs: NOON + 10 * DAY_MS };
@@ -113,6 +121,35 @@ describe('an index rebuilt from the chains', () => {
     expect(rows.get(longer)).toMatchObject(read);
     expect(rows.get(unrecorded)).toMatchObject({ width: 160, endMs: NOON + 120_000 + 4000 });
     await index.close();
+  });
+
+  it('tells what is gone and what was cut, but not what we deleted, and once', async () => {
+    const one = await archive();
+    const ours = await one.put(0, film);
+    const others = [await one.put(1, film), await one.put(2, film)];
+    const cut = await one.put(3, film);
+    await one.put(4, film);
+    const span = { startMs: NOON, endMs: NOON + 58_000, sizeBytes: film.length };
+    await one.integrity.recordDeletion({ path: ours, ...span, reason: 'space' });
+    for (const file of [ours, ...others]) await fs.rm(path.join(one.root, file));
+    await fs.truncate(path.join(one.root, cut), film.length / 2);
+    for (let times = 0; times < 2; times++) {
+      const { index, report } = await one.rebuild();
+      expect(report).toMatchObject({ indexed: 2, fromRecords: 1, whole: true });
+      expect(one.told).toEqual([['footage-changed', 2, 1]]);
+      const gaps = await index.gaps.within('cam1', 'main', whole);
+      const minutes = gaps.map(({ startMs, endMs, cause }) => [
+        (startMs - NOON) / 60_000,
+        endMs! - NOON,
+        cause,
+      ]);
+      expect(minutes).toEqual([
+        [1, 118_000, 'removed-by-others'],
+        [2, 178_000, 'removed-by-others'],
+        [expect.any(Number), 238_000, 'damaged'],
+      ]);
+      await index.close();
+    }
   });
 
   it('knows again what was deleted and why, gaps with their causes and clock steps, once', async () => {

@@ -158,6 +158,39 @@ describe('cameras on the net', () => {
     expect(pid('cam2')).toBe(other);
   }, 60_000);
 
+  it('says that it was set otherwise where a change made it connect anew, and never that nobody knows', async () => {
+    const causesOf = async (stream: 'main' | 'sub', fromMs: number, toMs: number) => {
+      const { gaps } = await stand.client.coverage('set', { startMs: fromMs, endMs: toMs }, stream);
+      return gaps.map(({ cause }) => cause);
+    };
+    const fresh = (stream: 'main' | 'sub', sinceMs: number) =>
+      until(`${stream} records again`, () => {
+        const { status } = stand.service.recorder.stream('set', stream)!;
+        return status.state === 'recording' && status.sinceMs > sinceMs && status.sinceMs;
+      });
+    const url = typed('cam');
+    await stand.client.addCamera({ id: 'set', name: 'Đặt', url, subUrl: typed('other') });
+    let fromMs = Math.max(await fresh('main', 0), await fresh('sub', 0));
+    for (const change of [{ audio: true }, { url: typed('hevc') }, { subUrl: typed('cam') }, { url }]) {
+      const changedMs = Date.now();
+      await stand.client.changeCamera('set', change);
+      const main = 'subUrl' in change ? changedMs : await fresh('main', changedMs);
+      const sub = 'url' in change ? changedMs : await fresh('sub', changedMs);
+      expect(await causesOf('main', fromMs, main)).toEqual('subUrl' in change ? [] : ['settings']);
+      expect(await causesOf('sub', fromMs, sub)).toEqual('url' in change ? [] : ['settings']);
+      fromMs = Math.max(main, sub);
+    }
+    // away after the change, and set otherwise while it is away: that it is away stays the cause
+    await stand.client.changeCamera('set', { url: 'rtsp://127.0.0.1:9/x' });
+    await cameraIs(stand.client, 'set', 'down');
+    await stand.client.changeCamera('set', { audio: false });
+    await cameraIs(stand.client, 'set', 'down');
+    await stand.client.changeCamera('set', { url });
+    const backMs = await fresh('main', Date.now());
+    expect(await causesOf('main', fromMs, backMs)).toEqual(['settings', 'unreachable']);
+    await stand.client.removeCamera('set');
+  }, 60_000);
+
   it('says that a password is refused, and tries again at once when it is corrected', async () => {
     await stand.client.addCamera({ id: 'cam3', name: 'Ba', url: typed('cam', 'sai') });
     expect(await cameraIs(stand.client, 'cam3', 'down')).toMatchObject({ cause: 'refused' });

@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Fragment } from '../../media/fragment.js';
 import { AddressError, atHost, hostName, parseAddress, withoutSecrets } from '../../media/source/address.js';
@@ -147,6 +148,155 @@ describe('what ffmpeg is told', () => {
 });
 
 describe('why a child ended', () => {
+  /** What ffmpeg 5.1 and 4 really said of a server that answers so (2026-11-27), and how long they took. */
+  const SAID: [what: string, cause: string, lastedMs: number, five: string[], four: string[]][] = [
+    ...(
+      [
+        ['401 Unauthorized', 'refused', '401 Unauthorized (authorization failed)'],
+        ['401 ClientUnAuthorized', 'refused', '401 Unauthorized (authorization failed)'],
+        ['403 Forbidden', 'refused', '403 Forbidden (access denied)'],
+        ['404 Stream Not Found', 'not-found', '404 Not Found'],
+        ['454 Session Not Found', 'not-found', '4XX Client Error, but not one of 40{0,1,3,4}'],
+        ['453 Not Enough Bandwidth', 'unreachable', '4XX Client Error, but not one of 40{0,1,3,4}'],
+        ['500 Internal Server Error', 'unreachable', '5XX Server Error reply'],
+        ['503 Service Unavailable', 'unreachable', '5XX Server Error reply'],
+      ] as const
+    ).flatMap(([answer, cause, told]): typeof SAID =>
+      ['OPTIONS', 'DESCRIBE', 'SETUP', 'PLAY'].map((method) => [
+        ...([`${method} ${answer}`, cause, 400] as const),
+        [
+          `[rtsp @ 0x5639b3401403] method ${method} failed: ${answer}`,
+          'OPEN',
+          `pipe:3: Server returned ${told}`,
+        ],
+        [`[rtsp @ 0x1017fec0] method ${method} failed: ${answer}`, `URL: Server returned ${told}`],
+      ]),
+    ),
+    [
+      ...(['400', 'not-found', 700] as const),
+      ['OPEN', 'pipe:3: Server returned 400 Bad Request'],
+      ['URL: Server returned 400 Bad Request'],
+    ],
+    [
+      ...(['461', 'unreachable', 400] as const),
+      [
+        '[rtsp @ 0x1] method SETUP failed: 461 Unsupported Transport',
+        'OPEN',
+        'pipe:3: Protocol not supported',
+      ],
+      ['[rtsp @ 0x1] method SETUP failed: 461 Unsupported Transport', 'URL: Protocol not supported'],
+    ],
+    ...(['Connection refused', 'Connection reset by peer', 'Network is unreachable'] as const).map(
+      (why): (typeof SAID)[number] => [
+        ...([why, 'unreachable', 500] as const),
+        [`[tcp @ 0x557a1de6e403] Connection to TCP failed: ${why}`, 'OPEN', `pipe:3: ${why}`],
+        [`[tcp @ 0x40bd9f80] Connection to TCP failed: ${why}`, `URL: ${why}`],
+      ],
+    ),
+    [
+      ...(['no answer to SYN', 'unreachable', 5300] as const),
+      [
+        '[tcp @ 0x401] Connection to TCP failed: Connection timed out',
+        'OPEN',
+        'pipe:3: Connection timed out',
+      ],
+      ['[tcp @ 0x401] Connection to TCP failed: Connection timed out', 'URL: Connection timed out'],
+    ],
+    [
+      ...(['no such name', 'unreachable', 500] as const),
+      [
+        '[tcp @ 0x401] Failed to resolve hostname HOST: Name or service not known',
+        'OPEN',
+        'pipe:3: Input/output error',
+      ],
+      ['[tcp @ 0x401] Failed to resolve hostname HOST: Name or service not known', 'URL: Input/output error'],
+    ],
+    [
+      ...(['a web page', 'not-video', 400] as const),
+      ['OPEN', 'pipe:3: Invalid data found when processing input'],
+      ['URL: Invalid data found when processing input'],
+    ],
+    [
+      ...(['nothing', 'silent', 5500] as const),
+      ['OPEN', 'pipe:3: Invalid data found when processing input'],
+      [],
+    ],
+    [
+      ...(['nothing, by TLS', 'silent', 5750] as const),
+      [
+        '[tls @ 0x558820e37403] Error in the pull function.',
+        '[tls @ 0x558820e37403] IO error: Connection timed out',
+        'OPEN',
+        'pipe:3: Connection timed out',
+      ],
+      ['[tls @ 0x114d7f80] Error in the pull function.', 'URL: Input/output error'],
+    ],
+  ];
+  const numbers = fc.constantFrom('400', '401', '403', '404', '454', '461', '500', '503', '5XX', '4XX');
+  const words = fc.constantFrom('unauthorized', 'forbidden', 'not-found', 'timed%20out', 'tls', 'hostname');
+  const word = fc.oneof(numbers, words, fc.stringMatching(/^[a-z0-9]{1,12}$/));
+  const host = fc.oneof(
+    fc.ipV4(),
+    fc.constantFrom('192.168.4.401', '10.0.40.1', '[fe80::401:403]', '401.403', 'unauthorized.vn', '401'),
+    fc.tuple(word, word).map(([a, b]) => `${a}.${b}.vn`.replaceAll('%20', '-')),
+  );
+  const place = fc.oneof(
+    fc.array(word, { maxLength: 4 }).map((parts) => `/${parts.join('/')}`),
+    fc.integer({ min: 1, max: 64 }).map((n) => `/Streaming/Channels/${n}01`),
+    fc.tuple(numbers, word).map(([n, w]) => `/cam/realmonitor?channel=${n}&subtype=${w}`),
+    // what is in a path may look like what ffmpeg says
+    fc
+      .tuple(fc.constantFrom('method', 'Server', "'x'", "';"), numbers)
+      .map((parts) => `/${parts.join('%20')}`),
+    fc.constantFrom("/a'401", '/failed:401', '/(401)', '/x:401:', '/=401', '/401,403'),
+  );
+  const url = fc
+    .record({
+      user: word,
+      password: fc.oneof(word, fc.string()),
+      host,
+      port: fc.integer({ min: 1, max: 65535 }),
+      place,
+    })
+    .map(({ user, password, host: at, port, place: path }) => {
+      const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
+      return { url: `rtsp://${login}@${at}:${port}${path}`, host: at, port };
+    })
+    .filter(({ url: given }) => {
+      try {
+        return parseAddress(given).kind === 'rtsp';
+      } catch {
+        return false;
+      }
+    });
+
+  it('is told by what ffmpeg says of it, never by the channel, port, host, user or password in the address', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...SAID), url, ([, cause, lastedMs, ...builds], at) => {
+        const address = parseAddress(at.url);
+        const filled = (line: string) =>
+          line
+            .replace(
+              'OPEN',
+              () =>
+                `[concat @ 0x55986e8f8b80] Impossible to open '${address.kind === 'rtsp' && address.url}'`,
+            )
+            .replace('URL', () => (address.kind === 'rtsp' ? address.url : ''))
+            .replace('TCP', () => `tcp://${at.host}:${at.port}?timeout=5000000`)
+            .replace('HOST', () => at.host);
+        for (const lines of builds) {
+          if (lines.length === 0) continue;
+          const stderr = `${lines.map(filled).join('\n')}\n`;
+          expect([causeOf({ streamed: false, stalled: false, lastedMs, stderr }), stderr]).toEqual([
+            cause,
+            stderr,
+          ]);
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
   const before = { streamed: false, stalled: false, lastedMs: 900 };
   it.each([
     ['method DESCRIBE failed: 401 Unauthorized', 'refused'],
@@ -168,7 +318,9 @@ describe('why a child ended', () => {
     const stderr = "Impossible to open 'rtsp://…' | pipe:3: Invalid data found when processing input";
     expect(causeOf({ ...before, stderr, lastedMs: 10_000 })).toBe('silent');
     expect(causeOf({ ...before, stderr })).toBe('not-video');
-    expect(causeOf({ ...before, stderr: `401 Unauthorized\n${stderr}`, lastedMs: 10_000 })).toBe('refused');
+    expect(
+      causeOf({ ...before, stderr: `method DESCRIBE failed: 401 Unauthorized\n${stderr}`, lastedMs: 10_000 }),
+    ).toBe('refused');
   });
 
   it('after pictures came it fell silent or broke off, whatever it says', () => {

@@ -126,9 +126,9 @@ export async function openHouse(
     ...options.house,
   };
   const handlers = makeHandlers(house);
-  const { commands, fallbacks, onRefused, onEvent, onHeld, onTopicGone, digests } = handlers;
+  const { commands, fallbacks, onRefused, onEvent, onHeld, onTopicGone, troubles, digests } = handlers;
   talking = talkTo({
-    ...{ commands, fallbacks, onRefused, onEvent, onHeld, onTopicGone, digests, others },
+    ...{ commands, fallbacks, onRefused, onEvent, onHeld, onTopicGone, troubles, digests, others },
     ...{ database: db, clock, ...options.chat },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });

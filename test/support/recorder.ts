@@ -9,6 +9,7 @@ import type {
   ClipRequest,
   Coverage,
   FoundDevice,
+  GapCause,
   Hold,
   OnvifDescription,
   OnvifLogin,
@@ -28,7 +29,7 @@ export interface TestRecorder extends RecorderClient {
   /** It records again. */
   bring(id: string): void;
   /** Takes footage of a range away. */
-  cut(id: string, range: Range, cause: Cause | 'deleted'): void;
+  cut(id: string, range: Range, cause: GapCause): void;
   /** The whole service is away. */
   away: boolean;
   /** What `discover` finds. */
@@ -55,7 +56,7 @@ const GOP = 2000;
 interface Held {
   info: CameraInfo;
   fromMs: number;
-  gaps: (Range & { cause: Cause | 'deleted' | 'unknown' })[];
+  gaps: (Range & { cause: GapCause })[];
 }
 
 const withoutSecret = (url: string) => url.replace(/\/\/[^/@]*@/, '//');

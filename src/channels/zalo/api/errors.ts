@@ -1,5 +1,6 @@
 import { WorldError, type WorldErrorOptions, type WorldKind } from '../../../base/errors.js';
 import type { Log } from '../../../base/log.js';
+import { adviceFor } from './advice.js';
 
 /** What to do about a refusal of Zalo. */
 export type Remedy =
@@ -120,11 +121,9 @@ export function refusal(
       ? (['back-off', 'unreachable', 'Zalo failed'] as const)
       : (['unknown', 'refused', scrubWords(words)] as const));
   if (remedy === 'unknown') log?.warn({ call, code, words: meaning }, 'Zalo refused with an unknown code');
-  return new ZaloError(
-    kind,
-    `Zalo refused ${call}: ${code} ${meaning}`.trim(),
-    code,
-    remedy,
-    kind === 'rate-limited' ? { retryAfterS: RATE_WINDOW_S } : {},
-  );
+  const advice = adviceFor(api, code);
+  return new ZaloError(kind, `Zalo refused ${call}: ${code} ${meaning}`.trim(), code, remedy, {
+    ...(kind === 'rate-limited' ? { retryAfterS: RATE_WINDOW_S } : {}),
+    ...(advice === null ? {} : { needsHuman: { code: String(code), advice } }),
+  });
 }

@@ -3,12 +3,6 @@ import { asData, type Call } from './call.js';
 
 const count = z.coerce.number();
 
-const quotaOfPerson = z.looseObject({
-  /** of the person's last interaction, ms; absent: never */
-  last_interaction: z.coerce.number().optional(),
-  cs_reply: z.looseObject({ remain: count.optional(), total: count.optional() }).optional(),
-});
-
 const detail = z.looseObject({
   user_id: z.string().optional(),
   display_name: z.string(),
@@ -62,10 +56,6 @@ export type ChatMessage = z.output<typeof chatMessage>;
 
 export function makePeople(call: Call) {
   return {
-    /** What may still be sent to a person, and when they last did something here. */
-    quotaOf: (userId: string, signal?: AbortSignal) =>
-      call('quota/message', '/v3.0/oa/quota/message', quotaOfPerson, { json: { user_id: userId } }, signal),
-
     person: (userId: string, signal?: AbortSignal) =>
       call('user/detail', asData('/v3.0/oa/user/detail', { user_id: userId }), detail, {}, signal),
 

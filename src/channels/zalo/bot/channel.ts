@@ -122,14 +122,6 @@ export function makeZaloBot(options: ZaloBotOptions): ZaloBotChannel {
     sent.message_id === undefined ? [] : [sent.message_id];
 
   async function deliver(chatId: string, reply: Reply): Promise<string[]> {
-    if (reply.kind === 'album') {
-      const ids: string[] = [];
-      for (const [at, item] of reply.items.entries()) {
-        const caption = at === 0 ? (reply.caption ?? item.caption) : item.caption;
-        ids.push(...(await deliver(chatId, caption === undefined ? item : { ...item, caption })));
-      }
-      return ids;
-    }
     if (reply.kind === 'text') return idsOf(await client.sendMessage(chatId, reply.text, signal));
     if (reply.kind !== 'photo' || photoLink === null)
       throw new WorldError('invalid', `the Zalo bot takes no ${reply.kind}`);

@@ -26,6 +26,8 @@ export type OaStore = RoundsOptions['store'] & {
   heard(userId: string, atMs: number): Promise<void>;
   /** messages of people that were taken since then, in any order */
   takenSince(ms: number): Promise<Message[]>;
+  /** ids of the newest messages that we sent, the oldest first */
+  sentIds(most: number): Promise<string[]>;
 };
 
 export interface ZaloOaOptions extends OaManners {
@@ -63,7 +65,7 @@ export interface ZaloOaChannel extends Channel {
 }
 
 /** Ids of our own messages that are remembered: an answer to one is meant for us. */
-const OWN_IDS = 2000;
+const OWN_IDS = 10_000;
 const PAUSES = { firstMs: 2000, mostMs: 300_000 };
 
 /**
@@ -154,6 +156,8 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
       const sinceMs = await store.heardUpTo();
       const taken = sinceMs === null ? [] : await store.takenSince(comesAgainSince(sinceMs));
       once = makeOnce(taken, clock);
+      // before anything is taken: it may be an answer to what an earlier run sent
+      remember(await store.sentIds(OWN_IDS));
       accept = given;
       rounds = makeRounds({
         ...{ client, store, log, clock, signal, pauses },
@@ -170,9 +174,7 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
     },
     async send(to, reply) {
       const group = await store.isGroup(to.chatId);
-      const ids = await track(
-        deliver({ client, group, chatId: to.chatId, buttons: limits.buttons, formImage }, reply),
-      );
+      const ids = await track(deliver({ client, group, chatId: to.chatId, formImage }, reply));
       remember(ids);
       return { ids };
     },

@@ -20,9 +20,12 @@ export const oaLimits = ({ buttons, paid, formImage }: OaManners): ChannelLimits
   video: false,
   videoPreview: { kind: 'gif', bytes: 5_000_000 },
   documentTypes: ['pdf', 'doc', 'docx', 'csv'],
+  documentsWordless: true,
   albumItems: 1,
   buttons,
   form: formImage !== null,
+  // a press in a group comes back as words that are not said to us, and a picture carries no buttons
+  buttonBounds: { most: 5, labelLength: 100, privateTextOnly: true },
   edit: false,
   windowMs: (paid ? 7 : 2) * DAY_MS,
   rates: { perSecond: 10, perChatMs: 300, perGroupPerMinute: 60 },

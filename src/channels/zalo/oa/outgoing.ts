@@ -18,11 +18,11 @@ const MIMES: Record<string, string> = {
 
 const endingOf = (fileName: string) => /\.([A-Za-z0-9]+)$/.exec(fileName)?.[1]?.toLowerCase() ?? '';
 
-/** Mentions are written "[@id]": words that people sent must not call anybody. */
-const withoutMentions = (text: string) => text.replace(/\[@/g, '[\u200b@');
-
-const links = (buttons: Button[][] | undefined) =>
-  (buttons ?? []).flat().flatMap((button) => ('url' in button ? [`${button.label}: ${button.url}`] : []));
+/**
+ * Mentions are written "[@id]": words that people sent must not call anybody. The wide sign takes no more room than the
+ * other, so that what was made to fit still fits.
+ */
+const asWritten = (text: string) => text.normalize('NFC').replace(/\[@/g, '[＠');
 
 const oaButtons = (buttons: Button[][] | undefined): OaButton[] =>
   (buttons ?? []).flat().map((button) => ({
@@ -35,8 +35,6 @@ export interface Sending {
   /** the chat is a group */
   group: boolean;
   chatId: string;
-  /** real buttons, where the channel has them */
-  buttons: boolean;
   /** picture of the form for name and phone; null: no form */
   formImage: string | null;
 }
@@ -66,8 +64,7 @@ async function readFile(file: OutFile) {
 }
 
 async function sendPhoto(to: Sending, photo: PhotoReply): Promise<string[]> {
-  const words = [photo.caption ?? '', ...links(photo.buttons)].filter((line) => line !== '').join('\n');
-  const text = words === '' ? {} : { text: withoutMentions(words.normalize('NFC')) };
+  const text = photo.caption === undefined ? {} : { text: asWritten(photo.caption) };
   const file = await readFile(photo.file);
   if (photo.moving)
     return withUpload(
@@ -85,13 +82,15 @@ async function sendPhoto(to: Sending, photo: PhotoReply): Promise<string[]> {
 }
 
 async function sendText(to: Sending, text: string, buttons: Button[][] | undefined): Promise<string[]> {
-  const shown = to.buttons ? oaButtons(buttons) : [];
-  const words = [text, ...(to.buttons ? [] : links(buttons))].filter((line) => line !== '').join('\n');
-  const message = { kind: 'text' as const, text: withoutMentions(words.normalize('NFC')) };
+  const shown = oaButtons(buttons);
+  const message = { kind: 'text' as const, text: asWritten(text) };
   return send(to, shown.length === 0 ? message : { ...message, buttons: shown });
 }
 
-/** Sends a reply that was made to fit. @returns the ids of its messages @throws WorldError */
+/**
+ * Sends a reply that was made to fit: one message, so that it is never sent again in part.
+ * @returns its id, where Zalo tells one @throws WorldError
+ */
 export async function deliver(to: Sending, reply: Reply): Promise<string[]> {
   switch (reply.kind) {
     case 'text':
@@ -102,24 +101,13 @@ export async function deliver(to: Sending, reply: Reply): Promise<string[]> {
       return sendPhoto(to, reply);
     case 'document': {
       const file = await readFile(reply.file);
-      const ids = await withUpload(
+      return withUpload(
         () => to.client.uploadFile(file),
         (token) => send(to, { kind: 'file', token }),
       );
-      // a file has no caption there
-      const words = reply.caption ?? '';
-      if (words === '' && reply.buttons === undefined) return ids;
-      return [...ids, ...(await sendText(to, words === '' ? reply.file.fileName : words, reply.buttons))];
     }
-    case 'album': {
-      const ids: string[] = [];
-      for (const [at, item] of reply.items.entries()) {
-        const caption = at === 0 ? (reply.caption ?? item.caption) : item.caption;
-        ids.push(...(await deliver(to, caption === undefined ? item : { ...item, caption })));
-      }
-      return ids;
-    }
+    case 'album':
     case 'video':
-      throw new WorldError('invalid', 'Zalo plays no videos');
+      throw new WorldError('invalid', `Zalo takes no ${reply.kind}`);
   }
 }
