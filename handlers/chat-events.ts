@@ -1,3 +1,5 @@
+import { toVietnamTime } from '../src/base/clock.js';
+import { ROLE_NAMES, type Role } from '../src/base/roles.js';
 import type { ChatEvent, SharedInfo } from '../src/chat/message.js';
 import type { Troubles } from '../src/chat/pass-on.js';
 import { accountsOf } from '../src/store/accounts.js';
@@ -6,10 +8,12 @@ import { makeOnce } from '../src/store/effects.js';
 import { type Erased, eraseAccount } from '../src/store/erase.js';
 import { peopleByRole, personById, renamePerson, setPhone } from '../src/store/people.js';
 import { scrubMessage } from '../src/store/scrub.js';
-import { identify, personOfAccount } from '../src/store/speakers.js';
+import { findGroup, identify, NO_NAME, personOfAccount } from '../src/store/speakers.js';
 import { channelName } from './channel-names.js';
 import type { House } from './house.js';
 import { maskPhones } from './reports/mask-phones.js';
+import { may } from './rights.js';
+import { calling } from './saying.js';
 
 /** When something happens to a chat: each event is answered or written down once. */
 export async function onChatEvent(
@@ -23,6 +27,12 @@ export async function onChatEvent(
       return troubles.groupClosed(event);
     case 'bot-added':
       return greetGroup(house, event);
+    case 'followed':
+      return greet(house, event, event.event.userId);
+    case 'asked-to-join':
+      return askChiefs(house, event, event.event.userIds);
+    case 'joined':
+      return watchOfficers(house, event, event.event.userIds);
     case 'shared-info':
       return keepInfo(house, event, event.event, inboxId);
     case 'withdrew':
@@ -41,6 +51,84 @@ async function greetGroup(house: House, event: ChatEvent): Promise<void> {
   );
 }
 
+/** Who begins to follow hears what this is for, once a day however often they do. */
+async function greet(house: House, event: ChatEvent, userId: string): Promise<void> {
+  const { db, settings } = house;
+  const name = (await house.channelOf(event.channel)?.nameOf?.(userId)) ?? '';
+  const sender = { userId, name };
+  const known = await personOfAccount(db, event.channel, userId);
+  if (known === null) await identify(db, event.channel, sender, event.chatId, event.sentMs);
+  const personId = known ?? (await personOfAccount(db, event.channel, userId));
+  const person = personId === null ? null : await personById(db, personId);
+  const account = (await accountsOf(db, personId ?? 0)).find((one) => one.userId === userId);
+  // they left again, and that was told first
+  if (person === null || account === undefined || account.blocked) return;
+  const { year, month, day } = toVietnamTime(event.sentMs);
+  await house.tell(
+    { channel: event.channel, chatId: event.chatId },
+    {
+      kind: 'text',
+      text: `Chào ${calling(person.name)}, đây là ${settings.communeName}. Thấy gì đáng ngờ, anh/chị cứ chụp ảnh, quay video hoặc nhắn vài dòng vào đây: cán bộ nhận được ngay, tên anh/chị được giữ kín.${
+        person.role === 'guest' ? ' Có mã mời thì anh/chị nhắn mã vào đây.' : ''
+      } Việc khẩn cấp xin gọi ngay 113.`,
+      buttons: [[{ label: 'Xem em làm được gì', says: 'trợ giúp' }]],
+    },
+    { key: `followed:${account.id}:${year}-${month}-${day}`, priority: 'answer' },
+  );
+}
+
+/** Who it is, as far as we know: name and role, and whether they may see footage. */
+async function whoIs(house: House, event: ChatEvent, userId: string) {
+  const personId = await personOfAccount(house.db, event.channel, userId);
+  const person = personId === null ? null : await personById(house.db, personId);
+  const told = person === null ? await house.channelOf(event.channel)?.nameOf?.(userId) : null;
+  const role: Role = person?.role ?? 'guest';
+  return { name: person?.name ?? told ?? 'một người chưa rõ tên', role };
+}
+
+/** Somebody asks to be let into a group of ours: the chiefs decide by a button. */
+async function askChiefs(house: House, event: ChatEvent, userIds: string[]): Promise<void> {
+  const { db } = house;
+  const group = await findGroup(db, event.channel, event.chatId, event.chatTitle);
+  for (const userId of userIds) {
+    const { name, role } = await whoIs(house, event, userId);
+    const warning =
+      group.purpose === 'officers' && !may(role, 'clip')
+        ? '\nĐây là nhóm cán bộ: ai vào nhóm cũng thấy hình camera gửi trong nhóm.'
+        : '';
+    for (const { id } of await peopleByRole(db, 'chief'))
+      await house.tell(
+        { personId: id },
+        {
+          kind: 'text',
+          text: `${name} (${ROLE_NAMES[role]}) xin vào nhóm “${group.title}”.${warning}`,
+          buttons: [
+            [{ label: 'Cho vào', says: `nhóm cho vào ${group.groupId} ${userId}` }],
+            [{ label: 'Không cho vào', says: `nhóm từ chối ${group.groupId} ${userId}` }],
+          ],
+        },
+        { key: `asked-to-join:${event.channel}:${event.externalId}:${userId}:${id}`, priority: 'answer' },
+      );
+  }
+}
+
+/** Footage goes to the officers' group: the chiefs learn who came in and is none of them. */
+async function watchOfficers(house: House, event: ChatEvent, userIds: string[]): Promise<void> {
+  const { db } = house;
+  const group = await findGroup(db, event.channel, event.chatId, event.chatTitle);
+  if (group.purpose !== 'officers') return;
+  for (const userId of userIds) {
+    const { name, role } = await whoIs(house, event, userId);
+    if (may(role, 'clip')) continue;
+    for (const { id } of await peopleByRole(db, 'chief'))
+      await house.tell(
+        { personId: id },
+        `${name} (${ROLE_NAMES[role]}) vừa vào nhóm cán bộ “${group.title}” và sẽ thấy hình camera gửi trong nhóm. Không đúng người thì anh/chị đưa ra khỏi nhóm giúp.`,
+        { key: `joined:${event.channel}:${event.externalId}:${userId}:${id}`, priority: 'alert' },
+      );
+  }
+}
+
 /** Name and phone that somebody gave us in the platform's form: the phone is sealed, the name kept where we had none. */
 async function keepInfo(
   house: House,
@@ -49,13 +137,15 @@ async function keepInfo(
   inboxId: number,
 ): Promise<void> {
   const sender = { userId, name: '' };
-  const { personId, role } = await identify(house.db, event.channel, sender, event.chatId, event.sentMs);
+  const known = await identify(house.db, event.channel, sender, event.chatId, event.sentMs);
+  const { personId, role } = known;
   if (info.phone !== undefined) {
     await setPhone(house.db, personId, house.seal.seal(info.phone));
     await scrubMessage(house.db, inboxId, info.phone, '[số điện thoại]');
   }
   const name = info.name?.trim().slice(0, 80) ?? '';
-  if (name !== '' && role === 'guest') await renamePerson(house.db, personId, name);
+  if (name !== '' && (role === 'guest' || known.name === NO_NAME))
+    await renamePerson(house.db, personId, name);
   await house.tell(
     { personId },
     'Cảm ơn anh/chị, em đã lưu thông tin anh/chị gửi. Số điện thoại được giữ kín, chỉ cán bộ dùng khi cần gọi lại.',
@@ -70,6 +160,7 @@ function keptWords(erased: Erased): string {
   const kept = [
     ...count(erased.kept.reports, 'tin báo (chứng cứ, đã bỏ tên)'),
     ...count(erased.kept.donations, 'khoản ủng hộ (sổ thu đã công khai)'),
+    ...count(erased.kept.logged, 'dòng nhật ký còn ghi tên (ai đã xem hình, làm gì thì không được sửa)'),
   ];
   return kept.length === 0 ? 'Không phải giữ lại gì.' : `Giữ lại theo quy định: ${kept.join(', ')}.`;
 }
@@ -103,7 +194,7 @@ async function erase(house: House, event: ChatEvent, userId: string, inboxId: nu
     for (const { id } of await peopleByRole(db, 'chief'))
       await house.tell(
         { personId: id },
-        `Một người dùng ${of} vừa rút đồng ý. Em đã xóa tên, số điện thoại và tin nhắn của người đó. ${words}`,
+        `Một người dùng ${of} vừa rút đồng ý. Em đã xóa tên, số điện thoại và mọi lời người đó nhắn cho em, cả trong nhóm. ${words}`,
         { key: `${key}:${id}`, priority: 'notice' },
       );
 }

@@ -8,7 +8,7 @@ import type { Database } from '../src/store/database.js';
 import { countChiefs, setRole } from '../src/store/people.js';
 import { dropSetting, readFact, writeFact } from '../src/store/settings.js';
 import { makeChiefCode } from './codes.js';
-import { placeOf } from './saying.js';
+import { calling, placeOf } from './saying.js';
 
 const KEY = 'first-chief';
 const LIFE_MS = 24 * 3_600_000;
@@ -81,7 +81,7 @@ export async function redeemChiefCode(
     await fs.rm(path.join(house.settings.dataDir, 'first-chief-code.txt'), { force: true });
     await talk.reply({
       kind: 'text',
-      text: `Chào ${talk.speaker.name}. Từ giờ anh/chị là trưởng ở ${house.settings.communeName}.\n\nNên làm tiếp:\n1. Thêm thôn: thôn thêm Thôn 1\n2. Thêm camera: camera thêm\n3. Thêm bot vào nhóm cán bộ rồi gõ trong nhóm: /nhom cán bộ\n4. Mời mọi người: mời`,
+      text: `Chào ${calling(talk.speaker.name)}. Từ giờ anh/chị là trưởng ở ${house.settings.communeName}.\n\nNên làm tiếp:\n1. Thêm thôn: thôn thêm Thôn 1\n2. Thêm camera: camera thêm\n3. Thêm bot vào nhóm cán bộ rồi gõ trong nhóm: /nhom cán bộ\n4. Mời mọi người: mời`,
       buttons: [
         [
           { label: 'Thêm camera', says: 'camera thêm' },

@@ -55,8 +55,11 @@ export interface House {
    * without it one by one.
    */
   spoolFor?(key: string, fileName: string): Promise<string>;
-  /** An address at which the OA's administrator consents; absent where there is no OA or no public address. */
-  zaloConsentLink?(personId: number): Promise<string>;
+  /**
+   * An address at which the OA's administrator consents; absent where there is no OA or no public address.
+   * @param another for another OA than the one in use, too
+   */
+  zaloConsentLink?(personId: number, another?: boolean): Promise<string>;
   /** An address that logs the person in to our pages once; absent where there are no pages. */
   makeLoginLink?(personId: number): Promise<string>;
   /** Makes an expiring link to files; null where there is no way to them. */

@@ -7,6 +7,7 @@ import { tellDayDigest } from './alerts/day-digest.js';
 import { tellRoom } from './alerts/room.js';
 import type { House } from './house.js';
 import { forwardAlbums } from './reports/album.js';
+import { fetchLateFiles } from './reports/late-files.js';
 
 /** Something the clock sets off. Lines are cron's, in Asia/Ho_Chi_Minh. */
 export interface Job {
@@ -28,6 +29,12 @@ export const JOBS: Job[] = [
     cron: '* * * * *',
     about: 'Chuyển nốt các album tin báo còn lại sau khi máy bị tắt đột ngột',
     run: forwardAlbums,
+  },
+  {
+    name: 'fetch-late-files',
+    cron: '* * * * *',
+    about: 'Tải tiếp các tệp của tin báo mà kênh chat chưa đưa được lúc tin đến',
+    run: fetchLateFiles,
   },
   {
     name: 'tell-backup',

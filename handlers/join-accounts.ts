@@ -113,13 +113,16 @@ async function welcome(
   });
   const here = channelName(talk.message.channel);
   // a stranger who got hold of a code shows at every account that was there before
-  for (const other of await accountsOf(house.db, keepId))
+  const accounts = await accountsOf(house.db, keepId);
+  // not what the message says: some platforms tell no name there
+  const newOne = accounts.find((one) => one.id === talk.speaker.addressId)?.displayName ?? talk.speaker.name;
+  for (const other of accounts)
     if (other.id !== talk.speaker.addressId && other.privateChatId !== null && !other.blocked)
       await house.tell(
         { channel: other.channel as ChannelName, chatId: other.privateChatId },
         {
           kind: 'text',
-          text: `Tài khoản ${here} “${talk.message.sender.name}” vừa được nối với anh/chị. Không phải anh/chị nối thì bấm nút dưới để bỏ ngay, rồi báo trưởng công an.`,
+          text: `Tài khoản ${here} “${newOne}” vừa được nối với anh/chị. Không phải anh/chị nối thì bấm nút dưới để bỏ ngay, rồi báo trưởng công an.`,
           buttons: [
             [{ label: 'Không phải tôi, bỏ ngay', says: `nối bỏ ${talk.speaker.addressId} chắc chắn` }],
           ],

@@ -2,11 +2,11 @@ import { ROLE_NAMES, type Role } from '../src/base/roles.js';
 import type { Talk } from '../src/chat/command.js';
 import { countAudit, writeAudit } from '../src/store/audit.js';
 import { lookUpInvitation, useInvitation } from '../src/store/invitations.js';
-import { personById, setRole } from '../src/store/people.js';
+import { hasPhone, personById, setRole } from '../src/store/people.js';
 import { readCode } from './codes.js';
 import { redeemChiefCode } from './first-chief.js';
 import type { House } from './house.js';
-import { placeOf } from './saying.js';
+import { calling, placeOf } from './saying.js';
 
 /** Wrong codes a person may send within an hour. */
 const ATTEMPTS_PER_HOUR = 5;
@@ -25,6 +25,15 @@ const WELCOME: Partial<Record<Role, string>> = {
   officer: 'Gõ “ảnh” để xem hình ngay, “clip <camera> 14h30” để lấy video. Gõ “trợ giúp” để xem tất cả.',
   chief: 'Gõ “trợ giúp” để xem tất cả những gì anh/chị làm được.',
 };
+
+/** Where the platform has a form for it: who came in may leave a phone number to be called back. Nobody must. */
+async function offerForm(house: House, talk: Talk): Promise<void> {
+  if (!talk.limits.form || talk.group !== null || (await hasPhone(house.db, talk.speaker.personId))) return;
+  const title = 'Để lại số điện thoại (không bắt buộc)';
+  const subtitle =
+    'Cán bộ gọi lại khi cần hỏi thêm về tin anh/chị báo. Số được giữ kín. Không muốn thì anh/chị bỏ qua.';
+  await talk.reply({ kind: 'text', text: `${title}. ${subtitle}`, form: { title, subtitle } });
+}
 
 /** Rank of a role: an invitation never takes rights away. */
 const RANK: Record<Role, number> = {
@@ -82,9 +91,10 @@ export async function redeem(house: House, talk: Talk, words: string): Promise<v
   if (outcome.kind === 'joined') {
     await talk.reply({
       kind: 'text',
-      text: `Chào mừng ${talk.speaker.name} đến với ${house.settings.communeName}. Anh/chị là ${ROLE_NAMES[outcome.role]}.\n${WELCOME[outcome.role] ?? ''}`,
+      text: `Chào mừng ${calling(talk.speaker.name)} đến với ${house.settings.communeName}. Anh/chị là ${ROLE_NAMES[outcome.role]}.\n${WELCOME[outcome.role] ?? ''}`,
       buttons: [[{ label: 'Xem em làm được gì', says: 'trợ giúp' }]],
     });
+    await offerForm(house, talk);
     return;
   }
   const sentences: Record<Exclude<Outcome['kind'], 'joined'>, string> = {

@@ -4,7 +4,11 @@ import type { Talk } from '../src/chat/command.js';
 import type { Button, Reply } from '../src/chat/message.js';
 import { type AuditEntry, writeAudit } from '../src/store/audit.js';
 import { type Hamlet, listHamlets } from '../src/store/places.js';
+import { NO_NAME } from '../src/store/speakers.js';
 import type { House } from './house.js';
+
+/** How somebody is spoken to whose name the platform may not have told. */
+export const calling = (name: string): string => (name === NO_NAME ? 'anh/chị' : name);
 
 /** Said with a slash or by a button: surely meant for the bot, whatever the words. */
 export const insists = (talk: Talk): boolean =>

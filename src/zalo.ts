@@ -1,19 +1,21 @@
 import path from 'node:path';
 import express, { type Router } from 'express';
-import type { Clock } from './base/clock.js';
+import sharp from 'sharp';
+import { type Clock, DAY_MS } from './base/clock.js';
 import type { Config } from './base/config.js';
 import type { Log } from './base/log.js';
 import { makeZaloBot, type ZaloBotChannel } from './channels/zalo/bot/channel.js';
-import { type Consent, makeConsent } from './channels/zalo/consent.js';
+import { type Consent, type ConsentGiven, makeConsent } from './channels/zalo/consent.js';
 import { makeBotClient, makeOaClient, makeTokenKeeper, type TokenTrouble } from './channels/zalo/index.js';
 import { makeMinuteBudget, withBudget } from './channels/zalo/oa/budget.js';
 import { makeZaloOa, type OaStore, type ZaloOaChannel } from './channels/zalo/oa/channel.js';
 import type { Message, Recipient, Reply } from './chat/message.js';
 import { nameAccount, nameGroup, noteHeard } from './store/accounts.js';
+import { writeAudit } from './store/audit.js';
 import type { Database } from './store/database.js';
 import { incomingSince } from './store/inbox.js';
 import { sentIdsOf } from './store/outbox.js';
-import { peopleByRole } from './store/people.js';
+import { peopleByRole, personById } from './store/people.js';
 import { readFact, writeFact } from './store/settings.js';
 import { purposeOf } from './store/speakers.js';
 import type { Tokens } from './store/tokens.js';
@@ -25,7 +27,7 @@ export interface ZaloSide {
   /** to be served to the world */
   publicRouters: Router[];
   /** absent where there is no OA, or no public address to consent at */
-  consentLink?: (personId: number) => Promise<string>;
+  consentLink?: Consent['linkFor'];
   /** Keeps the tokens fresh until the signal aborts. */
   start(signal: AbortSignal): Promise<void>;
   /** of the OA's webhook since the start; null: no OA */
@@ -44,11 +46,13 @@ interface ZaloSideOptions {
   tell: (
     to: Recipient,
     reply: Reply | string,
-    options: { key: string; priority: 'alert' },
+    options: { key: string; priority: 'alert' | 'notice' },
   ) => Promise<unknown>;
 }
 
 const HEARD_UP_TO = 'zalo-oa.heard-up-to';
+/** the id of the OA we speak for */
+const OA_ID = 'zalo-oa.id';
 
 function makeOaStore(database: Database): OaStore {
   const oa = 'zalo-oa';
@@ -74,6 +78,9 @@ const TROUBLES: Record<TokenTrouble['why'] | 'none', string> = {
   settings:
     'Zalo từ chối cài đặt của em (ZALO_APP_ID hoặc ZALO_APP_SECRET chưa đúng, hoặc ứng dụng đang bị tắt), nên có thể sắp không nhắn qua Zalo được. Nhờ kỹ thuật viên xem lại tệp .env rồi khởi động lại.',
 };
+
+const MISSED =
+  '🔴 Zalo không gửi được tin tới máy chủ (địa chỉ công khai không vào được, hoặc Zalo đã tắt Webhook). Em vẫn tự hỏi Zalo vài phút một lần nên tin nhắn riêng vẫn tới, chỉ chậm hơn; tin trong nhóm Zalo thì em không nghe được. Nhờ kỹ thuật viên xem lại địa chỉ công khai, rồi bật lại Webhook trong trang quản trị ứng dụng Zalo.';
 
 /** Puts Zalo's side together, as far as the settings name it. Making it does nothing. */
 export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
@@ -130,6 +137,32 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
     }
   }
 
+  async function noteConsent({ personId, oa: given, changed }: ConsentGiven): Promise<void> {
+    log.info('the OA has consented');
+    if (given.id !== null) await writeFact(database, OA_ID, given.id);
+    const person = personId === null ? null : await personById(database, personId);
+    const name = given.name === null ? 'Zalo OA' : `Zalo OA “${given.name}”`;
+    await writeAudit(database, [
+      {
+        ...{ atMs: clock.now(), personId, personName: person?.name ?? '', action: 'zalo.consented' },
+        ...{ place: 'web', result: 'ok', detail: `${changed ? 'đổi sang ' : ''}${name}` },
+      },
+    ]);
+    oa.wake();
+    for (const { id } of await peopleByRole(database, 'chief'))
+      await options.tell(
+        { personId: id },
+        changed ? `Máy chủ vừa đổi sang dùng ${name}.` : `${name} vừa cấp quyền cho máy chủ.`,
+        { key: `zalo-consented:${clock.now()}:${id}`, priority: 'notice' },
+      );
+  }
+
+  async function tellMissed(): Promise<void> {
+    const day = Math.floor(clock.now() / DAY_MS);
+    for (const { id } of await peopleByRole(database, 'chief'))
+      await options.tell({ personId: id }, MISSED, { key: `zalo-missed:${day}:${id}`, priority: 'alert' });
+  }
+
   const keeper = makeTokenKeeper({
     ...{ dataDir: config.dataDir, secretKey: config.secretKey, oauth, log, clock },
     onTrouble: ({ why, key }) => tellChiefs(why, key),
@@ -142,18 +175,30 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
     keys: { appId: zalo.appId, secret: zalo.oaSecret },
     store: makeOaStore(database),
     ...{ media, log, clock, buttons: zalo.buttons, paid: zalo.paid, webhookPath: '/zalo/oa' },
+    formImage:
+      publicUrl?.startsWith('https:') !== true ? null : `${publicUrl.replace(/\/+$/, '')}${FORM_IMAGE}`,
+    onMissed: () => tellMissed(),
+    // whoever answers with tokens of ours is ours: others are kept out where tokens come in
+    async onAccount({ id }) {
+      if (id !== null && id !== (await readFact<string>(database, OA_ID)))
+        await writeFact(database, OA_ID, id);
+    },
     onRevoked: () => tellChiefs('consent', `zalo-revoked:${Math.floor(clock.now() / 60_000)}`),
   });
   channels.push(oa);
-  publicRouters.push(oa.router);
+  publicRouters.push(oa.router, makeFormImage());
   if (publicUrl !== null) {
     consent = makeConsent({
       ...{ oauth, publicUrl, tokens, log, fixedVerifier: zalo.codeVerifier },
-      put: (pair) => keeper.put(pair),
-      onGiven() {
-        log.info('the OA has consented');
-        oa.wake();
+      async whoIs(accessToken) {
+        const own = { current: async () => accessToken, renewed: async () => accessToken };
+        const about = { root: zalo.roots.api, tokens: own, log };
+        const { oa_id: id, name } = await makeOaClient(about).oa();
+        return { id: id ?? null, name };
       },
+      ourId: () => readFact<string>(database, OA_ID),
+      put: (pair) => keeper.put(pair),
+      onGiven: (given) => noteConsent(given),
     });
     publicRouters.push(consent.router);
   }
@@ -169,6 +214,20 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
     sweep: async () => void (await photos?.sweep()),
     settled: () => keeper.settled(),
   };
+}
+
+const FORM_IMAGE = '/zalo/form.png';
+
+/** Zalo's form for name and phone wants a picture: a plain one. */
+function makeFormImage(): Router {
+  const router = express.Router();
+  const picture = { width: 640, height: 360, channels: 3 as const, background: '#1d5c8f' };
+  let made: Promise<Buffer> | null = null;
+  router.get(FORM_IMAGE, async (_request, response) => {
+    made ??= sharp({ create: picture }).png().toBuffer();
+    response.type('png').send(await made);
+  });
+  return router;
 }
 
 /** Zalo's console recognises a domain by a file of this name, or by the mark on the page itself. */

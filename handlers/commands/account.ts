@@ -21,7 +21,7 @@ import { log, placeOf, rows } from '../saying.js';
 type Args =
   | { do: 'show' }
   | { do: 'code' }
-  | { do: 'consent' }
+  | { do: 'consent'; another: boolean; sure: boolean }
   | { do: 'join'; code: string; sure: boolean }
   | { do: 'prefer'; channel: string | null }
   | { do: 'cut'; addressId: number; sure: boolean };
@@ -55,7 +55,12 @@ export const accountCommand = (house: House) =>
       if (/^(?:ma|lay ma|ma moi|them|tai khoan|zalo|telegram)$/.test(said))
         return { kind: 'args', args: { do: 'code' } };
       // "nối Zalo" is an alias
-      if (/^(?:zalo )?oa$/.test(said)) return { kind: 'args', args: { do: 'consent' } };
+      const oa = /^(?:zalo )?oa( khac)?( chac chan)?$/.exec(said);
+      if (oa !== null)
+        return {
+          kind: 'args',
+          args: { do: 'consent', another: oa[1] !== undefined, sure: oa[2] !== undefined },
+        };
       const sure = /^đúng\s+/iu.test(words);
       const code = readCode(words.replace(/^đúng\s+/iu, ''));
       if (code?.kind === 'account') return { kind: 'args', args: { do: 'join', code: code.code, sure } };
@@ -76,7 +81,7 @@ export const accountCommand = (house: House) =>
     async run(talk, args) {
       if (args.do === 'show') return show(house, talk);
       if (args.do === 'code') return giveCode(house, talk);
-      if (args.do === 'consent') return giveConsentLink(house, talk);
+      if (args.do === 'consent') return giveConsentLink(house, talk, args);
       if (args.do === 'join') return joinByCode(house, talk, args.code, args.sure);
       if (args.do === 'prefer') return prefer(house, talk, args.channel);
       return cut(house, talk, args.addressId, args.sure);
@@ -147,18 +152,32 @@ async function giveCode(house: House, talk: Talk): Promise<void> {
 }
 
 /** The way to Zalo's page on which the OA's administrator lets us use it; the chief's alone. */
-async function giveConsentLink(house: House, talk: Talk): Promise<void> {
+async function giveConsentLink(
+  house: House,
+  talk: Talk,
+  { another, sure }: { another: boolean; sure: boolean },
+): Promise<void> {
   if (talk.speaker.role !== 'chief')
     throw new PersonError('Việc nối Zalo OA của đơn vị do trưởng công an làm ạ.');
   if (house.zaloConsentLink === undefined)
     throw new PersonError(
       'Máy chủ chưa khai Zalo OA hoặc chưa có địa chỉ công khai. Anh/chị nhờ kỹ thuật viên chạy npm run setup trên máy chủ nhé.',
     );
-  await log(talk, [{ action: 'zalo.consent', result: 'ok' }]);
+  if (another && !sure)
+    return talk.ask(
+      'Đổi sang một Zalo OA khác? OA đang dùng sẽ thôi nhận tin; ai đã nhắn OA cũ phải nhắn lại cho OA mới.',
+      [
+        { label: 'Đổi OA', says: 'nối Zalo OA khác chắc chắn' },
+        { label: 'Thôi', says: 'nối' },
+      ],
+    );
+  await log(talk, [{ action: another ? 'zalo.consent-other' : 'zalo.consent', result: 'ok' }]);
   await talk.reply({
     kind: 'text',
-    text: 'Anh/chị mở đường dẫn này bằng tài khoản quản trị Zalo OA rồi bấm Cho phép. Đường dẫn dùng được trong 24 giờ.',
-    buttons: [[{ label: 'Cấp quyền Zalo OA', url: await house.zaloConsentLink(talk.speaker.personId) }]],
+    text: 'Anh/chị mở đường dẫn này bằng tài khoản quản trị Zalo OA rồi bấm Cho phép. Đường dẫn dùng được một lần, trong 24 giờ.',
+    buttons: [
+      [{ label: 'Cấp quyền Zalo OA', url: await house.zaloConsentLink(talk.speaker.personId, another) }],
+    ],
   });
 }
 

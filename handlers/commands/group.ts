@@ -1,16 +1,25 @@
+import { randomUUID } from 'node:crypto';
+import { PersonError, WorldError } from '../../src/base/errors.js';
 import { type GroupPurpose, PURPOSE_NAMES } from '../../src/base/roles.js';
 import { fold } from '../../src/base/vietnamese/text.js';
 import { command, type Talk } from '../../src/chat/command.js';
+import type { ChannelName } from '../../src/chat/message.js';
+import { accountsOf } from '../../src/store/accounts.js';
 import { writeAudit } from '../../src/store/audit.js';
 import { bindGroup, listGroups } from '../../src/store/groups.js';
+import { peopleByRole, personById } from '../../src/store/people.js';
 import { type Hamlet, listHamlets } from '../../src/store/places.js';
+import { findGroup, personOfAccount } from '../../src/store/speakers.js';
+import { channelName, MESSENGERS } from '../channel-names.js';
 import type { House } from '../house.js';
 import { MAY } from '../rights.js';
-import { findHamlet, hamletCalled, insists, namesHamlet, placeOf, rows } from '../saying.js';
+import { findHamlet, hamletCalled, insists, log, namesHamlet, placeOf, rows } from '../saying.js';
 
 type Args =
   | { do: 'show' }
   | { do: 'unbind'; groupId: number | null }
+  | { do: 'make'; name: string }
+  | { do: 'decide'; groupId: number; userId: string; letIn: boolean }
   | { do: 'bind'; purpose: GroupPurpose; hamlet: Hamlet | null };
 
 const OFFICERS = new Set(['can bo', 'nhom can bo', 'cong an']);
@@ -37,6 +46,17 @@ export const groupCommand = (house: House) =>
           kind: 'args',
           args: { do: 'unbind', groupId: unbind[1] === undefined ? null : Number(unbind[1]) },
         };
+      const name = /^(?:tạo|tao)\s+(?:(?:nhóm|nhom)\s+)?(.{2,80})$/iu.exec(words.trim())?.[1];
+      if (name !== undefined) return { kind: 'args', args: { do: 'make', name } };
+      const decide = /^(cho vao|tu choi) (\d{1,9}) (\d{1,30})$/.exec(folded);
+      if (decide !== null)
+        return {
+          kind: 'args',
+          args: {
+            ...{ do: 'decide', letIn: decide[1] === 'cho vao' },
+            ...{ groupId: Number(decide[2]), userId: decide[3]! },
+          },
+        };
       const hamlet = findHamlet(await listHamlets(house.db), words);
       if (hamlet !== null) return bind('hamlet', hamlet);
       if (insists(talk) || (talk.group !== null && namesHamlet(words)))
@@ -50,6 +70,8 @@ export const groupCommand = (house: House) =>
       return { kind: 'not-mine' };
     },
     async run(talk, args) {
+      if (args.do === 'make') return makeGroup(house, talk, args.name);
+      if (args.do === 'decide') return decideJoin(house, talk, args);
       if (args.do === 'show' && talk.group === null) return list(house, talk);
       if (args.do === 'show')
         return choose(
@@ -116,6 +138,71 @@ const BOUND: Record<GroupPurpose, (hamlet: Hamlet | null) => string> = {
   public: () =>
     'Đây là nhóm chung. Lời cảm ơn người ủng hộ được đăng ở đây; hình camera không gửi vào nhóm này.',
 };
+
+/** Makes a group on the platform that lets us, with the chief and every officer who is there. */
+async function makeGroup(house: House, talk: Talk, name: string): Promise<void> {
+  const channel = MESSENGERS.map((one) => house.channelOf(one)).find((one) => one?.makeGroup !== undefined);
+  if (channel?.makeGroup === undefined)
+    throw new PersonError(
+      'Ở đây em chưa tạo nhóm được. Anh/chị tạo nhóm trên Telegram, thêm bot vào, rồi gõ trong nhóm: /nhom cán bộ',
+    );
+  const of = channelName(channel.name);
+  const people = [...(await peopleByRole(house.db, 'chief')), ...(await peopleByRole(house.db, 'officer'))];
+  const accounts = (await Promise.all(people.map(({ id }) => accountsOf(house.db, id)))).flat();
+  const userIds = accounts
+    .filter((account) => account.channel === channel.name && !account.blocked)
+    .map(({ userId }) => userId);
+  if (userIds.length === 0)
+    throw new PersonError(
+      `Chưa có cán bộ nào dùng ${of}. Anh/chị gõ “nối” để nối tài khoản ${of} của mình trước.`,
+    );
+  // a run that a crash cut short may have made it: a second group would cost a second package
+  const run = randomUUID();
+  if ((await talk.once('make', async () => run)) !== run)
+    throw new PersonError(
+      `Lần trước bị ngắt giữa chừng nên em không rõ nhóm đã tạo xong chưa. Anh/chị xem trên ${of}; chưa có thì gõ lại lệnh.`,
+    );
+  const description = house.settings.communeName;
+  const made = await channel.makeGroup({ name, description, userIds });
+  if (made === null)
+    throw new PersonError(
+      'Gói của Zalo OA không còn nhóm (GMF) nào đủ chỗ. Anh/chị mua thêm gói nhóm trong trang quản trị OA, hoặc dùng nhóm Telegram.',
+    );
+  await findGroup(house.db, channel.name, made.chatId, name);
+  await log(talk, [{ action: 'group.make', result: 'ok', detail: `${of}: ${name}` }]);
+  await talk.reply(
+    `Đã tạo nhóm “${name}” trên ${of} với ${userIds.length} người.${made.link === null ? '' : ` Mời thêm bằng đường dẫn: ${made.link}`}\nGiao việc: gõ trong nhóm “/nhom cán bộ”, “/nhom thôn 1” hoặc “/nhom chung”.`,
+  );
+}
+
+/** Lets somebody who asked into a group, or does not; the platform is told. */
+async function decideJoin(
+  house: House,
+  talk: Talk,
+  { groupId, userId, letIn }: Extract<Args, { do: 'decide' }>,
+): Promise<void> {
+  const group = (await listGroups(house.db)).find((one) => one.id === groupId);
+  const channel = group === undefined ? null : house.channelOf(group.channel as ChannelName);
+  if (group === undefined || channel?.decideJoin === undefined)
+    throw new PersonError('Không thấy nhóm này. Gõ “nhóm” để xem danh sách.');
+  const personId = await personOfAccount(house.db, group.channel, userId);
+  const person = personId === null ? null : await personById(house.db, personId);
+  const name = person?.name ?? (await channel.nameOf?.(userId)) ?? 'Người này';
+  try {
+    await channel.decideJoin(group.chatId, userId, letIn);
+  } catch (error) {
+    if (!(error instanceof WorldError) || error.kind !== 'invalid') throw error;
+    throw new PersonError(
+      `${name} không còn chờ vào nhóm “${group.title}”: đã có người trả lời, hoặc đã thôi xin.`,
+    );
+  }
+  await log(talk, [
+    { action: letIn ? 'group.let-in' : 'group.turn-away', result: 'ok', detail: `${group.title}: ${name}` },
+  ]);
+  await talk.reply(
+    letIn ? `Đã cho ${name} vào nhóm “${group.title}”.` : `Đã từ chối ${name} vào nhóm “${group.title}”.`,
+  );
+}
 
 async function nameOf(house: House, talk: Talk): Promise<string> {
   const purpose = talk.group?.purpose;

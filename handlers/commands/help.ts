@@ -4,7 +4,7 @@ import { readCode } from '../codes.js';
 import type { House } from '../house.js';
 import { exampleButtons, firstReachable } from '../quick.js';
 import { redeem } from '../redeem.js';
-import { insists } from '../saying.js';
+import { calling, insists } from '../saying.js';
 
 type Args = { do: 'help' } | { do: 'about'; name: string } | { do: 'redeem'; code: string };
 
@@ -65,7 +65,7 @@ export async function help(house: House, talk: Talk, table: Command[], said = ''
   if (role === 'guest' || role === 'household' || role === 'donor') {
     await talk.reply({
       kind: 'text',
-      text: `Chào ${talk.speaker.name}, đây là ${house.settings.communeName}. ${
+      text: `Chào ${calling(talk.speaker.name)}, đây là ${house.settings.communeName}. ${
         talk.group === null
           ? 'Thấy gì đáng ngờ, anh/chị cứ gửi ảnh, video hoặc vài dòng chữ vào đây: cán bộ nhận được ngay, tên anh/chị được giữ kín.'
           : 'Thấy gì đáng ngờ, anh/chị nhắn riêng cho em ảnh, video hoặc vài dòng chữ: cán bộ nhận được ngay, tên anh/chị được giữ kín.'
@@ -91,7 +91,7 @@ export async function help(house: House, talk: Talk, table: Command[], said = ''
     });
   await talk.reply({
     kind: 'text',
-    text: `Chào ${talk.speaker.name}. ${talk.group === null ? 'Anh/chị cứ gõ như nói chuyện, không dấu cũng được' : 'Trong nhóm, xin gõ dấu / phía trước'}:\n\n${lines.join('\n')}`,
+    text: `Chào ${calling(talk.speaker.name)}. ${talk.group === null ? 'Anh/chị cứ gõ như nói chuyện, không dấu cũng được' : 'Trong nhóm, xin gõ dấu / phía trước'}:\n\n${lines.join('\n')}`,
     buttons: await exampleButtons(house, talk),
   });
 }

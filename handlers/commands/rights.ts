@@ -3,7 +3,7 @@ import { fold } from '../../src/base/vietnamese/text.js';
 import { type Command, command, type Talk } from '../../src/chat/command.js';
 import { personById } from '../../src/store/people.js';
 import type { House } from '../house.js';
-import { insists } from '../saying.js';
+import { calling, insists } from '../saying.js';
 
 const WORDS = new Set(['', 'cua toi', 'cua em', 'cua minh', 'cua anh', 'cua chi', 'cua chau', 'toi', 'em']);
 
@@ -40,5 +40,5 @@ async function describe(house: House, talk: Talk, table: Command[]): Promise<str
         : speaker.role === 'guest' || speaker.role === 'household' || speaker.role === 'donor'
           ? '\nHình camera chỉ cán bộ được xem. Có việc cần xem lại, anh/chị nhắn vào đây hoặc liên hệ công an xã.'
           : '';
-  return `${speaker.name} · ${ROLE_NAMES[speaker.role]}${where}\n\nAnh/chị làm được:\n${can.join('\n')}${scope}`;
+  return `${calling(speaker.name)} · ${ROLE_NAMES[speaker.role]}${where}\n\nAnh/chị làm được:\n${can.join('\n')}${scope}`;
 }

@@ -1,9 +1,8 @@
 import type { Talk } from '../../src/chat/command.js';
 import { inTransaction } from '../../src/store/database.js';
 import { dropSetting, readFact, settingsUnder, writeFact } from '../../src/store/settings.js';
-import { officersChats, recipientName } from '../alerts/recipients.js';
 import type { House } from '../house.js';
-import { type ForwardedFile, repliesOf } from './forwarding.js';
+import { type ForwardedFile, forwardFiles } from './forwarding.js';
 
 /** Photos of an album come as messages of their own: what waits to go on together. Kept until it has gone. */
 interface Held {
@@ -71,21 +70,13 @@ export async function forwardAlbums(house: House): Promise<void> {
 }
 
 async function send(house: House, key: string, held: Held): Promise<void> {
-  const { spoolFor } = house;
-  if (spoolFor === undefined) return;
+  if (house.spoolFor === undefined) return;
   const batch = held.batch ?? 0;
-  const words = held.sent === 0 ? held.words : `Tin báo ${held.code} (tiếp)`;
-  for (const chat of (await officersChats(house.db)).chats) {
-    const keyOf = (reply: number) => `${key}:${held.inboxId}:${held.sent}:${reply}:${recipientName(chat)}`;
-    const replies = await repliesOf(
-      (reply, fileName) => spoolFor.call(house, keyOf(reply), fileName),
-      held.code,
-      words,
-      held.files.slice(0, batch),
-    );
-    for (const [i, reply] of replies.entries())
-      await house.tell(chat, reply, { key: keyOf(i), priority: 'alert' });
-  }
+  await forwardFiles(house, {
+    ...{ key: `${key}:${held.inboxId}:${held.sent}`, code: held.code },
+    words: held.sent === 0 ? held.words : `Tin báo ${held.code} (tiếp)`,
+    files: held.files.slice(0, batch),
+  });
   await inTransaction(house.db, async (tx) => {
     const now = await readFact<Held>(tx, key);
     // another pass may have been quicker

@@ -2,6 +2,8 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { DocumentReply, PhotoReply, Reply, VideoReply } from '../../src/chat/message.js';
 import type { TakenFile } from '../../src/intake/types.js';
+import { officersChats, recipientName } from '../alerts/recipients.js';
+import type { House } from '../house.js';
 
 /** Longer words stand before the pictures instead of under them. */
 const CAPTION = 900;
@@ -40,6 +42,25 @@ export async function repliesOf(
     else replies.push({ kind: 'album', items: items.filter((item) => item.kind !== 'document'), ...caption });
   }
   return replies;
+}
+
+/**
+ * Sends files of a report on to the officers, beside any talk.
+ * @param part.key put twice, sent once
+ */
+export async function forwardFiles(
+  house: House,
+  part: { key: string; code: string; words: string; files: ForwardedFile[] },
+): Promise<void> {
+  const { spoolFor } = house;
+  if (spoolFor === undefined) return;
+  for (const chat of (await officersChats(house.db)).chats) {
+    const keyOf = (reply: number) => `${part.key}:${reply}:${recipientName(chat)}`;
+    const spool = (reply: number, fileName: string) => spoolFor.call(house, keyOf(reply), fileName);
+    const replies = await repliesOf(spool, part.code, part.words, part.files);
+    for (const [i, reply] of replies.entries())
+      await house.tell(chat, reply, { key: keyOf(i), priority: 'alert' });
+  }
 }
 
 async function copied(

@@ -18,13 +18,18 @@ import {
   reportBytesSince,
 } from '../../src/store/reports.js';
 import { readFact, writeFact } from '../../src/store/settings.js';
+import { NO_NAME } from '../../src/store/speakers.js';
 import { officersChats, recipientName } from '../alerts/recipients.js';
 import { makeReceiptCode } from '../codes.js';
 import type { House } from '../house.js';
 import { holdAlbum } from './album.js';
 import { repliesOf } from './forwarding.js';
+import { rowOf } from './kept-file.js';
+import { fetchLateSoon, keepLate } from './late-files.js';
 import { maskPhones } from './mask-phones.js';
 
+/** Words wait so long for their files, ms. */
+const PATIENCE_MS = 15_000;
 /** What arrives so soon after a report belongs to it, ms. */
 const TOGETHER_MS = 2 * 60_000;
 /** Reports a person may begin within an hour. */
@@ -55,18 +60,22 @@ export async function receiveReport(house: House, talk: Talk, text: string): Pro
     throw new PersonError(
       'Hôm nay anh/chị đã gửi rất nhiều ảnh, video nên em chưa nhận thêm tệp được. Anh/chị nhắn bằng chữ giúp nhé, hoặc gửi tệp vào ngày mai. Việc khẩn cấp xin gọi ngay 113.',
     );
-  const { files, refusals } = await takeFiles(house, talk, message.attachments);
+  const came = await takeFiles(house, talk, message.attachments);
+  const { files, refusals, late } = came;
   const place = message.place ?? null;
-  if (files.length === 0 && text === '' && place === null) {
+  if (files.length === 0 && late.length === 0 && text === '' && place === null) {
     await talk.reply(refusals.join('\n') || 'Em chưa nhận được gì. Anh/chị gửi lại giúp nhé.');
     return;
   }
-  const kept = await keep(house, talk, text, files);
-  const bound = await forward(house, talk, kept, text, files);
+  const kept = await keep(house, talk, text, came);
+  const bound = await forward(house, talk, kept, text, came);
+  if (late.length > 0) fetchLateSoon(house);
 
-  const notes = refusals.length === 0 ? '' : `\n${refusals.join('\n')}`;
+  const coming =
+    late.length === 0 ? [] : [`Còn ${late.length} tệp em đang tải về, xong em chuyển cán bộ ngay.`];
+  const notes = [...coming, ...refusals].map((line) => `\n${line}`).join('');
   if (kept.sameAlbum) {
-    if (notes === '') talk.staySilent();
+    if (refusals.length === 0) talk.staySilent();
     else await talk.reply(notes.trim());
     return;
   }
@@ -80,22 +89,28 @@ export async function receiveReport(house: House, talk: Talk, text: string): Pro
     text: `Cảm ơn anh/chị, ${
       bound ? 'tin đã tới cán bộ' : 'tin đã được lưu và trưởng công an sẽ xem'
     }. Mã tin báo: ${kept.code}\nTên và số điện thoại của anh/chị được giữ kín.${
-      files.length === 0 ? ' Có ảnh, video, vị trí thì anh/chị gửi tiếp ngay vào đây.' : ''
+      files.length + late.length === 0 ? ' Có ảnh, video, vị trí thì anh/chị gửi tiếp ngay vào đây.' : ''
     }\nViệc khẩn cấp xin gọi ngay 113.${notes}`,
     buttons,
   });
 }
 
-/** Fetches and inspects the files; run again after a crash it gives those of the first run. */
-async function takeFiles(
-  house: House,
-  talk: Talk,
-  attachments: Attachment[],
-): Promise<{ files: TakenFile[]; refusals: string[] }> {
-  if (attachments.length === 0) return { files: [], refusals: [] };
-  const channel = house.channelOf(talk.message.channel);
-  if (channel === null)
-    return { files: [], refusals: ['Em chưa lấy được tệp này. Anh/chị gửi lại giúp nhé.'] };
+/** What became of the files of a message. */
+interface Came {
+  dir: string;
+  files: TakenFile[];
+  /** sentences, of files that can't be taken */
+  refusals: string[];
+  /** can't be fetched now */
+  late: Attachment[];
+}
+
+/**
+ * Fetches and inspects the files; run again after a crash it gives those of the first run. Words never wait long for
+ * their files: what can't be fetched soon is fetched later.
+ */
+async function takeFiles(house: House, talk: Talk, attachments: Attachment[]): Promise<Came> {
+  if (attachments.length === 0) return { dir: '', files: [], refusals: [], late: [] };
   const at = toVietnamTime(talk.nowMs);
   const month = `${at.year}-${String(at.month).padStart(2, '0')}`;
   const dir = path.join(
@@ -105,19 +120,32 @@ async function takeFiles(
     String(talk.inboxId),
     house.clock.now().toString(36),
   );
-  const files: TakenFile[] = [];
-  const refusals: string[] = [];
-  for (const attachment of attachments) {
-    const taken = await house.intake.take(channel, attachment, dir);
-    if (taken.ok) files.push(taken);
-    else if (!refusals.includes(taken.sentence)) refusals.push(taken.sentence);
-  }
-  const first = await talk.once('files', async () => ({ dir, files, refusals }));
+  const channel = house.channelOf(talk.message.channel);
+  const signal = AbortSignal.any([talk.signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const taken = await Promise.all(
+    attachments.map(async (attachment) => {
+      if (channel === null) return null;
+      try {
+        return await house.intake.take(channel, attachment, dir, signal);
+      } catch (error) {
+        if (talk.signal.aborted) throw error;
+        talk.log.warn({ err: error, inbox: talk.inboxId }, 'a file of a report is fetched later');
+        return null;
+      }
+    }),
+  );
+  const files = taken.flatMap((one) => (one?.ok ? [one] : []));
+  const refusals = new Set(taken.flatMap((one) => (one === null || one.ok ? [] : [one.sentence])));
+  const late = attachments.filter((_, i) => taken[i] === null);
+  const first = await talk.once(
+    'files',
+    async (): Promise<Came> => ({ dir, files, refusals: [...refusals], late }),
+  );
   if (first.dir !== dir) await fs.rm(dir, { recursive: true, force: true });
   return first;
 }
 
-async function keep(house: House, talk: Talk, text: string, files: TakenFile[]): Promise<Kept> {
+async function keep(house: House, talk: Talk, text: string, came: Came): Promise<Kept> {
   const { message, speaker } = talk;
   const place = message.place ?? null;
   return talk.once('report', async (tx): Promise<Kept> => {
@@ -151,13 +179,15 @@ async function keep(house: House, talk: Talk, text: string, files: TakenFile[]):
     await addReportFiles(
       tx,
       id,
-      files.map((file) => ({
-        path: path.relative(house.settings.dataDir, file.path).split(path.sep).join('/'),
-        kind: file.kind,
-        mime: file.mime,
-        sizeBytes: file.sizeBytes,
-        sha256: file.sha256,
-      })),
+      came.files.map((file) => rowOf(house, file)),
+    );
+    await keepLate(
+      tx,
+      { id, code, personId: speaker.personId, inboxId: talk.inboxId },
+      {
+        ...{ channel: message.channel, attachments: came.late },
+        ...{ dir: came.dir, nowMs: house.clock.now() },
+      },
     );
     if (message.albumId !== undefined)
       await writeFact(tx, albumKey, { albumId: message.albumId, reportId: id });
@@ -171,7 +201,7 @@ async function forward(
   talk: Talk,
   kept: Kept,
   text: string,
-  files: TakenFile[],
+  { files, late }: Came,
 ): Promise<boolean> {
   const { chats, bound } = await officersChats(house.db);
   const person = await personById(house.db, talk.speaker.personId);
@@ -185,11 +215,14 @@ async function forward(
           ? null
           : `Vị trí: https://maps.google.com/?q=${place.latitude},${place.longitude}`,
         kept.joined ? null : `Người gửi: ${ROLE_NAMES[talk.speaker.role]}, tên được giữ kín`,
+        late.length === 0 ? null : `Còn ${late.length} tệp đang tải về, em gửi tiếp ngay khi có.`,
         kept.joined || bound
           ? null
           : 'Chưa có nhóm cán bộ nên em gửi riêng. Giao nhóm: gõ /nhom cán bộ trong nhóm.',
       ];
   const words = lines.filter((line) => line !== null).join('\n');
+  // nothing of it is here yet
+  if (kept.sameAlbum && files.length === 0) return bound;
   if (talk.message.albumId !== undefined && house.spoolFor !== undefined) {
     await holdAlbum(house, talk, { reportId: kept.id, code: kept.code, words, files });
     return bound;
@@ -209,6 +242,10 @@ export async function showName(house: House, talk: Talk, code: string): Promise<
   const report = await reportByCode(house.db, code);
   if (report === null || report.personId !== talk.speaker.personId)
     throw new PersonError(`Em không thấy tin báo ${code} của anh/chị.`);
+  if (talk.speaker.name === NO_NAME)
+    throw new PersonError(
+      'Kênh chat chưa cho em biết tên anh/chị. Anh/chị nhắn tên mình vào đây, em chuyển cán bộ cùng tin báo.',
+    );
   const { chats } = await officersChats(house.db);
   for (const chat of chats)
     await house.tell(chat, `Tin báo ${code}: người gửi cho biết tên là ${maskPhones(talk.speaker.name)}.`, {

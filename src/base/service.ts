@@ -15,6 +15,11 @@ export type ServiceNews =
 /** What the parent tells a service process. */
 export type ServiceOrder = { type: 'stop' } | { type: 'ping' };
 
+/** Why the signal of a service aborts that ends by a fault: what was under way may be what ended it. */
+export class ServiceFault extends Error {
+  override name = 'ServiceFault';
+}
+
 const STOP_DEADLINE_MS = 8_000;
 
 export const tellParent = (news: ServiceNews) => void process.send?.(news, undefined, {}, () => {});
@@ -31,9 +36,9 @@ export async function runService(
   const ending = new AbortController();
   let running: RunningService | null = null;
 
-  const stop = async (code: number) => {
+  const stop = async (code: number, fault?: unknown) => {
     if (ending.signal.aborted) return;
-    ending.abort();
+    ending.abort(fault === undefined ? undefined : new ServiceFault('a fault of ours', { cause: fault }));
     setTimeout(() => process.exit(code || 1), STOP_DEADLINE_MS).unref();
     try {
       await running?.stop();
@@ -44,7 +49,7 @@ export async function runService(
   };
   const fail = (error: unknown) => {
     log.fatal({ err: error }, 'unexpected fault: this service ends and is started again');
-    void stop(1);
+    void stop(1, error ?? 'unknown');
   };
 
   process.on('uncaughtException', fail);

@@ -9,6 +9,8 @@ import {
   accountName,
   findGroup,
   identify,
+  type KnownPerson,
+  NO_NAME,
   noteBlocked,
   noteChatClosed,
   noteUnblocked,
@@ -70,6 +72,8 @@ export interface ChatOptions {
   mostAtOnce?: number;
   /** a message suspected of killing the process is run alone after so much life of the process, ms; 1000 */
   aloneAfterMs?: number;
+  /** so long such a run holds up others, ms; 5000 */
+  aloneMs?: number;
   /** messages of one person (but for the staff) that are answered, 60 within a minute */
   flood?: FloodLimit;
 }
@@ -99,7 +103,7 @@ export interface Chat {
   accept(incoming: Incoming): Promise<{ inboxId: number; fresh: boolean }>;
   /** Answers what was left by the last run, sends what waits, starts the channels; aborting `signal` stops. */
   start(signal?: AbortSignal): Promise<void>;
-  /** Stops channels, then inbox, then outbox; what is not done waits for the next start. At most about 10 s. */
+  /** Stops channels, then inbox, then outbox; what is not done waits for the next start. At most about 7 s. */
   stop(): Promise<void>;
   /**
    * Says something durably to any chat, or to a person wherever they can be reached, not in answer to a message. False
@@ -125,7 +129,8 @@ export interface Chat {
 const HELD_DAYS = 30;
 /** No answer to a menu is longer, letters. */
 const MENU_ANSWER = 40;
-const STOP_MS = 5000;
+/** parts of the time a service has to end, 8 s: what hangs in one must not take the others' */
+const STOP_MS = { channels: 2000, inbox: 2500, outbox: 2500 };
 const CHANNEL_RETRY_MS = 10_000;
 
 export function makeChat(options: ChatOptions): Chat {
@@ -187,6 +192,7 @@ export function makeChat(options: ChatOptions): Chat {
     onWaiting: (inboxId) => turns.began(inboxId),
     ...(options.mostAtOnce === undefined ? {} : { mostAtOnce: options.mostAtOnce }),
     ...(options.aloneAfterMs === undefined ? {} : { aloneAfterMs: options.aloneAfterMs }),
+    ...(options.aloneMs === undefined ? {} : { aloneMs: options.aloneMs }),
     urgentAmong,
     answer: (row, incoming, urgent) =>
       incoming.kind === 'event' ? takeEvent(row, incoming) : answer(row, incoming, urgent),
@@ -249,7 +255,7 @@ export function makeChat(options: ChatOptions): Chat {
       inGroup ? null : message.chatId,
       row.receivedMs,
       Math.min(message.sentMs, row.receivedMs),
-    );
+    ).then((known) => named(channel, message, known));
     await outbox.release(speaker.personId);
     const opened = openTalk({
       database,
@@ -282,6 +288,12 @@ export function makeChat(options: ChatOptions): Chat {
     } finally {
       await opened.close();
     }
+  }
+
+  /** Some platforms tell no name with a message: then it is asked for, once. */
+  async function named(channel: Channel, message: Message, speaker: KnownPerson): Promise<KnownPerson> {
+    if (speaker.name !== NO_NAME || channel.nameOf === undefined) return speaker;
+    return { ...speaker, name: (await channel.nameOf(message.sender.userId)) ?? NO_NAME };
   }
 
   /**
@@ -332,6 +344,7 @@ export function makeChat(options: ChatOptions): Chat {
         break;
       case 'heard':
       case 'unblocked':
+      case 'followed':
         await releaseFor(await noteUnblocked(database, channel, event.event.userId, atMs));
         break;
       case 'migrated':
@@ -360,6 +373,18 @@ export function makeChat(options: ChatOptions): Chat {
   }
 
   let stopped: Promise<void> | null = null;
+  /** @param why a ServiceFault: what is under way counts as a crash */
+  function stop(why?: unknown): Promise<void> {
+    stopped ??= (async () => {
+      stopping.abort(why);
+      const closed = Promise.allSettled(options.channels.map((channel) => channel.stop()));
+      await Promise.race([closed, pause(STOP_MS.channels, undefined, { ref: false })]);
+      await inbox.stop(STOP_MS.inbox);
+      await outbox.stop(STOP_MS.outbox);
+    })();
+    return stopped;
+  }
+
   const chat: Chat = {
     async accept(incoming) {
       const taken = await inbox.accept(await asAddressed(incoming));
@@ -367,7 +392,7 @@ export function makeChat(options: ChatOptions): Chat {
       return taken;
     },
     async start(signal) {
-      signal?.addEventListener('abort', () => void chat.stop());
+      signal?.addEventListener('abort', () => void stop(signal.reason));
       // the messages first: a folder in the spool stays while its message may still be run
       const messages = await inbox.load();
       const rows = [
@@ -387,15 +412,7 @@ export function makeChat(options: ChatOptions): Chat {
       const first = options.channels.map((channel) => startChannel(channel));
       await Promise.race([Promise.all(first), new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
     },
-    stop() {
-      stopped ??= (async () => {
-        stopping.abort();
-        await Promise.allSettled(options.channels.map((channel) => channel.stop()));
-        await inbox.stop(STOP_MS);
-        await outbox.stop(STOP_MS);
-      })();
-      return stopped;
-    },
+    stop: () => stop(),
     async tell(to, given, { key, priority, digest }) {
       const reply = asReply(given);
       const channel = 'personId' in to ? undefined : channels.get(to.channel);

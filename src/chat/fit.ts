@@ -133,9 +133,11 @@ function fitText(reply: TextReply, limits: ChannelLimits, options: FitOptions): 
   const parts = splitText(joinLines(reply.text, menu).normalize('NFC'), limits.textLength).filter(
     (part) => part.trim() !== '',
   );
+  const form = limits.form && reply.form !== undefined ? { form: reply.form } : {};
   return parts.map((text, at) => ({
     kind: 'text',
     text,
+    ...(at === parts.length - 1 ? form : {}),
     ...(at === parts.length - 1 && menu === undefined && reply.buttons?.length
       ? { buttons: reply.buttons }
       : {}),

@@ -1,6 +1,7 @@
 import { cleanName, cleanText } from '../base/clean-text.js';
 import type { Clock } from '../base/clock.js';
 import { type Log, redact } from '../base/log.js';
+import { ServiceFault } from '../base/service.js';
 import type { Database } from '../store/database.js';
 import {
   beginAttempt,
@@ -33,12 +34,13 @@ export interface InboxOptions {
   onDone: (inboxId: number) => Promise<void>;
   /** a message was taken that is to be answered */
   onWaiting: (inboxId: number) => void;
-  /** aborted when the service stops: nothing new is begun */
+  /** aborted when the service stops, with a ServiceFault when that is why: nothing new is begun */
   signal: AbortSignal;
   /** messages of different chats answered at the same time */
   mostAtOnce?: number;
   aloneAfterMs?: number;
   door?: Door;
+  aloneMs?: number;
 }
 
 /**
@@ -47,7 +49,8 @@ export interface InboxOptions {
  *
  * A message may itself be what kills the process. Dying in company proves nothing against it, nor does dying right
  * after the start: a run that got no further twice is repeated alone, once the process has lived for a while, and a
- * message during whose lonely runs the process died three times is set aside with an apology.
+ * message during whose lonely runs the process died three times is set aside with an apology. A lonely run keeps the
+ * others waiting for some seconds, not longer; an orderly stop counts for nothing.
  */
 export interface Inbox {
   /** Resolves when the message is durably written down. */
@@ -56,7 +59,7 @@ export interface Inbox {
   load(): Promise<number[]>;
   start(): void;
   waiting(): number;
-  /** No new work; waits for the work under way, at most `deadlineMs`. */
+  /** No new work; waits for the work under way, at most `deadlineMs`. What is not done then was not begun, either. */
   stop(deadlineMs: number): Promise<void>;
 }
 
@@ -65,6 +68,8 @@ const SUSPECT_AFTER = 2;
 const SET_ASIDE_AFTER = SUSPECT_AFTER + 3;
 /** how long the process must have lived before the first lonely run; doubled for each further one */
 const ALONE_AFTER_MS = 1000;
+/** so long a message that is to be run alone holds up others: first until they are done, then while it is run */
+const ALONE_MS = 5000;
 /** messages written down in one transaction */
 const TOGETHER = 100;
 /** of the places at work everybody but the staff may take so much: one is always free for an officer */
@@ -91,6 +96,7 @@ interface ChatQueue {
 export function makeInbox(options: InboxOptions): Inbox {
   const { database, clock, log, counters } = options;
   const mostAtOnce = options.mostAtOnce ?? 16;
+  const aloneMs = options.aloneMs ?? ALONE_MS;
   const mostCommon = Math.max(1, Math.floor(mostAtOnce * COMMON_SHARE));
   const put = gather(putAll, TOGETHER);
   const door = options.door ?? makeDoor();
@@ -99,14 +105,19 @@ export function makeInbox(options: InboxOptions): Inbox {
   const ready = { urgent: new Set<ChatQueue>(), common: new Set<ChatQueue>() };
   const known = new Set<number>();
   const underWay = new Set<Promise<void>>();
+  /** the rows of what is under way: counted as begun */
+  const atWork = new Set<InboxRow>();
   const busy = new Set<ChatQueue>();
   let commonAtWork = 0;
   /** suspects for which a later look is arranged */
   const looks = new Set<number>();
   let suspects = 0;
   let looking = false;
+  /** since when a suspect waits for the others to finish, steady ms */
+  let heldUpMs: number | null = null;
   let startedMs = 0;
-  let alone = false;
+  /** what is run alone just now */
+  let alone: Waiting | null = null;
   let running = false;
   let stopped = false;
 
@@ -150,11 +161,11 @@ export function makeInbox(options: InboxOptions): Inbox {
   }
 
   function pump(): void {
-    if (!running || stopped || alone || options.signal.aborted) return;
+    if (!running || stopped || alone !== null || options.signal.aborted) return;
     const suspect = suspects === 0 ? null : dueSuspect();
     if (suspect !== null) {
       // the others finish first, and nothing new begins meanwhile
-      if (underWay.size === 0) begin(suspect, true);
+      if (mayBegin()) begin(suspect, true);
       return;
     }
     for (const chat of ready.urgent) {
@@ -178,6 +189,21 @@ export function makeInbox(options: InboxOptions): Inbox {
       pump();
     }, door.quietAfterMs).unref();
   }
+
+  /** Is it a suspect's turn? One of the others may hang, and must not hold up everybody. */
+  function mayBegin(): boolean {
+    const now = performance.now();
+    if (underWay.size > 0 && heldUpMs === null) {
+      heldUpMs = now;
+      setTimeout(pump, aloneMs + 1).unref();
+    }
+    if (underWay.size > 0 && now - (heldUpMs ?? now) < aloneMs) return false;
+    heldUpMs = null;
+    return true;
+  }
+
+  /** A fault of ours ends the process in order, too; but what was under way may have been its cause. */
+  const orderly = () => !(options.signal.reason instanceof ServiceFault);
 
   const isSuspect = ({ attempts }: InboxRow) => attempts >= SUSPECT_AFTER && attempts < SET_ASIDE_AFTER;
 
@@ -206,7 +232,9 @@ export function makeInbox(options: InboxOptions): Inbox {
     ready.urgent.delete(chat);
     busy.add(chat);
     if (common) commonAtWork += 1;
-    alone = suspect;
+    if (suspect) alone = next;
+    // what would kill the process has had its time: the others go on beside it
+    const bound = suspect ? setTimeout(() => endAlone(next), aloneMs) : undefined;
     const free = () => {
       busy.delete(chat);
       if (chat.waiting.length > 0) makeReady(chat);
@@ -226,7 +254,8 @@ export function makeInbox(options: InboxOptions): Inbox {
       .then(async (end) => {
         underWay.delete(work);
         if (common) commonAtWork -= 1;
-        if (suspect) alone = false;
+        clearTimeout(bound);
+        if (alone === next) alone = null;
         suspects += Number(end === 'again' && isSuspect(next.row)) - Number(before);
         if (end === 'again') {
           setTimeout(free, AGAIN_MS).unref();
@@ -240,18 +269,27 @@ export function makeInbox(options: InboxOptions): Inbox {
     underWay.add(work);
   }
 
+  function endAlone(one: Waiting): void {
+    if (alone !== one) return;
+    alone = null;
+    pump();
+  }
+
   async function handle({ row, incoming, urgent }: Waiting): Promise<'over'> {
     if (row.attempts >= SET_ASIDE_AFTER) {
       counters.setAside += 1;
       await options.setAside(row, incoming);
     } else {
       await beginAttempt(database, row);
+      atWork.add(row);
       try {
         await options.answer(row, incoming, urgent);
       } catch (error) {
         if (!(error instanceof Interrupted)) throw error;
-        await withdrawAttempt(database, row);
+        if (orderly()) await withdrawAttempt(database, row);
         return 'over';
+      } finally {
+        atWork.delete(row);
       }
     }
     // a camera's address, whoever sent it and whatever became of it: its password is not kept
@@ -303,6 +341,8 @@ export function makeInbox(options: InboxOptions): Inbox {
       });
       await Promise.race([Promise.allSettled([...underWay]), deadline]);
       clearTimeout(timer);
+      // what has not come to an end is no crash either
+      if (orderly()) await Promise.all([...atWork].map((row) => withdrawAttempt(database, row)));
     },
   };
 }

@@ -89,6 +89,12 @@ export interface ChatEvent {
     /** a person blocked or unblocked the bot in the private chat */
     | { type: 'blocked'; userId: string }
     | { type: 'unblocked'; userId: string }
+    /** a person chose to hear from the bot: it may write from now on, and greets */
+    | { type: 'followed'; userId: string }
+    /** people ask to be let into a group of ours */
+    | { type: 'asked-to-join'; userIds: string[] }
+    /** people came into a group */
+    | { type: 'joined'; userIds: string[] }
     /** the group has a new id */
     | { type: 'migrated'; toChatId: string }
     /** a person did something in the private chat without a word: opened it, say */
@@ -137,6 +143,16 @@ export interface TextReply {
   text: string;
   /** rows of buttons */
   buttons?: Button[][];
+  /** stands in the text's place where the platform has a form for name, phone and address (`limits.form`) */
+  form?: InfoForm;
+}
+
+/** What a form of the platform's says; the answer is the event `shared-info`. */
+export interface InfoForm {
+  /** at most 100 letters */
+  title: string;
+  /** at most 500 letters */
+  subtitle: string;
 }
 
 export interface PhotoReply {
@@ -202,6 +218,8 @@ export interface ChannelLimits {
   documentsWordless?: true;
   albumItems: number;
   buttons: boolean;
+  /** has it a form for name, phone and address? */
+  form?: boolean;
   /** where buttons have bounds: beyond them they become a numbered menu */
   buttonBounds?: ButtonBounds;
   /** can a sent message be changed? */
@@ -248,8 +266,32 @@ export interface Channel {
   send(to: ChatAddress, reply: Reply, options?: SendOptions): Promise<Sent>;
   /** "is typing", "is sending a video": best effort, never throws */
   act(to: ChatAddress, activity: Activity): Promise<void>;
-  /** Fetches a file somebody sent into `path`, at most `maxBytes`; WorldError too-big, unreachable, not-found. */
-  fetch(attachment: Attachment, path: string, maxBytes: number): Promise<{ sizeBytes: number }>;
+  /**
+   * Fetches a file somebody sent into `path`, at most `maxBytes`; WorldError too-big, unreachable, not-found, and
+   * cancelled when the signal aborts or the channel stops.
+   */
+  fetch(
+    attachment: Attachment,
+    path: string,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): Promise<{ sizeBytes: number }>;
+  /**
+   * How the platform calls somebody, asked within seconds and kept in the store where the account is known; null when it
+   * does not tell. For platforms whose messages bring no names.
+   */
+  nameOf?(userId: string): Promise<string | null>;
+  /**
+   * Makes a group with these accounts in it. @returns null when the platform has no group left for us
+   * @throws WorldError
+   */
+  makeGroup?(about: {
+    name: string;
+    description: string;
+    userIds: string[];
+  }): Promise<{ chatId: string; link: string | null } | null>;
+  /** Lets somebody who asked into a group, or does not. WorldError invalid: they ask no longer. */
+  decideJoin?(chatId: string, userId: string, letIn: boolean): Promise<void>;
   /** An address that opens the private chat, with a payload where the platform knows such; null where not. */
   privateChatLink(payload?: string): string | null;
   stop(): Promise<void>;

@@ -56,13 +56,14 @@ export function makeIntake({
     channel: Channel,
     attachment: Attachment,
     dir: string,
+    signal?: AbortSignal,
   ): Promise<TakenFile | RefusedFile> {
     if ((attachment.sizeBytes ?? 0) > maxBytes) return tooBig;
     await fs.mkdir(dir, { recursive: true });
     const stem = path.join(dir, randomUUID());
     const raw = `${stem}.part`;
     try {
-      await channel.fetch(attachment, raw, maxBytes);
+      await channel.fetch(attachment, raw, maxBytes, signal);
     } catch (error) {
       await fs.rm(raw, { force: true });
       if (error instanceof WorldError && error.kind === 'too-big') return tooBig;

@@ -29,6 +29,14 @@ export interface RefusedFile {
 
 /** Takes files that strangers send: fetches them within limits, finds out what they are, decodes only in a limited child. */
 export interface Intake {
-  /** Throws WorldError unreachable | timeout when the platform can't deliver the file now: worth another try. */
-  take(channel: Channel, attachment: Attachment, dir: string): Promise<TakenFile | RefusedFile>;
+  /**
+   * Throws WorldError unreachable | timeout when the platform can't deliver the file now, cancelled when the signal aborts
+   * before it has: worth another try.
+   */
+  take(
+    channel: Channel,
+    attachment: Attachment,
+    dir: string,
+    signal?: AbortSignal,
+  ): Promise<TakenFile | RefusedFile>;
 }

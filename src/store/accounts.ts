@@ -163,26 +163,28 @@ export async function useJoinCode(tx: Transaction, hash: string, nowMs: number):
   return count === 1;
 }
 
-/** The platform told how somebody is called; a person without another name is called so too. */
+/** The platform told how somebody is called; a person without another name is called so too. @returns false: not known */
 export async function nameAccount(
   db: Database,
   channel: string,
   userId: string,
   name: string,
-): Promise<void> {
-  await inTransaction(db, async (tx) => {
+): Promise<boolean> {
+  return inTransaction(db, async (tx) => {
     const where = { channel_userId: { channel, userId } };
     const row = await tx.address.findUnique({ where, include: { person: true } });
-    if (row === null || row.displayName === name) return;
+    if (row === null) return false;
+    if (row.displayName === name) return true;
     await tx.address.update({ where, data: { displayName: name } });
     if (row.person.name === row.displayName)
       await tx.person.update({ where: { id: row.personId }, data: { name } });
+    return true;
   });
 }
 
-/** The platform told how a group is called. */
-export async function nameGroup(db: Store, channel: string, chatId: string, title: string): Promise<void> {
-  await db.group.updateMany({ where: { channel, chatId }, data: { title } });
+/** The platform told how a group is called. @returns false: we know no such group */
+export async function nameGroup(db: Store, channel: string, chatId: string, title: string): Promise<boolean> {
+  return (await db.group.updateMany({ where: { channel, chatId }, data: { title } })).count > 0;
 }
 
 /** Something was heard of this account that is no message; the window of its platform begins anew. */

@@ -124,7 +124,7 @@ export async function beginAttempt(database: Database, { id, attempts, progress 
 
 /** A run that was stopped in order is no crash; but some of its effects may be there: it stays marked as begun. */
 export async function withdrawAttempt(database: Database, { id, attempts }: InboxRow): Promise<void> {
-  await database.inbox.update({ where: { id }, data: { attempts: Math.max(1, attempts) } });
+  await database.inbox.updateMany({ where: { id }, data: { attempts: Math.max(1, attempts) } });
 }
 
 /** Who sent a message, an account of its channel; null when it is forgotten, or nobody's. */

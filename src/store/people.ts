@@ -81,6 +81,10 @@ export async function setPersonHamlet(db: Store, id: number, hamletId: number | 
   await db.person.update({ where: { id }, data: { hamletId } });
 }
 
+export async function hasPhone(db: Store, id: number): Promise<boolean> {
+  return (await db.person.count({ where: { id, phoneSealed: { not: null } } })) > 0;
+}
+
 /** @param sealed as the house's seal made it */
 export async function setPhone(db: Store, id: number, sealed: string): Promise<void> {
   await db.person.update({ where: { id }, data: { phoneSealed: sealed } });

@@ -101,3 +101,16 @@ export async function reportBytesSince(db: Store, personId: number, sinceMs: num
   });
   return Number(_sum.sizeBytes ?? 0);
 }
+
+const LATE = 'report.late:';
+
+/** Facts about files of a report that are still to come; each has a number of its own behind this. */
+export const lateFilesOf = (reportId: number) => `${LATE}${reportId}:`;
+/** The same of all reports. */
+export const LATE_FILES = LATE;
+
+/** Files of this person's reports that are still to come are not waited for any more. */
+export async function forgetLateFiles(tx: Transaction, personId: number): Promise<void> {
+  for (const { id } of await tx.report.findMany({ where: { personId }, select: { id: true } }))
+    await tx.setting.deleteMany({ where: { key: { startsWith: lateFilesOf(id) } } });
+}

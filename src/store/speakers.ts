@@ -264,7 +264,13 @@ export async function noteBlocked(database: Database, channel: string, userId: s
   });
 }
 
-/** A person opened the bot again without a word. @returns the person, where they are known */
+/** "blocked" may be known by our clock (a refused send), "unblocked" is by the platform's, ms */
+const CLOCKS_DIFFER_MS = 60_000;
+
+/**
+ * A person opened the bot again without a word. An event that is told late does not open what was blocked since.
+ * @returns the person, where they are known and can be written to
+ */
 export async function noteUnblocked(
   database: Database,
   channel: string,
@@ -272,8 +278,9 @@ export async function noteUnblocked(
   atMs: number,
 ): Promise<number | null> {
   const where = { channel_userId: { channel, userId } };
-  const known = await database.address.findUnique({ where, select: { personId: true, heardMs: true } });
+  const known = await database.address.findUnique({ where });
   if (known === null) return null;
+  if (known.blockedMs !== null && Number(known.blockedMs) - atMs > CLOCKS_DIFFER_MS) return null;
   const heardMs = BigInt(Math.max(atMs, Number(known.heardMs ?? 0)));
   await database.address.update({ where, data: { blockedMs: null, heardMs } });
   return known.personId;

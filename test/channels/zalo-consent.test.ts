@@ -4,11 +4,12 @@ import express from 'express';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { WorldError } from '../../src/base/errors.js';
+import { makeOaClient } from '../../src/channels/zalo/api/oa.js';
 import type { GivenPair } from '../../src/channels/zalo/api/oauth.js';
-import { type Consent, makeConsent } from '../../src/channels/zalo/consent.js';
+import { type Consent, type ConsentGiven, makeConsent } from '../../src/channels/zalo/consent.js';
 import { makeTokens } from '../../src/store/tokens.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
-import { ZaloServer } from '../support/zalo-server.js';
+import { TEST_APP, ZaloServer } from '../support/zalo-server.js';
 
 const HOUR_MS = 3_600_000;
 let db: TestDatabase;
@@ -18,7 +19,10 @@ let root: string;
 let nowMs: number;
 let consent: Consent;
 let pairs: GivenPair[];
-let given: number;
+let given: ConsentGiven[];
+let ourId: string | null;
+/** what Zalo says of the tokens' owner; null: it is asked */
+let whoIs: { id: string | null; name: string } | null;
 let diskFull: boolean;
 let personId: number;
 let lines: string[];
@@ -34,8 +38,17 @@ function make(change: { appSecret?: string; fixedVerifier?: string } = {}) {
       if (diskFull) throw new WorldError('disk-full', 'no room');
       pairs.push(pair);
     },
-    onGiven: () => {
-      given += 1;
+    async whoIs(accessToken) {
+      if (whoIs !== null) return whoIs;
+      const own = { current: async () => accessToken, renewed: async () => accessToken };
+      const about = { root: zalo.root, businessRoot: zalo.root, log: pino({ level: 'silent' }) };
+      const oa = await makeOaClient({ ...about, tokens: own }).oa();
+      return { id: oa.oa_id ?? null, name: oa.name };
+    },
+    ourId: async () => ourId,
+    async onGiven(about) {
+      given.push(about);
+      ourId = about.oa.id;
     },
     log: pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) }),
   });
@@ -43,7 +56,8 @@ function make(change: { appSecret?: string; fixedVerifier?: string } = {}) {
 
 beforeEach(async () => {
   [db, zalo] = await Promise.all([openTestDatabase(), ZaloServer.start()]);
-  [nowMs, pairs, given, diskFull, lines] = [Date.now(), [], 0, false, []];
+  [nowMs, pairs, given, diskFull, lines] = [Date.now(), [], [], false, []];
+  [ourId, whoIs] = [null, null];
   web = http.createServer(express().use((...about) => consent.router(...about))).listen(0, '127.0.0.1');
   await new Promise((ready) => web.once('listening', ready));
   root = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
@@ -79,13 +93,54 @@ it('the link leads to Zalo, its answer becomes the pair of tokens', async () => 
   expect(pairs).toMatchObject([
     { accessToken: zalo.tokens.accessToken, refreshToken: zalo.tokens.refreshToken, lifetimeMs: 90_000_000 },
   ]);
-  expect(given).toBe(1);
+  expect(given).toEqual([
+    { personId, changed: false, oa: { id: TEST_APP.oaId, name: 'Công an xã Cẩm Lương' } },
+  ]);
 });
 
 it('looking at the link, as chat apps do by themselves, does not use it up', async () => {
   const link = await consent.linkFor(personId);
   for (let look = 0; look < 3; look += 1) await fetch(link, { redirect: 'manual' });
   expect(await open(await toCallback(link))).toEqual(GIVEN);
+});
+
+it('the link serves one consent, however many pages were opened with it', async () => {
+  const link = await consent.linkFor(personId);
+  const [first, second] = [await toCallback(link), await toCallback(link)];
+  expect(await open(first)).toEqual(GIVEN);
+  expect(await open(second)).toEqual(NOT_BEGUN);
+  expect(await open(link)).toEqual([404, 'Đường dẫn này đã hết hạn']);
+  expect(pairs).toHaveLength(1);
+});
+
+it('another OA than ours is kept out, whatever its callback claims, and the link stays for ours', async () => {
+  expect(await open(await toCallback(await consent.linkFor(personId)))).toEqual(GIVEN);
+  const link = await consent.linkFor(personId);
+  zalo.world.oaId = '999';
+  const back = new URL(await toCallback(link));
+  expect(back.searchParams.get('oa_id')).toBe('999');
+  back.searchParams.set('oa_id', TEST_APP.oaId);
+  expect(await open(back.href)).toEqual([409, 'Đây là một OA khác']);
+  expect(pairs).toHaveLength(1);
+  zalo.world.oaId = TEST_APP.oaId;
+  expect(await open(await toCallback(link))).toEqual(GIVEN);
+  expect(pairs).toHaveLength(2);
+});
+
+it('where Zalo does not say whose tokens they are, the callback’s word counts; silence is no match', async () => {
+  whoIs = { id: null, name: 'OA' };
+  ourId = TEST_APP.oaId;
+  expect(await open(await toCallback(await consent.linkFor(personId)))).toEqual(GIVEN);
+  const without = new URL(await toCallback(await consent.linkFor(personId)));
+  without.searchParams.delete('oa_id');
+  expect((await open(without.href))[0]).toBe(409);
+});
+
+it('another OA comes in by a link that the chief wanted for it', async () => {
+  ourId = TEST_APP.oaId;
+  zalo.world.oaId = '999';
+  expect(await open(await toCallback(await consent.linkFor(personId, true)))).toEqual(GIVEN);
+  expect(given).toMatchObject([{ changed: true, oa: { id: '999' } }]);
 });
 
 it('an answer serves once, and only one that was begun here', async () => {
@@ -132,7 +187,7 @@ it('a wrong secret is told with what to look at, and no log has code or secret',
 it('a pair that can’t be kept is no consent', async () => {
   diskFull = true;
   expect((await open(await toCallback(await consent.linkFor(personId))))[0]).toBe(502);
-  expect(given).toBe(0);
+  expect(given).toEqual([]);
 });
 
 it('a link ends after a day, and one that was never made leads nowhere', async () => {

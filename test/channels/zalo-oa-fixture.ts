@@ -31,8 +31,8 @@ export function makeOaMemory(): OaMemory {
     heardOf: [],
     heardUpToMs: null,
     inbox: [],
-    nameAccount: async (userId, name) => void memory.names.set(userId, name),
-    nameGroup: async (groupId, name) => void memory.names.set(groupId, name),
+    nameAccount: async (userId, name) => memory.names.set(userId, name) !== null,
+    nameGroup: async (groupId, name) => memory.names.set(groupId, name) !== null,
     isGroup: async (chatId) => memory.groups.has(chatId),
     heard: async (userId) => void memory.heardOf.push(userId),
     heardUpTo: async () => memory.heardUpToMs,
@@ -72,11 +72,12 @@ export async function makeOaStage(
     },
   });
   const channel = makeZaloOa({
-    ...{ client, store, webhookPath: HOOK, buttons: false, paid: false },
+    ...{ client, store, webhookPath: HOOK, buttons: false, paid: false, formImage: null },
     keys: { appId: TEST_APP.appId, secret: TEST_APP.oaSecret },
     media: { hosts: [zalo.root] },
     log: pino({ level: 'silent' }),
     onRevoked: async () => {},
+    onMissed: async () => {},
     pauses: { firstMs: 5, mostMs: 20 },
     ...options,
   });

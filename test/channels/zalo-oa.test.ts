@@ -11,6 +11,7 @@ import { fetchMedia, mediaAddress } from '../../src/channels/zalo/oa/media.js';
 import { fit as fitted } from '../../src/chat/fit.js';
 import type { Incoming, Message, Reply } from '../../src/chat/message.js';
 import { eventually } from '../support/product.js';
+import { TEST_APP } from '../support/zalo-server.js';
 import { describeChannelContract } from './contract.js';
 import { makeOaFixture, makeOaStage, type OaStage } from './zalo-oa-fixture.js';
 
@@ -82,15 +83,7 @@ describe('what comes in', () => {
     group.disperses();
     await stage.zalo.webhook.idle();
     expect(new Set(happened().map(({ type }) => type))).toEqual(
-      new Set([
-        'unblocked',
-        'heard',
-        'shared-info',
-        'answered-by-hand',
-        'blocked',
-        'withdrew',
-        'bot-removed',
-      ]),
+      new Set(['followed', 'heard', 'shared-info', 'answered-by-hand', 'blocked', 'withdrew', 'bot-removed']),
     );
     expect(happened().find(({ type }) => type === 'shared-info')).toMatchObject({
       info: { name: 'Trần Thị Hoa', phone: '84912345678', address: '12 Đường 1, Cẩm Thủy, Thanh Hóa' },
@@ -104,10 +97,97 @@ describe('what comes in', () => {
     person.says('chào cả nhóm', { in: group });
     await stage.zalo.webhook.idle();
     await stage.channel.settled();
-    expect([...stage.store.names.values()].sort()).toEqual(['Nhóm thôn 1', 'Trần Thị Hoa']);
-    // what was not said to us renews the window all the same
+    // who says nothing to us is nobody to us; the window begins anew all the same
+    expect([...stage.store.names.values()]).toEqual(['Nhóm thôn 1']);
     expect(messages()[0]?.addressed).toBe(false);
     expect(stage.store.heardOf).toEqual([person.id]);
+    person.says('/quyen', { in: group });
+    await stage.zalo.webhook.idle();
+    await stage.channel.settled();
+    expect([...stage.store.names.values()].sort()).toEqual(['Nhóm thôn 1', 'Trần Thị Hoa']);
+  });
+
+  it('a name is asked for until it stands in the store, and not again after that', async () => {
+    let there = false;
+    const { store } = stage;
+    const keep = store.nameAccount;
+    store.nameAccount = async (userId, name) => there && (await keep(userId, name));
+    const other = await makeOaStage({}, { store, zalo: stage.zalo });
+    await other.channel.start(accept);
+    await other.zalo.webhook.set(other.hookUrl);
+    const person = anna();
+    for (const now of [false, true, true, true]) {
+      there = now;
+      person.says('xin chào');
+      await other.zalo.webhook.idle();
+      await other.channel.settled();
+    }
+    expect(store.names.get(person.id)).toBe('Trần Thị Hoa');
+    expect(other.zalo.calls.filter(({ name }) => name === 'user/detail')).toHaveLength(2);
+    await other.channel.stop();
+    await other.close();
+  });
+
+  it('how somebody is called is told within seconds, or not at all', async () => {
+    await open();
+    expect(await stage.channel.nameOf?.(anna().id)).toBe('Trần Thị Hoa');
+    stage.zalo.hold('user/detail', 'before');
+    const other = stage.zalo.person({ id: '5510185758261927917', name: 'Lê Văn Nam' });
+    const begunMs = performance.now();
+    expect(await stage.channel.nameOf?.(other.id)).toBeNull();
+    expect(performance.now() - begunMs).toBeLessThan(5000);
+  });
+
+  it('a group that is renamed is called so', async () => {
+    await open();
+    const person = anna();
+    const group = stage.zalo.group({ name: 'Nhóm thôn 1', members: [person] });
+    person.says('chào', { in: group });
+    await stage.zalo.webhook.idle();
+    await stage.channel.settled();
+    group.renamed('Tổ liên gia 1');
+    await stage.zalo.webhook.idle();
+    await stage.channel.settled();
+    expect(stage.store.names.get(group.id)).toBe('Tổ liên gia 1');
+  });
+
+  it('what the bot can not read is told to who sent it in private, and passed over in a group', async () => {
+    await open();
+    const person = anna();
+    const group = stage.zalo.group({ name: 'Nhóm thôn 1', members: [person] });
+    person.sendsSticker();
+    person.sendsCard('Anh Ba', '0912345678');
+    stage.zalo.world.emit({
+      ...{ event_name: 'user_send_todo', sender: { id: person.id }, recipient: { id: TEST_APP.oaId } },
+      message: { msg_id: 'todo-1', attachments: [{ type: 'todo', payload: {} }] },
+    });
+    person.sendsSticker({ in: group });
+    person.sendsCard('Anh Ba', '0912345678', { in: group });
+    await stage.zalo.webhook.idle();
+    expect(messages().map(({ unreadable, text, chatId }) => [unreadable, text, chatId])).toEqual(
+      Array.from({ length: 3 }, () => [true, '', person.id]),
+    );
+  });
+
+  it('who asks to be let into a group, and who came in, is told', async () => {
+    await open();
+    const [person, other] = [anna(), stage.zalo.person({ id: '5510185758261927917', name: 'Lê Văn Nam' })];
+    const group = stage.zalo.group({ name: 'Nhóm thôn 1', members: [] });
+    group.asksToJoin(person);
+    group.asksToJoin(other);
+    await stage.zalo.webhook.idle();
+    await stage.channel.decideJoin?.(group.id, person.id, true);
+    await stage.channel.decideJoin?.(group.id, other.id, false);
+    await expect(stage.channel.decideJoin?.(group.id, other.id, true)).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+    await stage.zalo.webhook.idle();
+    expect([...group.state.members]).toEqual([person.id]);
+    expect(happened()).toEqual([
+      { type: 'asked-to-join', userIds: [person.id] },
+      { type: 'asked-to-join', userIds: [other.id] },
+      { type: 'joined', userIds: [person.id] },
+    ]);
   });
 
   it('an event that can not be written down is not confirmed, comes again, and is one message', async () => {
@@ -336,6 +416,37 @@ describe('what goes out', () => {
     expect(stage.zalo.calls.filter(({ name }) => name === 'upload/image')).toHaveLength(2);
   });
 
+  it('a form for name and phone, where there is a picture for it; else its words', async () => {
+    const formImage = 'https://congan.example/zalo/form.png';
+    const other = await makeOaStage({}, { zalo: stage.zalo, formImage });
+    const person = anna();
+    person.says('chào');
+    const form = { title: 'Để lại số điện thoại', subtitle: 'Không bắt buộc' };
+    await other.channel.send(to(person.id), { kind: 'text', text: 'Để lại số', form });
+    expect((await person.receives()).kind).toBe('ask-info');
+    expect([other.channel.limits.form, stage.channel.limits.form]).toEqual([true, false]);
+    await stage.channel.send(to(person.id), { kind: 'text', text: 'Để lại số', form });
+    expect(await person.receives()).toMatchObject({ kind: 'text', text: 'Để lại số' });
+    await other.close();
+  });
+
+  it('a group is made out of the smallest package that takes so many, while there is one', async () => {
+    await open();
+    const { zalo, channel } = stage;
+    const userIds = Array.from(
+      { length: 11 },
+      (_, n) => zalo.person({ id: `55101857582619280${n}`, name: 'x' }).id,
+    );
+    zalo.groupAsset('gmf10');
+    const large = zalo.groupAsset('gmf50', 'purchase_quota');
+    const about = { name: 'Tổ trực', description: 'Công an xã', userIds };
+    const made = (await channel.makeGroup?.(about))!;
+    expect(made.link).toContain('https://');
+    const { state } = zalo.groupById(made.chatId);
+    expect([state.name, state.assetId, [...state.members]]).toEqual(['Tổ trực', large, userIds]);
+    expect(await channel.makeGroup?.(about)).toBeNull();
+  });
+
   it('words of people never call anybody in a group', async () => {
     await open();
     const person = anna();
@@ -385,7 +496,7 @@ describe('what goes out', () => {
   });
 
   it('real buttons only where Zalo takes them: five, short, under words, in private', async () => {
-    const limits = oaLimits({ buttons: true, paid: false });
+    const limits = oaLimits({ buttons: true, paid: false, formImage: null });
     const menu = (count: number, label = 'Cổng chợ') =>
       Array.from({ length: count }, (_, at) => [{ label: `${label} ${at}`, says: `ảnh ${at}` }]);
     const shown = (reply: Reply, inGroup = false) =>
@@ -468,9 +579,29 @@ describe('files of people', () => {
       expect(mediaAddress(bad, hosts), bad).toBeNull();
   });
 
+  it('a download ends when the channel stops, or when it is given up', async () => {
+    await open();
+    const ref = stage.zalo.world.addMedia(Buffer.alloc(500, 1), 'image/jpeg', 'jpg');
+    const [first, second] = [stage.zalo.hold('media', 'before'), stage.zalo.hold('media', 'before')];
+    const enough = new AbortController();
+    const fetch = (signal?: AbortSignal) =>
+      expect(
+        stage.channel.fetch({ kind: 'photo', ref }, path.join(dir, 'x'), 1000, signal),
+      ).rejects.toMatchObject({ kind: 'cancelled' });
+    const given = fetch(enough.signal);
+    await first.arrived;
+    enough.abort();
+    await given;
+    const stopped = fetch();
+    await second.arrived;
+    await stage.channel.stop();
+    await stopped;
+  });
+
   it('a redirect, a lying length, a body without end and an address that has died are told apart', async () => {
     const target = path.join(dir, 'x');
-    const from = (url: string) => fetchMedia(url, target, 1000, { hosts: [stage.zalo.root] });
+    const ends = AbortSignal.timeout(10_000);
+    const from = (url: string) => fetchMedia(url, target, 1000, { hosts: [stage.zalo.root] }, ends);
     const media = stage.zalo.world.addMedia(Buffer.alloc(5000, 1), 'image/jpeg', 'jpg');
     await expect(from(media)).rejects.toMatchObject({ kind: 'too-big' });
     const small = stage.zalo.world.addMedia(Buffer.alloc(500, 1), 'image/jpeg', 'jpg');
@@ -478,7 +609,7 @@ describe('files of people', () => {
     fs.rmSync(target);
     stage.zalo.clock += 2 * HOUR;
     await expect(from(small)).rejects.toMatchObject({ kind: 'not-found' });
-    await expect(fetchMedia(small, target, 1000, { hosts: ['zdn.vn'] })).rejects.toMatchObject({
+    await expect(fetchMedia(small, target, 1000, { hosts: ['zdn.vn'] }, ends)).rejects.toMatchObject({
       kind: 'not-found',
     });
     expect(fs.existsSync(target)).toBe(false);

@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ServiceFault } from '../../src/base/service.js';
 import { type Chat, type ChatOptions, makeChat } from '../../src/chat/chat.js';
 import { command, type Talk } from '../../src/chat/command.js';
 import type { Message } from '../../src/chat/message.js';
@@ -257,6 +258,76 @@ describe('across lives', () => {
     expect(texts(channel).sort()).toEqual(['1', '2', '3', 'nghi', 'tiến']);
     expect(company.nghi).toBe(1);
     expect(Math.max(...Object.values(company))).toBeGreaterThan(1);
+  });
+
+  it('a suspect that hangs, or others that do, hold up nobody for long', async () => {
+    const test = await newTest();
+    const first = await life(test, async () => {});
+    const { database } = test;
+    const hung = new Promise<void>((resolve) => closing.push(async () => resolve()));
+    const suspect = await first.chat.accept(message('làm treo', { chatId: 'a' }));
+    await database.inbox.update({ where: { id: suspect.inboxId }, data: { attempts: 2 } });
+    const { chat, channel } = await life(
+      test,
+      async (talk, words) => {
+        await talk.reply(words);
+        if (words.startsWith('treo')) await hung;
+      },
+      { aloneAfterMs: 50, aloneMs: 100 },
+    );
+    // under way when the suspect's turn comes
+    await first.chat.accept(message('làm treo cùng', { chatId: 'b' }));
+    await chat.start();
+    await channel.waitFor(({ reply }) => wordsOf(reply) === 'treo');
+    await chat.accept(message('làm sau', { chatId: 'c' }));
+    await channel.waitFor(({ reply }) => wordsOf(reply) === 'sau');
+    expect(texts(channel)).toEqual(['treo cùng', 'treo', 'sau']);
+  });
+
+  it('an orderly stop in the midst of a run that does not end is no crash', async () => {
+    const test = await newTest();
+    const hung = new Promise<void>((resolve) => closing.push(async () => resolve()));
+    const first = await life(test, async () => {});
+    const { inboxId } = await first.chat.accept(message('làm lâu'));
+    for (let lives = 0; lives < 2; lives += 1) {
+      let begin = () => {};
+      const begun = new Promise<void>((resolve) => {
+        begin = resolve;
+      });
+      const { chat } = await life(test, async () => {
+        begin();
+        await hung;
+      });
+      await chat.start();
+      await begun;
+      await chat.stop();
+      const row = await test.database.inbox.findUniqueOrThrow({ where: { id: inboxId } });
+      // begun, so that it is known as a rerun, and no more than that
+      expect(row).toMatchObject({ state: 'waiting', attempts: 1 });
+    }
+  });
+
+  it('a stop because of a fault is a crash: what was under way may be its cause', async () => {
+    const test = await newTest();
+    const first = await life(test, async () => {});
+    const { inboxId } = await first.chat.accept(message('làm hỏng'));
+    for (let lives = 1; lives <= 2; lives += 1) {
+      let begin = () => {};
+      const begun = new Promise<void>((resolve) => {
+        begin = resolve;
+      });
+      const ending = new AbortController();
+      const { chat } = await life(test, async (talk) => {
+        begin();
+        await new Promise((_, reject) => talk.signal.addEventListener('abort', reject));
+      });
+      await chat.start(ending.signal);
+      await begun;
+      ending.abort(new ServiceFault('boom'));
+      await chat.stop();
+      const row = await test.database.inbox.findUniqueOrThrow({ where: { id: inboxId } });
+      expect(row).toMatchObject({ state: 'waiting', attempts: lives });
+    }
   });
 
   it('files of messages that are done are gone from the spool; leftovers go at the start', async () => {

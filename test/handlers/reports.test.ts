@@ -3,9 +3,11 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeReceiptCode, readCode } from '../../handlers/codes.js';
 import { forwardAlbums } from '../../handlers/reports/album.js';
+import { fetchLateFiles } from '../../handlers/reports/late-files.js';
 import { maskPhones } from '../../handlers/reports/mask-phones.js';
+import { WorldError } from '../../src/base/errors.js';
 import type { Attachment } from '../../src/chat/message.js';
-import { openHouse, type TestHouse } from '../support/house.js';
+import { openHouse, plainIntake, type TestHouse } from '../support/house.js';
 
 let house: TestHouse;
 beforeEach(async () => {
@@ -129,6 +131,85 @@ describe('a report', () => {
     await house.drained();
     expect(group()).toHaveLength(1);
     expect(group()[0]?.files).toHaveLength(2);
+  });
+
+  describe('whose file can not be fetched now', () => {
+    const pending = async () =>
+      (await house.db.setting.findMany({ where: { key: { startsWith: 'report.late:' } } })).length;
+    let broken: string[];
+    beforeEach(() => {
+      broken = ['photo1'];
+      house.house.intake = {
+        async take(channel, attachment, dir, signal) {
+          if (broken.includes(attachment.ref)) throw new WorldError('unreachable', 'no such luck');
+          return plainIntake.take(channel, attachment, dir, signal);
+        },
+      };
+    });
+
+    it('goes on at once with its words and its other files; the file follows, once, and the sender hears so', async () => {
+      const [receipt] = await house
+        .as('ho')
+        .say('có kẻ trộm', { attachments: [file('photo1'), file('photo2')] });
+      await house.drained();
+      expect(receipt?.text).toContain('Còn 1 tệp em đang tải về');
+      expect(group().map(({ text }) => text)).toEqual([expect.stringContaining('có kẻ trộm')]);
+      expect(group()[0]?.text).toContain('Còn 1 tệp đang tải về');
+      expect(group()[0]?.files.map(String)).toEqual(['photo2 content']);
+
+      await fetchLateFiles(house.house);
+      expect(await pending()).toBe(1);
+      house.clock.ms += 5000;
+      await fetchLateFiles(house.house);
+      expect(await pending()).toBe(1);
+      broken = [];
+      house.clock.ms += 60_000;
+      // the process dies when the file stands in the report and was told to the first
+      const { tell } = house.house;
+      house.house.tell = async (...args) => {
+        await tell(...args);
+        throw new Error('killed here');
+      };
+      await expect(fetchLateFiles(house.house)).rejects.toThrow('killed here');
+      house.house.tell = tell;
+      await Promise.all([fetchLateFiles(house.house), fetchLateFiles(house.house)]);
+      await house.drained();
+      expect(group()).toHaveLength(2);
+      expect(group()[1]?.text).toMatch(/^Tin báo TB-\w{4} \(tiếp\)$/);
+      expect(group()[1]?.files.map(String)).toEqual(['photo1 content']);
+      expect(await house.db.reportFile.count()).toBe(2);
+      expect(house.heardIn('ho').at(-1)?.text).toContain('đã tải xong');
+      expect(await pending()).toBe(0);
+    });
+
+    it('and never can be: both sides hear so, after a day', async () => {
+      await house.as('ho').say('', { attachments: [file('photo1')] });
+      await house.drained();
+      expect(await house.db.report.count()).toBe(1);
+      house.clock.ms += 86_300_000;
+      await fetchLateFiles(house.house);
+      expect(await pending()).toBe(1);
+      house.clock.ms += 400_000;
+      await fetchLateFiles(house.house);
+      await house.drained();
+      expect(house.heardIn('ho').at(-1)?.text).toContain('không tải về được nữa');
+      expect(group().at(-1)?.text).toContain('không tải về được, em đã nhờ người gửi gửi lại');
+      expect(await pending()).toBe(0);
+    });
+
+    it('is not waited for when its sender withdraws', async () => {
+      await house.as('ho').say('có kẻ trộm', { attachments: [file('photo1')] });
+      const { inboxId } = await house.channel.hear({
+        ...{ kind: 'event', channel: 'console', chatId: 'ho', externalId: 'w1', sentMs: house.clock.now() },
+        event: { type: 'withdrew', userId: 'ho' },
+      });
+      await (await house.ready).chat.turnDone(inboxId);
+      expect(await pending()).toBe(0);
+      broken = [];
+      house.clock.ms += 60_000;
+      await fetchLateFiles(house.house);
+      expect(await house.db.reportFile.count()).toBe(0);
+    });
   });
 
   it('what follows within two minutes joins, what comes later is a new one', async () => {

@@ -21,7 +21,12 @@ export const MATRIX_FILE = path.join('src', 'channels', 'README.md');
 
 const COLUMNS: { title: string; name: ChannelName; limits: ChannelLimits; links: boolean }[] = [
   { title: 'Telegram', name: 'telegram', limits: telegramLimits(false), links: true },
-  { title: 'Zalo OA', name: 'zalo-oa', limits: oaLimits({ buttons: false, paid: false }), links: true },
+  {
+    title: 'Zalo OA',
+    name: 'zalo-oa',
+    limits: oaLimits({ buttons: false, paid: false, formImage: null }),
+    links: true,
+  },
   { title: 'Zalo Bot', name: 'zalo-bot', limits: botLimits(true), links: true },
   { title: 'Zalo Bot, no public address', name: 'zalo-bot', limits: botLimits(false), links: false },
   { title: 'web console', name: 'console', limits: CONSOLE_LIMITS, links: true },

@@ -321,9 +321,14 @@ export class ZaloServer {
     response.end(text);
   }
 
-  private serveMedia(response: http.ServerResponse, name: string): void {
+  private async serveMedia(response: http.ServerResponse, name: string): Promise<void> {
     const found = this.world.media.get(name);
     const trouble = this.troubles.strike('media');
+    await this.holds.pass('media', 'before');
+    if (trouble?.fault !== undefined) {
+      response.writeHead(trouble.fault.http).end();
+      return;
+    }
     if (trouble?.drop === 'before') {
       response.destroy();
       return;

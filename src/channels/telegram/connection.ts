@@ -37,7 +37,7 @@ export interface Connection {
     limits?: { timeoutMs?: number; signal?: AbortSignal },
   ): Promise<T>;
   /** Loads a file by the path that getFile told. @throws WorldError too-big, not-found, unreachable */
-  download(filePath: string, target: string, maxBytes: number): Promise<number>;
+  download(filePath: string, target: string, maxBytes: number, signal: AbortSignal): Promise<number>;
   close(): void;
 }
 
@@ -70,10 +70,10 @@ export function makeConnection({ token, apiRoot, proxy }: ConnectionOptions): Co
   });
 
   /** Asks for a file; resolves with the response, or with our kind of error. */
-  const request = (address: string) =>
+  const request = (address: string, signal: AbortSignal) =>
     new Promise<http.IncomingMessage>((resolve, reject) => {
       const get = address.startsWith('https:') ? https.get : http.get;
-      const asked = get(address, { agent, timeout: SILENCE_MS }, resolve);
+      const asked = get(address, { agent, timeout: SILENCE_MS, signal }, resolve);
       asked.on('timeout', () => asked.destroy(Object.assign(new Error('silent'), { code: 'ETIMEDOUT' })));
       asked.on('error', reject);
     });
@@ -89,7 +89,7 @@ export function makeConnection({ token, apiRoot, proxy }: ConnectionOptions): Co
         throw toWorldError(method, error);
       }
     },
-    async download(filePath, target, maxBytes) {
+    async download(filePath, target, maxBytes, signal) {
       try {
         if (onThisMachine && path.isAbsolute(filePath)) {
           // an own Bot API server with --local names a file on this disk; a relay elsewhere has none to name
@@ -98,7 +98,7 @@ export function makeConnection({ token, apiRoot, proxy }: ConnectionOptions): Co
           await fs.promises.copyFile(filePath, target);
           return size;
         }
-        const response = await request(`${root}/file/bot${token}/${encodeURI(filePath)}`);
+        const response = await request(`${root}/file/bot${token}/${encodeURI(filePath)}`, signal);
         if (response.statusCode !== 200) {
           response.destroy();
           const kind =
@@ -117,10 +117,12 @@ export function makeConnection({ token, apiRoot, proxy }: ConnectionOptions): Co
             }
           },
           fs.createWriteStream(target),
+          { signal },
         );
         return sizeBytes;
       } catch (error) {
         await fs.promises.rm(target, { force: true });
+        if (signal.aborted) throw new WorldError('cancelled', 'loading a file was given up');
         throw toWorldError('a file', error);
       }
     },

@@ -177,17 +177,20 @@ export function makeTelegram(options: TelegramOptions): TelegramChannel {
           .catch(() => {}),
       );
     },
-    fetch(attachment, path, maxBytes) {
+    fetch(attachment, path, maxBytes, given) {
+      const ending = given === undefined ? signal : AbortSignal.any([signal, given]);
       const load = async () => {
         if (attachment.sizeBytes !== undefined && attachment.sizeBytes > maxBytes)
           throw new WorldError(
             'too-big',
             `the file has ${attachment.sizeBytes} bytes, ${maxBytes} are allowed`,
           );
-        const file = await connection.call('getFile', (api, ends) => api.getFile(attachment.ref, ends));
+        const file = await connection.call('getFile', (api, ends) => api.getFile(attachment.ref, ends), {
+          signal: ending,
+        });
         if (file.file_path === undefined)
           throw new WorldError('not-found', 'Telegram no longer has the file');
-        return { sizeBytes: await connection.download(file.file_path, path, maxBytes) };
+        return { sizeBytes: await connection.download(file.file_path, path, maxBytes, ending) };
       };
       return track(load());
     },

@@ -44,7 +44,8 @@ export class World {
   private nextId = 1n;
 
   constructor(
-    readonly oaId: string,
+    /** another one's, as if another OA consented */
+    public oaId: string,
     readonly appId: string,
     readonly now: () => number,
   ) {}

@@ -59,6 +59,8 @@ export function makeZaloBot(options: ZaloBotOptions): ZaloBotChannel {
   const { client, log, clock = systemClock, photoLink, webhook, pauses = PAUSES } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
+  const untilStop = (given?: AbortSignal) =>
+    given === undefined ? signal : AbortSignal.any([signal, given]);
   let accept: Parameters<Channel['start']>[0] | null = null;
   let account: { id: string; name: string } | null = null;
   let work: Promise<void> = Promise.resolve();
@@ -152,7 +154,8 @@ export function makeZaloBot(options: ZaloBotOptions): ZaloBotChannel {
     async act(to) {
       await client.sendTyping(to.chatId, signal).catch(() => {});
     },
-    fetch: (attachment, path, maxBytes) => fetchMedia(attachment.ref, path, maxBytes, options.media),
+    fetch: (attachment, path, maxBytes, given) =>
+      fetchMedia(attachment.ref, path, maxBytes, options.media, untilStop(given)),
     // its link is shown in the bot's own profile; the API does not tell one
     privateChatLink: () => null,
     async stop() {

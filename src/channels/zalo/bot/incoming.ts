@@ -10,7 +10,6 @@ export function readIncoming(update: BotUpdate): Message | null {
   const text = update.text.replace(/[^\S\n]+/g, ' ').trim();
   const attachments = [...attachment('photo', update.photoUrl), ...attachment('audio', update.voiceUrl)];
   const empty = text === '' && attachments.length === 0;
-  if (empty && update.also === 'sticker') return null;
   return {
     ...{ kind: 'message', channel: 'zalo-bot', externalId: update.key, sentMs: update.atMs },
     ...{ chatId: update.chatId, chatKind: 'private', addressed: true },

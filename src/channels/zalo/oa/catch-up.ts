@@ -1,4 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { cleanText } from '../../../base/clean-text.js';
+import { WorldError, type WorldKind } from '../../../base/errors.js';
+import type { Log } from '../../../base/log.js';
 import type { Incoming, Message } from '../../../chat/message.js';
 import type { OaClient } from '../api/oa.js';
 import type { ChatMessage } from '../api/people.js';
@@ -53,41 +56,98 @@ export function readChatMessage(given: ChatMessage, nowMs: number): Message | nu
 
 export interface CatchUp {
   client: Pick<OaClient, 'recentChats' | 'conversation'>;
-  /** everything up to here was heard, epoch ms */
-  sinceMs: number;
+  /** everything up to here was heard, by Zalo's clock, epoch ms; null: nothing is looked for, only the time is asked */
+  sinceMs: number | null;
   nowMs: number;
-  accept: (incoming: Incoming) => Promise<unknown>;
+  accept: (incoming: Incoming) => Promise<{ fresh: boolean }>;
   signal: AbortSignal;
+  log: Log;
+  /** between two calls, ms: answers go by the same calls a minute */
+  paceMs?: number;
 }
 
+export interface CaughtUp {
+  /** everything up to here is heard now, by Zalo's clock, epoch ms; null: nobody ever wrote */
+  upToMs: number | null;
+  /** what the webhook had not brought, in the order it was taken */
+  missed: Message[];
+  /** there was more than we look through */
+  left: boolean;
+}
+
+/** Of these refusals the next try knows no more: the others must not wait for one conversation. */
+const HOPELESS: ReadonlySet<WorldKind> = new Set(['invalid', 'blocked', 'window-closed', 'not-found']);
+
+/** The first calls go at once, the others in this pace: 30 a minute of the usual 100. */
+const AT_ONCE = 10;
+const PACE_MS = 2000;
+
 /**
- * Takes what people wrote to the OA while we could not be told: each conversation that has something newer, oldest message
- * first. What came by webhook as well is known by its id, or by what it is (twice.ts). Groups are not looked through: their words are for each other.
- * @returns how many messages were offered
+ * Takes what people wrote to the OA while we were not told: each conversation that has something newer, oldest message
+ * first. What came by webhook as well is known by its id, or by what it is (twice.ts). Groups are not looked through: their
+ * words are for each other. Where nothing is newer it costs one call.
+ * @throws WorldError: nothing may be taken for heard
  */
-export async function catchUp({ client, sinceMs, nowMs, accept, signal }: CatchUp): Promise<number> {
+export async function catchUp(options: CatchUp): Promise<CaughtUp> {
+  const { client, sinceMs, nowMs, accept, signal, log, paceMs = PACE_MS } = options;
+  let calls = 0;
+  /** One call in its turn; where the minute is used up it waits for the next. */
+  async function inTurn<T>(call: () => Promise<T>): Promise<T> {
+    calls += 1;
+    if (calls > AT_ONCE) await pause(paceMs, undefined, { signal });
+    for (;;)
+      try {
+        return await call();
+      } catch (error) {
+        if (!(error instanceof WorldError) || error.kind !== 'rate-limited') throw error;
+        await pause((error.retryAfterS ?? 60) * 1000, undefined, { signal });
+      }
+  }
+
+  const isNewer = ({ time }: ChatMessage) => sinceMs !== null && (time ?? nowMs) > sinceMs;
   const people = new Set<string>();
+  let upToMs: number | null = null;
+  let left = true;
   for (let offset = 0; offset < MOST_CHATS; offset += PAGE) {
-    const chats = await client.recentChats({ offset, count: PAGE }, signal);
-    const newer = chats.filter((chat) => (chat.time ?? nowMs) > sinceMs);
+    const chats = await inTurn(() => client.recentChats({ offset, count: PAGE }, signal));
+    for (const { time } of chats) if (time !== undefined) upToMs = Math.max(upToMs ?? 0, time);
+    const newer = chats.filter(isNewer);
     for (const chat of newer) {
       const userId = chat.src === FROM_PERSON ? chat.from_id : chat.to_id;
       if (userId !== undefined) people.add(userId);
     }
-    if (newer.length < PAGE) break;
+    if (newer.length === PAGE) continue;
+    left = false;
+    break;
   }
-  const found: Message[] = [];
-  for (const userId of people)
-    for (let offset = 0; offset < MOST_MESSAGES; offset += PAGE) {
-      const page = await client.conversation(userId, { offset, count: PAGE }, signal);
-      const newer = page.filter((message) => (message.time ?? nowMs) > sinceMs);
+  const missed: Message[] = [];
+  /** All that this person wrote meanwhile, oldest first. */
+  async function wordsOf(userId: string): Promise<Message[]> {
+    const found: Message[] = [];
+    for (let offset = 0; ; offset += PAGE) {
+      const page = await inTurn(() => client.conversation(userId, { offset, count: PAGE }, signal));
+      const newer = page.filter(isNewer);
       for (const message of newer) {
         const read = readChatMessage(message, nowMs);
         if (read !== null) found.push(read);
       }
       if (newer.length < PAGE) break;
+      if (offset + PAGE >= MOST_MESSAGES) {
+        left = true;
+        break;
+      }
     }
-  found.sort((a, b) => a.sentMs - b.sentMs);
-  for (const message of found) await accept(message);
-  return found.length;
+    return found.sort((a, b) => a.sentMs - b.sentMs);
+  }
+
+  // who wrote last comes first in the list
+  for (const userId of [...people].reverse()) {
+    const found = await wordsOf(userId).catch((error: unknown) => {
+      if (!(error instanceof WorldError) || !HOPELESS.has(error.kind)) throw error;
+      log.warn({ err: error }, 'a conversation could not be read');
+      return [];
+    });
+    for (const message of found) if ((await accept(message)).fresh) missed.push(message);
+  }
+  return { upToMs, missed, left };
 }

@@ -1,5 +1,4 @@
 import type { Router } from 'express';
-import { backoffMs } from '../../../base/backoff.js';
 import { type Clock, systemClock } from '../../../base/clock.js';
 import type { Log } from '../../../base/log.js';
 import type { Channel, Incoming, Message } from '../../../chat/message.js';
@@ -7,30 +6,29 @@ import type { OaClient } from '../api/oa.js';
 import type { HookCounters } from '../webhook/hook.js';
 import type { OaEvent } from '../webhook/oa-events.js';
 import type { SignatureKeys } from '../webhook/signature.js';
-import { catchUp } from './catch-up.js';
 import { readIncoming } from './incoming.js';
 import { type OaManners, oaLimits } from './limits.js';
+import { makeOaGroup } from './make-group.js';
 import { fetchMedia, type MediaOptions } from './media.js';
 import { makeNames } from './names.js';
 import { deliver } from './outgoing.js';
+import { makeRounds, OUT_OF_ORDER_MS, type Rounds, type RoundsOptions } from './rounds.js';
 import { makeOnce, mayComeAgainSince, type Once } from './twice.js';
 import { makeWebhook } from './webhook.js';
 
 /** What the channel keeps in the store. */
-export interface OaStore {
-  nameAccount(userId: string, name: string): Promise<void>;
-  nameGroup(groupId: string, name: string): Promise<void>;
+export type OaStore = RoundsOptions['store'] & {
+  /** false: there is no such account, group */
+  nameAccount(userId: string, name: string): Promise<boolean>;
+  nameGroup(groupId: string, name: string): Promise<boolean>;
   isGroup(chatId: string): Promise<boolean>;
   /** something that is not addressed to us was heard of this person: their window begins anew */
   heard(userId: string, atMs: number): Promise<void>;
-  /** up to when everything was heard; null before the first event */
-  heardUpTo(): Promise<number | null>;
-  noteHeardUpTo(ms: number): Promise<void>;
   /** messages of people that were taken since then, in any order */
   takenSince(ms: number): Promise<Message[]>;
   /** ids of the newest messages that we sent, the oldest first */
   sentIds(most: number): Promise<string[]>;
-}
+};
 
 export interface ZaloOaOptions extends OaManners {
   client: OaClient;
@@ -43,7 +41,13 @@ export interface ZaloOaOptions extends OaManners {
   clock?: Clock;
   /** the OA withdrew its consent: only a person can help */
   onRevoked: () => Promise<void>;
+  /** the OA has answered, after the start and after each consent */
+  onAccount?: RoundsOptions['onAccount'];
+  /** people write to the OA and the webhook does not tell: only a person can help */
+  onMissed: () => Promise<void>;
   pauses?: { firstMs: number; mostMs: number };
+  /** how often it is asked what was written, ms; 3 minutes */
+  catchUpEveryMs?: number;
 }
 
 export interface ZaloOaChannel extends Channel {
@@ -63,30 +67,27 @@ export interface ZaloOaChannel extends Channel {
 /** Ids of our own messages that are remembered: an answer to one is meant for us. */
 const OWN_IDS = 10_000;
 const PAUSES = { firstMs: 2000, mostMs: 300_000 };
-/** An event may be told later than another that is younger, ms. */
-const OUT_OF_ORDER_MS = 60_000;
-/** "heard up to" is written down so often, ms */
-const NOTE_EVERY_MS = 10_000;
 
 /**
  * A Zalo Official Account: events by webhook, answers by the OpenAPI. Making it does nothing; events are taken from
  * `start` on, and before it not confirmed, so that they come again.
  */
 export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
-  const { client, store, log, clock = systemClock, pauses = PAUSES } = options;
+  const { client, store, log, formImage, clock = systemClock, pauses = PAUSES } = options;
   const limits = oaLimits(options);
   const stopping = new AbortController();
   const { signal } = stopping;
+  const untilStop = (given?: AbortSignal) =>
+    given === undefined ? signal : AbortSignal.any([signal, given]);
   const own = new Set<string>();
-  const names = makeNames({ client, log, nameAccount: store.nameAccount, nameGroup: store.nameGroup });
+  const { nameAccount, nameGroup } = store;
+  const names = makeNames({ client, log, signal, nameAccount, nameGroup });
   const running = new Set<Promise<unknown>>();
   let accept: Parameters<Channel['start']>[0] | null = null;
   let account: { name: string; id: string | null } | null = null;
-  let notedMs = Number.NEGATIVE_INFINITY;
+  let rounds: Rounds | null = null;
   let heardMs: number | null = null;
-  let beginning: Promise<void> = Promise.resolve();
-  let once: Promise<Once> | null = null;
-  let wake: () => void = () => {};
+  let once: Once | null = null;
 
   const track = <T>(work: Promise<T>): Promise<T> => {
     running.add(work);
@@ -103,29 +104,23 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
     }
   }
 
-  async function noteHeardUpTo(ms: number): Promise<void> {
-    if (Math.abs(ms - notedMs) < NOTE_EVERY_MS) return;
-    notedMs = ms;
-    await store.noteHeardUpTo(ms);
-  }
+  /** What was taken since then may be told again: by the next round, or by the webhook. */
+  const comesAgainSince = (heardUpToMs: number) =>
+    mayComeAgainSince(heardUpToMs - OUT_OF_ORDER_MS, clock.now());
 
-  /** Takes it, but not what is there under another id. */
-  async function acceptOnce(take: Parameters<Channel['start']>[0], incoming: Incoming): Promise<void> {
-    const { isTwice, forget } = await once!;
-    if (isTwice(incoming)) return;
+  /** Takes it, but not what is there under another id. @returns the id under which it is there */
+  async function acceptOnce(
+    take: Parameters<Channel['start']>[0],
+    incoming: Incoming,
+  ): Promise<{ id: string; fresh: boolean }> {
+    const other = once?.knownAs(incoming) ?? null;
+    if (other !== null) return { id: other, fresh: false };
     try {
-      await take(incoming);
+      return { id: incoming.externalId, fresh: (await take(incoming)).fresh };
     } catch (error) {
-      forget(incoming);
+      once?.forget(incoming);
       throw error;
     }
-  }
-
-  async function readOnce(sinceMs: number | null): Promise<Once> {
-    const nowMs = clock.now();
-    const known =
-      sinceMs === null ? [] : await store.takenSince(mayComeAgainSince(sinceMs - OUT_OF_ORDER_MS, nowMs));
-    return makeOnce(known, { now: () => clock.now() });
   }
 
   async function take(event: OaEvent): Promise<void> {
@@ -137,50 +132,13 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
       name: account?.name ?? null,
       isOwn: (messageId) => own.has(messageId),
     });
-    if (incoming !== null) await acceptOnce(accept, incoming);
-    if (incoming?.kind === 'message') {
-      names.person(incoming.sender.userId, signal);
-      if (incoming.chatKind === 'group') {
-        names.group(incoming.chatId, signal);
-        // identified only where it is addressed to us
-        if (!incoming.addressed) await store.heard(incoming.sender.userId, event.atMs);
-      }
-    }
-    await noteHeardUpTo(clock.now());
-  }
-
-  /** The OA's name, and what was written while we were not there; tried until it is there or we stop. */
-  async function begin(take: Parameters<Channel['start']>[0], sinceMs: number | null): Promise<void> {
-    for (let tries = 1; !signal.aborted; tries += 1)
-      try {
-        const oa = await client.oa(signal);
-        account = { name: oa.name, id: oa.oa_id ?? null };
-        log.info({ oa: oa.name, package: oa.package_name }, 'connected to Zalo');
-        if (sinceMs !== null) {
-          const about = { client, sinceMs: sinceMs - OUT_OF_ORDER_MS, nowMs: clock.now(), signal };
-          const found = await catchUp({
-            ...about,
-            accept: (incoming: Incoming) => acceptOnce(take, incoming),
-          });
-          if (found > 0) log.info({ messages: found }, 'caught up with what was written to the OA meanwhile');
-        }
-        await noteHeardUpTo(clock.now());
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        const ms = backoffMs(tries, pauses.firstMs, pauses.mostMs);
-        log.warn({ err: error, againInMs: Math.round(ms) }, 'Zalo was not reached, trying again');
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-          signal.addEventListener('abort', wake, { once: true });
-        });
-        // else an outage of days piles them up
-        signal.removeEventListener('abort', wake);
-      }
+    if (incoming !== null) rounds?.heard((await acceptOnce(accept, incoming)).id);
+    if (event.kind === 'group' && event.change === 'changed') names.groupChanged(event.groupId);
+    if (incoming?.kind !== 'message') return;
+    if (incoming.chatKind === 'group') names.group(incoming.chatId);
+    // who says nothing to us is nobody to us
+    if (incoming.addressed) names.person(incoming.sender.userId);
+    else await store.heard(incoming.sender.userId, event.atMs);
   }
 
   const { router, counters } = makeWebhook({
@@ -196,34 +154,53 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
     async start(given) {
       if (accept !== null) throw new Error('the Zalo channel was started before');
       const sinceMs = await store.heardUpTo();
-      once = readOnce(sinceMs);
-      await once;
+      const taken = sinceMs === null ? [] : await store.takenSince(comesAgainSince(sinceMs));
+      once = makeOnce(taken, clock);
       // before anything is taken: it may be an answer to what an earlier run sent
       remember(await store.sentIds(OWN_IDS));
       accept = given;
-      beginning = track(begin(given, sinceMs));
+      rounds = makeRounds({
+        ...{ client, store, log, clock, signal, pauses },
+        accept: (incoming) => acceptOnce(given, incoming),
+        everyMs: options.catchUpEveryMs,
+        async onAccount(oa) {
+          account = oa;
+          await options.onAccount?.(oa);
+        },
+        onMissed: options.onMissed,
+        onCaughtUp: (upToMs) => once?.forgetBefore(comesAgainSince(upToMs)),
+      });
+      void track(rounds.run());
     },
     async send(to, reply) {
       const group = await store.isGroup(to.chatId);
-      const ids = await track(deliver({ client, group, chatId: to.chatId }, reply));
+      const ids = await track(deliver({ client, group, chatId: to.chatId, formImage }, reply));
       remember(ids);
       return { ids };
     },
     async act() {
       // an OA can't show that it is typing
     },
-    fetch: (attachment, path, maxBytes) => track(fetchMedia(attachment.ref, path, maxBytes, options.media)),
+    fetch: (attachment, path, maxBytes, given) =>
+      track(fetchMedia(attachment.ref, path, maxBytes, options.media, untilStop(given))),
+    makeGroup: ({ name, description, userIds }) =>
+      track(makeOaGroup(client, { name, description, userIds }, signal)),
+    nameOf: (userId) => names.personNow(userId),
+    async decideJoin(groupId, userId, letIn) {
+      const decide = letIn ? client.acceptPending : client.rejectPending;
+      await track(decide(groupId, [userId], signal));
+    },
     privateChatLink: () => (account?.id == null ? null : `https://zalo.me/${account.id}`),
-    wake: () => wake(),
+    wake: () => rounds?.wake(),
     async settled() {
-      await beginning;
+      await rounds?.begun;
       await names.settled();
     },
     async stop() {
       stopping.abort();
       accept = null;
       await Promise.allSettled([...running]);
-      await names.stop();
+      await names.settled();
     },
   };
 }

@@ -45,15 +45,18 @@ function readMessage(event: OaEvent & OaMessageEvent, own: OwnAccount): Message 
   const { text, mentioned } =
     groupId === null ? { text: event.text, mentioned: false } : withoutMention(event.text, own.name);
   const words = text.replace(/[^\S\n]+/g, ' ').trim();
-  // a sticker alone, a link in a group: nothing the bot could do something with
-  if (words === '' && event.attachments.length === 0 && event.place === null && !mentioned) return null;
+  const card = event.also === 'business-card';
+  const empty = card || (words === '' && event.attachments.length === 0 && event.place === null);
+  // a sticker, a card: nothing the bot could do something with; who sent it to us is told so
+  if (empty && groupId !== null && !mentioned) return null;
   const quoted = event.quoteId !== null && own.isOwn(event.quoteId);
   return {
     ...{ kind: 'message', channel: 'zalo-oa', externalId: idOf(event), sentMs: event.atMs },
     ...{ chatId: groupId ?? userId, chatKind: groupId === null ? 'private' : 'group' },
     sender: { userId, name: '' },
-    text: words,
+    text: card ? '' : words,
     attachments: event.attachments.map(attachmentOf),
+    ...(empty && groupId === null ? { unreadable: true as const } : {}),
     ...(event.place === null ? {} : { place: event.place }),
     addressed: groupId === null || mentioned || quoted || words.startsWith('/'),
   };
@@ -71,7 +74,7 @@ export function readIncoming(event: OaEvent, own: OwnAccount): Incoming | null {
     case 'message':
       return readMessage(event, own);
     case 'follow':
-      return happened(event.userId, { type: 'unblocked', userId: event.userId });
+      return happened(event.userId, { type: 'followed', userId: event.userId });
     case 'unfollow':
       return happened(event.userId, { type: 'blocked', userId: event.userId });
     case 'opened-chat':
@@ -101,7 +104,13 @@ export function readIncoming(event: OaEvent, own: OwnAccount): Incoming | null {
         const by = { userId: event.userIds[0] ?? '', name: '' };
         return happened(event.groupId, { type: 'bot-added', by });
       }
-      return event.change === 'ended' ? happened(event.groupId, { type: 'bot-removed' }) : null;
+      if (event.change === 'ended') return happened(event.groupId, { type: 'bot-removed' });
+      if (event.userIds.length === 0) return null;
+      if (event.change === 'asked-to-join')
+        return happened(event.groupId, { type: 'asked-to-join', userIds: event.userIds });
+      if (event.change === 'joined' || event.change === 'join-accepted')
+        return happened(event.groupId, { type: 'joined', userIds: event.userIds });
+      return null;
     default:
       return null;
   }

@@ -49,11 +49,17 @@ function capped(maxBytes: number): Transform {
   });
 }
 
-async function load(url: string, path: string, maxBytes: number, wire: Wire): Promise<void> {
+async function load(
+  url: string,
+  path: string,
+  maxBytes: number,
+  wire: Wire,
+  signal: AbortSignal,
+): Promise<void> {
   const response = await (wire.fetch ?? fetch)(url, {
     // a redirect could lead anywhere
     redirect: 'error',
-    signal: AbortSignal.timeout(DOWNLOAD_MS),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(DOWNLOAD_MS)]),
   });
   if (response.status === 404 || response.status === 403 || response.status === 410) {
     await response.body?.cancel();
@@ -71,28 +77,30 @@ async function load(url: string, path: string, maxBytes: number, wire: Wire): Pr
 }
 
 /**
- * Loads a file somebody sent into `path`; tried again where the network failed.
- * @throws WorldError too-big, not-found (its address has died, or is none of Zalo's), unreachable
+ * Loads a file somebody sent into `path`; tried again where the network failed, until the signal aborts.
+ * @throws WorldError too-big, not-found (its address has died, or is none of Zalo's), unreachable, cancelled
  */
 export async function fetchMedia(
   given: string,
   path: string,
   maxBytes: number,
   { hosts, ...wire }: MediaOptions,
+  signal: AbortSignal,
 ): Promise<{ sizeBytes: number }> {
   const url = mediaAddress(given, hosts);
   if (url === null) throw new WorldError('not-found', "the file lies on a host that is none of Zalo's");
   for (let tries = 1; ; tries += 1)
     try {
-      await load(url, path, maxBytes, wire);
+      await load(url, path, maxBytes, wire, signal);
       return { sizeBytes: (await fs.stat(path)).size };
     } catch (error) {
       await fs.rm(path, { force: true });
+      if (signal.aborted) throw new WorldError('cancelled', 'loading a file was given up');
       const known = error instanceof WorldError ? error : null;
       if (known !== null && known.kind !== 'unreachable') throw known;
       // the words of the error may carry the address
       const failed = known ?? new WorldError('unreachable', "a file could not be loaded from Zalo's server");
       if (tries >= TRIES) throw failed;
-      await pause(PAUSE_MS * tries);
+      await pause(PAUSE_MS * tries, undefined, { signal }).catch(() => {});
     }
 }

@@ -1,61 +1,112 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import { cleanName } from '../../../base/clean-text.js';
 import type { Log } from '../../../base/log.js';
 import type { OaClient } from '../api/oa.js';
+import { makeMinuteBudget } from './budget.js';
 
 export interface NamesOptions {
-  client: OaClient;
+  client: Pick<OaClient, 'person' | 'group'>;
   log: Log;
-  nameAccount: (userId: string, name: string) => Promise<void>;
-  nameGroup: (groupId: string, name: string) => Promise<void>;
+  /** false: there is no such account (yet) */
+  nameAccount: (userId: string, name: string) => Promise<boolean>;
+  nameGroup: (groupId: string, name: string) => Promise<boolean>;
+  signal: AbortSignal;
 }
 
-/** At most so many are remembered as asked for; then all are asked for again in time. */
+/** At most so many are remembered as known; then all are asked for again in time. */
 const REMEMBERED = 5000;
-
-/** Names share the minute's calls with the answers: when a crowd of new people writes they must not use them up. */
+/** Who is to be greeted does not wait longer, ms. */
+const SOON_MS = 3000;
+/** Answers go by the same calls a minute. */
 const PER_MINUTE = 20;
 
-/** Events bring no names: each person and group is asked for once, beside the talk, and named in the store. */
-export function makeNames({ client, log, nameAccount, nameGroup }: NamesOptions) {
-  const queue = new PQueue({ concurrency: 1, interval: 60_000, intervalCap: PER_MINUTE });
-  const asked = new Set<string>();
-  const ask = (key: string, work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => {
-    if (asked.has(key) || signal.aborted) return;
-    if (asked.size >= REMEMBERED) asked.clear();
-    asked.add(key);
-    void queue
-      .add(() => work(signal))
-      .catch((error: unknown) => {
+export interface Names {
+  /** Asks beside the talk, once; remembered when it stands in the store. */
+  person(userId: string): void;
+  group(groupId: string): void;
+  /** It has another name now. */
+  groupChanged(groupId: string): void;
+  /** How somebody is called, within seconds; null when Zalo does not tell. */
+  personNow(userId: string): Promise<string | null>;
+  settled(): Promise<void>;
+}
+
+/** Events bring no names: each person and group is asked for, and named in the store. */
+export function makeNames({ client, log, nameAccount, nameGroup, signal }: NamesOptions): Names {
+  const queue = new PQueue({ concurrency: 2 });
+  const budget = makeMinuteBudget(PER_MINUTE);
+  const known = new Set<string>();
+  const asking = new Map<string, Promise<string>>();
+  const learning = new Set<Promise<unknown>>();
+
+  /** One question at a time for each. */
+  function ask(key: string, question: () => Promise<string | undefined>, priority = 0): Promise<string> {
+    const under = asking.get(key);
+    if (under !== undefined) return under;
+    const asked = queue
+      .add(
+        async () => {
+          budget.take();
+          return cleanName((await question()) ?? '');
+        },
+        { priority },
+      )
+      .then((name) => name ?? '')
+      .finally(() => asking.delete(key));
+    asking.set(key, asked);
+    return asked;
+  }
+
+  function learn(key: string, asked: Promise<string>, store: (name: string) => Promise<boolean>) {
+    const work = (async () => {
+      try {
+        const name = await asked;
+        if (name === '') return null;
+        if (await store(name)) {
+          if (known.size >= REMEMBERED) known.clear();
+          known.add(key);
+        }
+        return name;
+      } catch (error) {
         // the next message asks again
-        asked.delete(key);
         if (!signal.aborted) log.debug({ err: error }, 'Zalo did not tell a name');
-      });
+        return null;
+      }
+    })();
+    learning.add(work);
+    void work.finally(() => learning.delete(work));
+    return work;
+  }
+
+  const learnPerson = (userId: string, priority?: number) => {
+    const key = `person ${userId}`;
+    const question = async () => (await client.person(userId, signal)).display_name;
+    return learn(key, ask(key, question, priority), (name) => nameAccount(userId, name));
   };
+  const learnGroup = (groupId: string) => {
+    const key = `group ${groupId}`;
+    const question = async () => (await client.group(groupId, signal)).name;
+    return learn(key, ask(key, question), (name) => nameGroup(groupId, name));
+  };
+
   return {
-    person: (userId: string, signal: AbortSignal) =>
-      ask(
-        `person ${userId}`,
-        async () => {
-          const name = cleanName((await client.person(userId, signal)).display_name);
-          if (name !== '') await nameAccount(userId, name);
-        },
-        signal,
-      ),
-    group: (groupId: string, signal: AbortSignal) =>
-      ask(
-        `group ${groupId}`,
-        async () => {
-          const name = cleanName((await client.group(groupId, signal)).name ?? '');
-          if (name !== '') await nameGroup(groupId, name);
-        },
-        signal,
-      ),
-    settled: () => queue.onIdle(),
-    /** Asks for no more names; resolves when none is being asked for. */
-    stop() {
-      queue.clear();
-      return queue.onIdle();
+    person(userId) {
+      if (!known.has(`person ${userId}`) && !signal.aborted) void learnPerson(userId);
+    },
+    group(groupId) {
+      if (!known.has(`group ${groupId}`) && !signal.aborted) void learnGroup(groupId);
+    },
+    groupChanged(groupId) {
+      known.delete(`group ${groupId}`);
+      if (!signal.aborted) void learnGroup(groupId);
+    },
+    async personNow(userId) {
+      if (signal.aborted) return null;
+      return Promise.race([learnPerson(userId, 1), pause(SOON_MS, null, { ref: false })]);
+    },
+    async settled() {
+      await Promise.allSettled([...learning]);
     },
   };
 }

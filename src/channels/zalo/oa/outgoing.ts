@@ -35,6 +35,8 @@ export interface Sending {
   /** the chat is a group */
   group: boolean;
   chatId: string;
+  /** picture of the form for name and phone; null: no form */
+  formImage: string | null;
 }
 
 /** @throws WorldError */
@@ -92,6 +94,8 @@ async function sendText(to: Sending, text: string, buttons: Button[][] | undefin
 export async function deliver(to: Sending, reply: Reply): Promise<string[]> {
   switch (reply.kind) {
     case 'text':
+      if (reply.form !== undefined && to.formImage !== null)
+        return send(to, { kind: 'ask-info', ...reply.form, imageUrl: to.formImage });
       return sendText(to, reply.text, reply.buttons);
     case 'photo':
       return sendPhoto(to, reply);

@@ -27,40 +27,56 @@ export function likenessOf({ sender, sentMs, text, attachments, place }: Message
     .digest('base64url');
 }
 
+/** Only so many are remembered, the newest. */
+const MOST = 50_000;
+
 export interface Once {
-  /** Is it a message that is there already under another id? Else it is remembered. */
-  isTwice(incoming: Incoming): boolean;
+  /** The other id under which a message is there already; null: it is not, and is remembered. */
+  knownAs(incoming: Incoming): string | null;
   /** It was not taken after all, and comes again. */
   forget(incoming: Incoming): void;
+  /** What was taken before then comes no more, epoch ms. */
+  forgetBefore(ms: number): void;
 }
 
 /**
- * Whether a conversation names a message as its webhook did is not documented [?]: after an outage what was caught up and
- * what the webhook brings again must be one message all the same. Looked at until the webhook repeats nothing any more.
+ * Whether a conversation names a message as its webhook did is not documented [?]: what a round found and what the webhook
+ * brings must be one message all the same.
  * @param known what was taken before this start
  */
 export function makeOnce(known: readonly Message[], { now }: { now: () => number }): Once {
-  const seen = new Map<string, string>();
-  const untilMs = now() + REPEATS_MS;
+  const seen = new Map<string, { id: string; atMs: number }>();
   // groups are never caught up
   const concerns = (incoming: Incoming): incoming is Message =>
     incoming.kind === 'message' && incoming.chatKind === 'private';
-  for (const message of known) if (concerns(message)) seen.set(likenessOf(message), message.externalId);
+  const remember = (likeness: string, id: string, atMs: number) => {
+    seen.set(likeness, { id, atMs });
+    for (const oldest of seen.keys()) {
+      if (seen.size <= MOST) break;
+      seen.delete(oldest);
+    }
+  };
+  for (const message of [...known].sort((a, b) => a.sentMs - b.sentMs))
+    if (concerns(message)) remember(likenessOf(message), message.externalId, message.sentMs);
   return {
-    isTwice(incoming) {
-      if (now() > untilMs) seen.clear();
-      else if (concerns(incoming)) {
-        const likeness = likenessOf(incoming);
-        const before = seen.get(likeness);
-        if (before !== undefined) return before !== incoming.externalId;
-        seen.set(likeness, incoming.externalId);
-      }
-      return false;
+    knownAs(incoming) {
+      if (!concerns(incoming)) return null;
+      const likeness = likenessOf(incoming);
+      const before = seen.get(likeness);
+      if (before !== undefined) return before.id === incoming.externalId ? null : before.id;
+      remember(likeness, incoming.externalId, now());
+      return null;
     },
     forget(incoming) {
       if (!concerns(incoming)) return;
       const likeness = likenessOf(incoming);
-      if (seen.get(likeness) === incoming.externalId) seen.delete(likeness);
+      if (seen.get(likeness)?.id === incoming.externalId) seen.delete(likeness);
+    },
+    forgetBefore(ms) {
+      for (const [likeness, { atMs }] of seen) {
+        if (atMs >= ms) break;
+        seen.delete(likeness);
+      }
     },
   };
 }
