@@ -2,7 +2,9 @@
 import { copyFile, open, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { SEAM_MS } from '../../media/coverage.js';
 import type { SegmentRow } from '../../media/index/rows.js';
+import { TINY } from '../../test/support/frame-clock.js';
 import { eventually } from '../../test/support/product.js';
 import type { Campaign, Round } from './campaign.js';
 import { rowsOf } from './checker.js';
@@ -65,18 +67,21 @@ export const damagedFiles: Campaign = {
   what: 'a closed file corrupted, truncated, zeroed, swapped with another or removed while the recorder runs; half of the times it is killed and started again after it',
   ...{ rounds: 200, lanes: 3, roundsAPlace: 5, needs: [], bars: {} },
   async open({ patience }) {
-    const stage = await openStage({ patience });
+    // one file after another may be gone: its loop is long enough to tell which time each frame is shown
+    const stage = await openStage({ patience, settings: { ...TINY, seconds: 60 } });
     const tampered: string[] = [];
     return {
       async round(random) {
         await stage.recording();
         const id = stage.ids[Math.floor(random() * stage.ids.length)]!;
-        const whole = await eventually('three whole files of one camera', async () => {
+        const whole = await eventually('three whole files of one camera, one after the other', async () => {
           const rows = (await rowsOf(stage.recorder)).filter((row) => row.cameraId === id && !row.open);
           const fresh = rows
             .filter(({ path }) => !tampered.includes(path))
             .sort((a, b) => a.startMs - b.startMs);
-          return fresh.length >= 3 && fresh.slice(-3);
+          const last = fresh.slice(-3);
+          const joined = last.every((row, i) => i === 0 || row.startMs - last[i - 1]!.endMs < SEAM_MS);
+          return last.length === 3 && joined && last;
         });
         const [other, victim] = whole as [SegmentRow, SegmentRow, SegmentRow];
         const kind = Object.keys(DAMAGES)[Math.floor(random() * Object.keys(DAMAGES).length)]!;

@@ -19,7 +19,10 @@ export interface JudgedClip {
   lackingMs: number;
 }
 
-/** Makes a clip (the original) and compares what it shows with the gaps it tells. Throws as `client.clip` does. */
+/**
+ * Makes a clip (the original) and compares what it shows with the gaps it tells. Throws as `client.clip` does. A hole in it must be
+ * shorter than half the camera's loop.
+ */
 export async function judgedClip(
   { recorder, server, stream }: Pick<Stage, 'recorder' | 'server' | 'stream'>,
   { cameraId, startMs, endMs }: Pick<ClipRequest, 'cameraId' | 'startMs' | 'endMs'>,

@@ -1,5 +1,5 @@
 import fs from 'node:fs/promises';
-import type { Coverage, Range } from '../../media/types.js';
+import type { Coverage, Loss, Range } from '../../media/types.js';
 import { DAY_MS } from '../../src/base/clock.js';
 import { PersonError } from '../../src/base/errors.js';
 import { readSpan, type SpanReading } from '../../src/base/vietnamese/moment.js';
@@ -225,6 +225,7 @@ function manyInWords(page: { camera: Camera; coverage: Coverage }[]): string {
     ...worst
       .slice(0, GAPS_TOLD)
       .map(({ camera, coverage }) => `• ${labelOf(camera)}: thiếu ${sayDuration(total(coverage.gaps))}`),
+    ...(['removed-by-others', 'damaged'] as const).flatMap((cause) => lostOf(page, cause)),
   ].join('\n');
 }
 
@@ -252,6 +253,14 @@ function enoughWords(whole: number, all: number, someLate: boolean, someLack: bo
   return whole === all
     ? [`Cả ${all} camera có hình đủ${since}, không thiếu đoạn nào.`]
     : [`${whole} camera còn lại có hình đủ${since}, không thiếu đoạn nào.`];
+}
+
+/** Of which cameras something that was recorded is lost, and how. */
+function lostOf(page: { camera: Camera; coverage: Coverage }[], cause: Loss): string[] {
+  const cameras = page.filter(({ coverage }) => coverage.gaps.some((gap) => gap.cause === cause));
+  const named = cameras.slice(0, GAPS_TOLD).map(({ camera }) => labelOf(camera));
+  const more = cameras.length > named.length ? ` và ${cameras.length - named.length} camera nữa` : '';
+  return cameras.length === 0 ? [] : [`‼️ ${named.join(', ')}${more} có đoạn ${gapWords(cause)}.`];
 }
 
 /** Why old footage is not there, where the disk is too small for it. */

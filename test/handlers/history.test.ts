@@ -91,7 +91,9 @@ describe('lịch sử', () => {
       ].filter((one) => one.startMs < Math.min(one.endMs, range.endMs)),
     });
     const [heard] = await house.as('canbo').say('lịch sử 1 hôm nay');
+    const [all] = await house.as('canbo').say('lịch sử 1, 2 hôm nay');
     house.recorder.coverage = coverage;
+    expect(all?.text).toMatch(/‼️ 1 .*, 2 .* có đoạn đã ghi được, nhưng tệp hình sau đó bị xóa .* hãy báo/);
     expect(heard?.text).toContain('Camera bắt đầu ghi từ 10:00:00, thứ bảy');
     expect(heard?.text).toMatch(
       /• 10:00:00–11:00:00.*\(1 giờ\): đã ghi được, nhưng tệp hình sau đó bị xóa khỏi ổ cứng, không phải do Mắt Thần xóa/,
