@@ -224,8 +224,8 @@ it('a door is busy while more than twenty knock within a second', () => {
   expect(door.isBusy()).toBe(false);
   knock(40, 5);
   expect(door.isBusy()).toBe(true);
-  now += 990;
+  now += 890;
   expect(door.isBusy()).toBe(true);
-  now += 10;
+  now += 20;
   expect(door.isBusy()).toBe(false);
 });
