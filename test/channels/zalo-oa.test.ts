@@ -136,6 +136,12 @@ describe('what comes in', () => {
     const begunMs = performance.now();
     expect(await stage.channel.nameOf?.(other.id)).toBeNull();
     expect(performance.now() - begunMs).toBeLessThan(5000);
+    // in a flood of newcomers nobody waits in a queue: who can't be asked for this minute is told so at once
+    stage.zalo.hold('user/detail', 'before');
+    const crowd = Array.from({ length: 60 }, (_, n) => stage.channel.nameOf?.(`55101857582619290${n}`));
+    const refusedMs = performance.now();
+    await Promise.all(crowd.slice(40));
+    expect(performance.now() - refusedMs).toBeLessThan(1000);
   });
 
   it('a group that is renamed is called so', async () => {

@@ -40,18 +40,17 @@ export function makeNames({ client, log, nameAccount, nameGroup, signal }: Names
   const asking = new Map<string, Promise<string>>();
   const learning = new Set<Promise<unknown>>();
 
-  /** One question at a time for each. */
-  function ask(key: string, question: () => Promise<string | undefined>, priority = 0): Promise<string> {
+  /** One question at a time for each; refused at once when the minute is used up, not after a wait in the queue. */
+  async function ask(
+    key: string,
+    question: () => Promise<string | undefined>,
+    priority = 0,
+  ): Promise<string> {
     const under = asking.get(key);
     if (under !== undefined) return under;
+    budget.take();
     const asked = queue
-      .add(
-        async () => {
-          budget.take();
-          return cleanName((await question()) ?? '');
-        },
-        { priority },
-      )
+      .add(async () => cleanName((await question()) ?? ''), { priority })
       .then((name) => name ?? '')
       .finally(() => asking.delete(key));
     asking.set(key, asked);
