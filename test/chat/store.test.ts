@@ -81,6 +81,8 @@ describe('the staff', () => {
       ['h', 'o'].map((userId) => accountName('console', userId)),
     );
     expect([...(await staffAmong(test.database, [{ channel: 'telegram', userId: 'o' }]))]).toEqual([]);
+    await test.database.address.deleteMany();
+    await test.database.person.deleteMany();
   });
 });
 
