@@ -32,6 +32,8 @@ const message = (userId: string, text: string): Message => {
   };
 };
 
+type Run = (talk: Talk, words: string, test: TestDatabase) => Promise<void>;
+
 interface Stage {
   test: TestDatabase;
   chat: Chat;
@@ -39,7 +41,7 @@ interface Stage {
 }
 
 /** A chat with one command, said as "làm …"; an officer has the account "canbo". */
-async function stage(run: (talk: Talk, words: string, test: TestDatabase) => Promise<void>): Promise<Stage> {
+async function stage(run: Run): Promise<Stage> {
   const test = await openTestDatabase();
   closing.push(test.close);
   const { id: personId } = await test.database.person.create({
@@ -47,6 +49,11 @@ async function stage(run: (talk: Talk, words: string, test: TestDatabase) => Pro
   });
   const account = { channel: 'console', userId: 'canbo', displayName: 'Cán', privateChatId: 'canbo' };
   await test.database.address.create({ data: { ...account, personId, createdMs: 0n } });
+  return { test, ...life(test, run) };
+}
+
+/** One life of the bot on this database. */
+function life(test: TestDatabase, run: Run): Omit<Stage, 'test'> {
   const channel = makeTestChannel();
   const doing = command<string>({
     ...{ name: 'lam', aliases: ['làm'], summary: 'Làm', example: 'làm 1', may: 'everybody' },
@@ -59,7 +66,7 @@ async function stage(run: (talk: Talk, words: string, test: TestDatabase) => Pro
     ...{ commands: [doing], fallbacks: PLAIN_FALLBACKS, spoolDir: `${test.dir}/spool` },
   });
   closing.push(() => chat.stop());
-  return { test, chat, channel };
+  return { chat, channel };
 }
 
 /** Resolves when it is opened. */
@@ -140,15 +147,18 @@ describe('what the staff says', () => {
     expect(channel.sent.findIndex(({ reply }) => wordsOf(reply) === 'ngay')).toBe(1);
   });
 
-  it('is answered before what waited longer, after a restart too; in its chat nothing is overtaken', async () => {
+  it('is answered before what waited longer, known again after a restart; in its chat nothing is overtaken', async () => {
     const order: string[] = [];
-    const { chat } = await stage(async (talk, words) => {
+    const run: Run = async (talk, words) => {
       order.push(words);
       await talk.reply(words);
-    });
-    for (let at = 0; at < 30; at += 1) await chat.accept(message(`khach${at}`, `làm khách ${at}`));
-    await chat.accept(message('canbo', 'làm một'));
-    await chat.accept(message('canbo', 'làm hai'));
+    };
+    const { test, chat: first } = await stage(run);
+    for (let at = 0; at < 30; at += 1) await first.accept(message(`khach${at}`, `làm khách ${at}`));
+    await first.accept(message('canbo', 'làm một'));
+    await first.accept(message('canbo', 'làm hai'));
+    await first.stop();
+    const { chat } = life(test, run);
     await chat.start();
     await chat.drained();
     expect(order[0]).toBe('một');
@@ -204,11 +214,7 @@ it('while the door is busy few others are at work; when it falls quiet more begi
   busy = false;
   await until(() => atWork.length === 12);
   for (const done of atWork) done();
-  while (inbox.waiting() > 0) {
-    await until(() => atWork.length > 0);
-    atWork.shift()!();
-    await new Promise((turn) => setImmediate(turn));
-  }
+  await inbox.stop(20_000);
 });
 
 it('a door is busy while more than twenty knock within a second', () => {
