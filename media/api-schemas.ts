@@ -24,6 +24,7 @@ const cause = z.enum([
   'switched-off',
   'recorder-down',
   'disk',
+  'settings',
 ]);
 const range = z.object({ startMs: ms, endMs: ms });
 const clockStep = z.object({ fromMs: ms, toMs: ms });
@@ -33,7 +34,6 @@ const url = z
   .min(1)
   .max(2000)
   .describe('rtsp://user:password@host:554/path, rtsps://…, test:street');
-  'settings',
 const identity = z.object({
   serial: z.string().max(100).nullable(),
   mac: z
@@ -301,6 +301,7 @@ export const recorderEvent = z.object({
     'footage-changed',
     'recorder-started',
     'index-rebuilt',
+    'hold-file-mended',
   ]),
   cameraId: z.string().nullable(),
   data: z.record(z.string(), z.unknown()),
@@ -318,6 +319,7 @@ export const health = z.object({
   }),
   holds: z.object({
     readable: z.boolean().describe('false: nothing is deleted'),
+    fault: z.string().nullable().describe('what can not be read'),
     holds: z.number(),
     keeps: z.number(),
     heldBytes: z.number(),
