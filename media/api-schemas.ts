@@ -303,6 +303,7 @@ export const recorderEvent = z.object({
     'footage-changed',
     'recorder-started',
     'index-rebuilt',
+    'hold-file-mended',
   ]),
   cameraId: z.string().nullable(),
   data: z.record(z.string(), z.unknown()),
@@ -320,6 +321,7 @@ export const health = z.object({
   }),
   holds: z.object({
     readable: z.boolean().describe('false: nothing is deleted'),
+    fault: z.string().nullable().describe('what can not be read'),
     holds: z.number(),
     keeps: z.number(),
     heldBytes: z.number(),

@@ -288,7 +288,8 @@ export type RecorderEventKind =
   | 'footage-deleted'
   | 'footage-changed'
   | 'recorder-started'
-  | 'index-rebuilt';
+  | 'index-rebuilt'
+  | 'hold-file-mended';
 
 export interface RecorderEvent {
   /** ascending; ask for events after the last one you have seen */
@@ -296,21 +297,23 @@ export interface RecorderEvent {
   atMs: number;
   kind: RecorderEventKind;
   cameraId: string | null;
-  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep; footage-changed (by somebody else): {removed,added,changed (files), cameras (names), held (of the removed and changed ones: files that were held), holds: {camera,startMs,endMs,by,why}[] (of which)}; index-rebuilt: {cameras} (taken back from beside the recordings) */
+  /** camera-down: {cause, sinceMs, detail}; camera-recording: {sinceMs, downMs}; camera-moved: {from, to} (hosts); segment-closed: {path,startMs,endMs,sizeBytes}; disk-low: {freeBytes,totalBytes}; clock-set: ClockStep; footage-changed (by somebody else): {removed,added,changed (files), cameras (names), held (of the removed and changed ones: files that were held), holds: {camera,startMs,endMs,by,why}[] (of which)}; index-rebuilt: {cameras} (taken back from beside the recordings); holds-unreadable: {detail, freeBytes, totalBytes, fullAtMs: when the disk is full, since nothing is deleted (null: not known), stopped: recording has stopped or is about to}; hold-file-mended: {id, startMs, endMs, released (boolean), aside (name of the spoilt file)}; disk-low also: {deleting: false while the holds can't be read} */
   data: Record<string, unknown>;
 }
 
 /** How the holds are. */
 export interface HoldsHealth {
-  /** false: the folder or a file of it can't be read, so nothing is deleted */
+  /** false: the folder can't be read, or a file of it whose hold nothing else knows; so nothing is deleted */
   readable: boolean;
+  /** English, for engineers: what can't be read; null: all can */
+  fault: string | null;
   /** in force now */
   holds: number;
   keeps: number;
   /** recorded and in force, as last measured */
   heldBytes: number;
   keptBytes: number;
-  /** at the present pace of recording nothing deletable is left then; null: not in sight */
+  /** at the present pace of recording nothing deletable is left then, and the disk is full; null: not in sight */
   fullAtMs: number | null;
 }
 

@@ -77,9 +77,13 @@ function shortWords(days: number, promisedDays: number, before: number | null): 
 const OVER_WORDS =
   '🟢 Ổ ghi hình đã đủ chỗ trở lại: hình từ nay được giữ đủ số ngày đã đặt, em không phải xóa sớm đoạn nào nữa.';
 
-/** The most days that a camera's recordings were promised to be kept; null while the recorder is away. */
+/**
+ * The most days that a camera's recordings were promised to be kept. Null while the recorder is away, or deletes nothing
+ * because it can't read its holds: that nothing goes for room says nothing then.
+ */
 async function promisedDays({ recorder, settings }: House): Promise<number | null> {
   try {
+    if (!(await recorder.health()).holds.readable) return null;
     const cameras = (await recorder.cameras()).filter(({ enabled }) => enabled);
     return Math.max(0, ...cameras.map((camera) => camera.retentionDays ?? settings.retentionDays));
   } catch (error) {

@@ -22,6 +22,8 @@ interface Disk {
   low: boolean;
   freeBytes: number;
   totalBytes: number;
+  /** old recordings go to make room; absent: of an older version, they do */
+  deleting?: boolean;
 }
 
 const CURSOR = 'alerts.cursor';
@@ -60,6 +62,7 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
         low: event.kind === 'disk-low',
         freeBytes: number(event.data.freeBytes, 0),
         totalBytes: number(event.data.totalBytes, 0),
+        deleting: event.data.deleting !== false,
       } satisfies Disk);
       return;
     }
@@ -136,7 +139,7 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
     if (disk.low && (disk.toldMs === null || (disk.okTold === true && nowMs - disk.toldMs >= DISK_AGAIN_MS)))
       await say({
         key: `disk-low:${nowMs}`,
-        text: words.diskLowWords(disk.freeBytes, disk.totalBytes),
+        text: words.diskLowWords(disk.freeBytes, disk.totalBytes, disk.deleting !== false),
         facts: { [DISK]: { ...disk, toldMs: nowMs, okTold: false } },
       });
     else if (!disk.low && disk.toldMs !== null && disk.okTold !== true)

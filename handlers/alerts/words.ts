@@ -83,8 +83,13 @@ export const recorderBackWords = (sinceMs: number, backMs: number) =>
 
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1).replace('.', ',')} GB`;
 
-export const diskLowWords = (freeBytes: number, totalBytes: number) =>
-  `🟠 Ổ cứng ghi hình sắp đầy: còn ${gigabytes(freeBytes)}${totalBytes > 0 ? ` trên ${gigabytes(totalBytes)}` : ''}. Các đoạn cũ nhất sẽ bị xóa sớm hơn hạn. Hãy dọn bớt hoặc gắn thêm ổ.`;
+/** @param deleting false: the recorder can't read its holds and deletes nothing */
+export const diskLowWords = (freeBytes: number, totalBytes: number, deleting: boolean) =>
+  `🟠 Ổ cứng ghi hình sắp đầy: còn ${gigabytes(freeBytes)}${totalBytes > 0 ? ` trên ${gigabytes(totalBytes)}` : ''}. ${
+    deleting
+      ? 'Các đoạn cũ nhất sẽ bị xóa sớm hơn hạn.'
+      : 'Em không xóa được đoạn cũ nào, vì không đọc được danh sách các đoạn đang giữ: ổ đầy là ngừng ghi.'
+  } Hãy dọn bớt hoặc gắn thêm ổ.`;
 
 export const diskOkWords = (freeBytes: number) =>
   `🟢 Ổ cứng ghi hình đã có chỗ trở lại: còn ${gigabytes(freeBytes)}.`;
@@ -157,21 +162,42 @@ export function footageChangedTwice(
   };
 }
 
+/** Releasing holds by chat does not exist yet: only who sits at the server can do it. */
+const RELEASE_WORDS =
+  'Hãy gọi kỹ thuật viên gắn ổ lớn hơn, hoặc bỏ giữ những đoạn đã dùng xong. Việc bỏ giữ chưa làm được bằng tin nhắn; kỹ thuật viên làm trên máy chủ (media/README.md, mục Holds).';
+
+/** "khoảng 7 giờ", "khoảng 12 ngày" */
+const about = (ms: number) => (ms < 48 * 3_600_000 ? hours(ms) : `${Math.floor(ms / 86_400_000)} ngày`);
+
+/** Nobody knows what may be deleted: what that means, and how long it can go on so. */
+function holdsUnreadableWords(data: Record<string, unknown>, nowMs: number): string {
+  const head =
+    data.stopped === true
+      ? '🔴 ĐÃ NGỪNG HOẶC SẮP NGỪNG GHI HÌNH: ổ cứng đầy mà em không dám xóa đoạn cũ nào, vì không đọc được danh sách các đoạn đang giữ (thư mục holds cạnh các bản ghi).'
+      : '🔴 Em không đọc được danh sách các đoạn đang giữ (thư mục holds cạnh các bản ghi). Để khỏi xóa nhầm, em tạm không xóa đoạn cũ nào nữa, nên ổ cứng có thể đầy và việc ghi hình phải dừng.';
+  const left =
+    typeof data.fullAtMs === 'number' && data.stopped !== true
+      ? ` Với nhịp ghi hiện nay, ổ còn đủ khoảng ${about(data.fullAtMs - nowMs)}.`
+      : '';
+  return `${head}${left}\nHãy nhờ kỹ thuật viên chạy trên máy chủ: npm run doctor. Kết quả nói tệp nào hỏng và cách chữa.`;
+}
+
 const NOTICES: Record<string, (notice: Notice, nowMs: number) => string> = {
   'holds-fill-disk': ({ data }, nowMs) => {
     const fullAtMs = amount(data.fullAtMs);
-    return `🟠 Các đoạn đang giữ chiếm ${gigabytes(amount(data.heldBytes))} trên ổ cứng ghi hình. Phần còn lại chỉ đủ ghi khoảng ${hours(fullAtMs - nowMs)} nữa (đến ${sayMoment(fullAtMs)}). Đoạn đang giữ thì em không xóa, nên khi hết chỗ việc ghi hình sẽ phải dừng.\nHãy bỏ giữ những đoạn đã dùng xong, hoặc gắn ổ lớn hơn.`;
+    return `🟠 Các đoạn đang giữ chiếm ${gigabytes(amount(data.heldBytes))} trên ổ cứng ghi hình. Phần còn lại chỉ đủ ghi khoảng ${hours(fullAtMs - nowMs)} nữa (đến ${sayMoment(fullAtMs)}). Đoạn đang giữ thì em không xóa, nên khi hết chỗ việc ghi hình sẽ phải dừng.\n${RELEASE_WORDS}`;
   },
   'disk-full-of-holds': ({ data }) =>
-    `🔴 ĐÃ NGỪNG GHI HÌNH: ổ cứng chỉ còn các đoạn đang giữ (${amount(data.holds)} lượt giữ, ${gigabytes(amount(data.heldBytes))}). Em không xóa đoạn đang giữ.\nHãy bỏ giữ những đoạn đã dùng xong, hoặc gắn ổ lớn hơn. Có chỗ là trong một phút camera ghi lại ngay.`,
+    `🔴 ĐÃ NGỪNG GHI HÌNH: ổ cứng chỉ còn các đoạn đang giữ (${amount(data.holds)} lượt giữ, ${gigabytes(amount(data.heldBytes))}). Em không xóa đoạn đang giữ.\n${RELEASE_WORDS} Có chỗ là trong một phút camera ghi lại ngay.`,
   'disk-failing': ({ data }) =>
     `🔴 Ổ cứng ghi hình không đọc hoặc không ghi được${typeof data.code === 'string' ? ` (lỗi ${data.code})` : ''}. Em không xóa gì trong lúc này.\nHãy xem ổ còn cắm chặt không, có bị chuyển sang chỉ đọc không. Nếu lỗi lặp lại, hãy thay ổ sớm.`,
-  'holds-unreadable': () =>
-    '🔴 Em không đọc được danh sách các đoạn đang giữ (thư mục holds cạnh các bản ghi). Để khỏi xóa nhầm, em tạm không xóa đoạn cũ nào nữa, nên ổ cứng có thể đầy.\nHãy nhờ kỹ thuật viên xem lại ổ cứng và thư mục này.',
+  'holds-unreadable': ({ data }, nowMs) => holdsUnreadableWords(data, nowMs),
   'holds-readable': () =>
     '🟢 Đã đọc lại được danh sách các đoạn đang giữ. Việc dọn đoạn cũ chạy bình thường.',
+  'hold-file-mended': ({ data, count }) =>
+    `🟡 ${count > 1 ? `${count} tệp` : 'Một tệp'} ghi lại các đoạn ${data.released === true ? 'đã giữ' : 'đang giữ'} trên ổ ghi hình bị hỏng. Em đã viết lại từ mục lục và cất tệp hỏng bên cạnh (holds/${String(data.aside)}); không mất đoạn nào.\nHãy nhờ kỹ thuật viên xem ổ cứng, nhất là khi còn lặp lại.`,
   'keep-dropped': ({ data, count }) =>
-    `🟡 Em đã thôi giữ ${count > 1 ? `${count} đoạn` : `một đoạn (${sayMoment(amount(data.startMs))})`} do máy tự giữ, vì ${data.cause === 'budget' ? 'phần ổ cứng dành cho các đoạn tự giữ đã hết' : 'ổ cứng thiếu chỗ'}. Các đoạn cán bộ yêu cầu giữ vẫn còn nguyên.\nCần đoạn nào, hãy lấy ra hoặc giữ lại ngay.`,
+    `🟡 Em đã thôi giữ ${count > 1 ? `${count} đoạn` : `một đoạn (${sayMoment(amount(data.startMs))})`} do máy tự giữ, vì ${data.cause === 'budget' ? 'phần ổ cứng dành cho các đoạn tự giữ đã hết' : 'ổ cứng thiếu chỗ'}. Các đoạn cán bộ yêu cầu giữ vẫn còn nguyên.\nCần đoạn nào, hãy lấy clip ra ngay.`,
   'footage-changed': ({ data }) => footageChangedWords(data),
   'index-rebuilt': () =>
     '🟡 Mục lục hình của máy ghi bị hỏng hoặc mất, em đang lập lại từ các tệp hình. Camera vẫn ghi, hình không mất. Trong ít phút tới, lịch sử và clip cũ có thể còn thiếu.\nNếu lặp lại, hãy nhờ kỹ thuật viên xem ổ cứng chứa thư mục dữ liệu.',

@@ -1,15 +1,30 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder, replaceFile } from '../../src/base/durable.js';
+import { makeFolder, replaceFile, syncFolder } from '../../src/base/durable.js';
 import type { Hold } from '../types.js';
 import { readHold } from './read-hold.js';
 
 /** Where holds are written down, so that they outlive the index. */
 export interface HoldFiles {
-  /** All of them. Throws when the folder, or any one file, can't be read whole: then nobody knows what is held. */
-  read(): Promise<Hold[]>;
+  /** All of them, and the files that can't be read whole. Throws when the folder can't be read. */
+  read(): Promise<{ holds: Hold[]; spoilt: SpoiltFile[] }>;
   /** Durable when it resolves. Adds or replaces. */
   write(hold: Hold): Promise<void>;
+  /**
+   * Keeps a file that can't be read under another name beside it, before `write` takes its place; never removes it.
+   * @returns that name
+   */
+  putAside(name: string): Promise<string>;
+}
+
+/** A file of a hold that can't be read, or is no hold: what it held is known from elsewhere, or by nobody. */
+export interface SpoiltFile {
+  /** in the folder */
+  name: string;
+  /** of the hold, by the name of its file */
+  id: string;
+  /** English, for engineers */
+  why: string;
 }
 
 /** Set aside so that a full disk still takes a hold or its release, bytes. */
@@ -46,15 +61,21 @@ export function holdFiles(root: string): HoldFiles {
     await put(file, Buffer.alloc(RESERVE_BYTES)).catch(() => fs.rm(file, { force: true }));
   }
 
-  async function readOne(name: string): Promise<{ stamp: string; hold: Hold }> {
+  /** A sentence: why it can't be read. Null: it has just gone. */
+  async function readOne(name: string): Promise<{ stamp: string; hold: Hold } | string | null> {
     const file = path.join(folder, name);
-    const { mtimeMs, size, ino } = await fs.stat(file);
-    const stamp = `${mtimeMs} ${size} ${ino}`;
-    const before = known.get(name);
-    if (before?.stamp === stamp) return before;
-    const hold = readHold(await fs.readFile(file, 'utf8'));
-    if (hold === null || `${hold.id}.json` !== name) throw new Error(`holds/${name} is no hold`);
-    return { stamp, hold };
+    try {
+      const { mtimeMs, size, ino } = await fs.stat(file);
+      const stamp = `${mtimeMs} ${size} ${ino}`;
+      const before = known.get(name);
+      if (before?.stamp === stamp) return before;
+      const hold = readHold(await fs.readFile(file, 'utf8'));
+      if (hold === null || `${hold.id}.json` !== name) return `holds/${name} is no hold`;
+      return { stamp, hold };
+    } catch (error) {
+      const { code = String(error) } = error as NodeJS.ErrnoException;
+      return code === 'ENOENT' ? null : `holds/${name} can not be read (${code})`;
+    }
   }
 
   return {
@@ -69,10 +90,33 @@ export function holdFiles(root: string): HoldFiles {
         names = [];
       }
       const now: typeof known = new Map();
-      for (const name of names) if (name.endsWith('.json')) now.set(name, await readOne(name));
+      const spoilt: SpoiltFile[] = [];
+      for (const name of names) {
+        if (!name.endsWith('.json')) continue;
+        const read = await readOne(name);
+        if (typeof read === 'string') spoilt.push({ name, id: name.slice(0, -'.json'.length), why: read });
+        else if (read !== null) now.set(name, read);
+      }
       known = now;
       await setAside().catch(() => {});
-      return [...now.values()].map(({ hold }) => hold);
+      return { holds: [...now.values()].map(({ hold }) => hold), spoilt };
+    },
+
+    async putAside(name) {
+      const file = path.join(folder, name);
+      const { mtime, ino } = await fs.stat(file);
+      const base = `${name}.hong-${mtime.toISOString().replace(/[-:]|\.\d+Z$/g, '')}`;
+      for (let n = 1; ; n++) {
+        const aside = n === 1 ? base : `${base}-${n}`;
+        const there = await fs.stat(path.join(folder, aside)).catch(() => null);
+        // kept before, and the disk did not take the new file
+        if (there?.ino === ino) return aside;
+        if (there !== null) continue;
+        // a second name: until the new file has taken the first one, a crash leaves it as it was
+        await fs.link(file, path.join(folder, aside)).catch(() => fs.rename(file, path.join(folder, aside)));
+        await syncFolder(folder);
+        return aside;
+      }
     },
 
     async write(hold) {

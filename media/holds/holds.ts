@@ -6,7 +6,7 @@ import type { Log } from '../../src/base/log.js';
 import type { RecorderIndex } from '../index/index.js';
 import type { Hold, HoldRank, HoldRequest, Range, RecorderEventKind, StreamName } from '../types.js';
 import { Cover, inForce } from './cover.js';
-import type { HoldFiles } from './files.js';
+import type { HoldFiles, SpoiltFile } from './files.js';
 
 /** A keep is made by a machine: no report needs more than a day of one camera. */
 const LONGEST_KEEP_MS = DAY_MS;
@@ -32,7 +32,6 @@ export class Holds {
   private readonly unwritten = new Map<string, Hold>();
   private work: Promise<unknown> = Promise.resolve();
   private covers = new Map<HoldRank | 'any', { cover: Cover; untilMs: number }>();
-  private told = false;
   /** why nobody knows what is held: nothing may be deleted then; null when all is well */
   fault: string | null = 'the holds are not read yet';
 
@@ -49,26 +48,40 @@ export class Holds {
   }
 
   /**
-   * Reads the files again and makes files, index and memory agree: a file wins, what has none gets its file back.
-   * False when they can't be read.
+   * Reads the files again and makes files, index and memory agree: a file wins, what has none gets its file back, one
+   * that can't be read is put aside and written anew from index or memory. False when somebody's hold may be unknown:
+   * the folder can't be read, or a file whose hold nothing else knows.
    */
   agree(): Promise<boolean> {
     return this.inTurn(async () => {
       const { files, index, log } = this.options;
-      let read: Hold[];
-      try {
-        read = await files.read();
-      } catch (error) {
-        this.judge(error instanceof Error ? error.message : String(error));
-        log.error({ err: error }, 'the holds can not be read: nothing is deleted');
-        return false;
-      }
       const rows = await index.holds.list().catch((error) => {
         log.error({ err: error }, 'the index tells no holds');
         return null;
       });
-      const all = new Map(read.map((hold) => [hold.id, hold]));
-      for (const hold of [...(rows ?? []), ...this.all.values()]) {
+      // what is in memory was written last
+      const copies = new Map([...(rows ?? []), ...this.all.values()].map((hold) => [hold.id, hold]));
+      let read: Awaited<ReturnType<HoldFiles['read']>>;
+      try {
+        read = await files.read();
+      } catch (error) {
+        this.fault = error instanceof Error ? error.message : String(error);
+        log.error({ err: error }, 'the holds can not be read: nothing is deleted');
+        this.all = copies;
+        this.changed();
+        return false;
+      }
+      const all = new Map(read.holds.map((hold) => [hold.id, hold]));
+      const unknown: SpoiltFile[] = [];
+      for (const spoilt of read.spoilt) {
+        const hold = copies.get(spoilt.id);
+        if (hold === undefined) unknown.push(spoilt);
+        else {
+          all.set(hold.id, hold);
+          await this.mend(spoilt, hold);
+        }
+      }
+      for (const hold of copies.values()) {
         if (all.has(hold.id)) continue;
         all.set(hold.id, hold);
         await files
@@ -83,22 +96,35 @@ export class Holds {
         );
       }
       this.all = all;
+      this.fault = unknown.length === 0 ? null : unknown.map(({ why }) => why).join('; ');
       this.changed();
       const known = new Map(rows?.map((hold) => [hold.id, hold]));
       if (rows !== null)
         for (const hold of all.values())
           if (!isDeepStrictEqual(known.get(hold.id), hold)) await this.copy(hold);
-      this.judge(null);
-      return true;
+      if (this.fault !== null)
+        log.error(
+          { fault: this.fault },
+          'a hold can not be read and nothing else knows it: nothing is deleted',
+        );
+      return this.fault === null;
     });
   }
 
-  private judge(fault: string | null): void {
-    this.fault = fault;
-    if ((fault !== null) === this.told) return;
-    this.told = fault !== null;
-    if (fault !== null) this.options.tell('holds-unreadable', null, { detail: fault });
-    else this.options.tell('holds-readable', null, {});
+  /** Writes a hold's file anew beside the one that can't be read. What the disk does not take is tried again. */
+  private async mend({ name, why }: SpoiltFile, hold: Hold): Promise<void> {
+    const { files, log, tell } = this.options;
+    try {
+      // so that never only memory knows it
+      await this.copy(hold);
+      const aside = await files.putAside(name);
+      await files.write(hold);
+      log.warn({ hold: hold.id, aside, why }, 'the file of a hold was spoilt; it is written anew');
+      const { id, startMs, endMs, released } = hold;
+      tell('hold-file-mended', hold.cameraId, { id, startMs, endMs, released: released !== null, aside });
+    } catch (error) {
+      log.error({ err: error, hold: hold.id }, 'the spoilt file of a hold could not be written anew');
+    }
   }
 
   private async copy(hold: Hold): Promise<void> {

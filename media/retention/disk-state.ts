@@ -104,12 +104,13 @@ export class DiskState {
     return this.full || disk.freeBytes < this.leastFree(disk.totalBytes);
   }
 
-  /** Whether there is room enough; tells when that changed. */
-  judge(disk: Disk): void {
+  /** Whether there is room enough; tells when that changed. `deleting`: old recordings go for it. */
+  judge(disk: Disk, deleting = true): void {
     const state = this.full || disk.freeBytes < this.wanted(disk) ? 'low' : 'ok';
     if (state === this.state) return;
     this.state = state;
     const { freeBytes, totalBytes } = disk;
-    this.options.tell(state === 'low' ? 'disk-low' : 'disk-ok', null, { freeBytes, totalBytes });
+    if (state === 'low') this.options.tell('disk-low', null, { freeBytes, totalBytes, deleting });
+    else this.options.tell('disk-ok', null, { freeBytes, totalBytes });
   }
 }

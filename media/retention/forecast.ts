@@ -5,6 +5,7 @@ import type { HoldsHealth } from '../types.js';
 import type { Disk, DiskState } from './disk-state.js';
 import type { Oldest } from './oldest.js';
 import type { RetentionOptions } from './retention.js';
+import type { Unreadable } from './unreadable.js';
 
 const HELD_MEASURED_EVERY_MS = 10 * 60_000;
 const STUCK_AGAIN_MS = 6 * 3_600_000;
@@ -22,6 +23,7 @@ export class Forecast {
     private readonly room: Room,
     private readonly oldest: Oldest,
     private readonly state: Pick<DiskState, 'full' | 'rate' | 'isShort'>,
+    private readonly unreadable: Pick<Unreadable, 'fullAtMs'>,
   ) {}
 
   health(): HoldsHealth {
@@ -29,9 +31,11 @@ export class Forecast {
     const { heldBytes, keptBytes } = this.measured;
     return {
       readable: holds.fault === null,
+      fault: holds.fault,
       holds: holds.active('hold').length,
       keeps: holds.active('keep').length,
-      ...{ heldBytes, keptBytes, fullAtMs: this.fullAtMs },
+      ...{ heldBytes, keptBytes },
+      fullAtMs: holds.fault === null ? this.fullAtMs : this.unreadable.fullAtMs,
     };
   }
 

@@ -13,6 +13,7 @@ import type { HoldsHealth, RecorderEventKind } from '../types.js';
 import { type Disk, DiskState } from './disk-state.js';
 import { Forecast } from './forecast.js';
 import { Oldest } from './oldest.js';
+import { Unreadable } from './unreadable.js';
 import { chooseVictims, firstToDrop, KEEP_NEWEST_MS, type Victim, type VictimFacts } from './victims.js';
 
 /** On a full disk so much of them stays, ms. */
@@ -76,6 +77,7 @@ export class Retention {
   private readonly state: DiskState;
   private readonly oldest: Oldest;
   private readonly room: Room;
+  private readonly unreadable: Unreadable;
   private readonly forecast: Forecast;
   private behind = false;
   private running: Promise<void> | null = null;
@@ -86,7 +88,8 @@ export class Retention {
     this.state = new DiskState(options);
     this.oldest = new Oldest(options);
     this.room = new Room(options.index);
-    this.forecast = new Forecast(options, this.room, this.oldest, this.state);
+    this.unreadable = new Unreadable(options, this.state);
+    this.forecast = new Forecast(options, this.room, this.oldest, this.state, this.unreadable);
   }
 
   /** as last read; null before, or while the disk can't be read */
@@ -124,6 +127,7 @@ export class Retention {
     this.tellDoubt(await trusted.look());
     const known = await holds.agree();
     this.state.rate = await this.room.rate(clock.now());
+    await this.unreadable.judge(known ? null : holds.fault, await this.state.look());
     let freed: 'enough' | 'short' | 'nothing-left' = 'short';
     if (known && (this.options.ready?.() ?? true)) {
       const days = await index.cameras.retentionDays();
@@ -136,7 +140,7 @@ export class Retention {
       if (this.state.full) await this.state.tryIt();
     }
     const disk = await this.state.look();
-    this.state.judge(disk);
+    this.state.judge(disk, known);
     this.forecast.tellStuck(disk, freed);
     const now = trusted.now();
     await index.events.forget(now - EVENT_DAYS * DAY_MS, now - SEGMENT_EVENT_DAYS * DAY_MS);

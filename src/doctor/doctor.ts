@@ -13,6 +13,7 @@ import { broughtMigrations, type DatabaseLook, judgeDatabase, lookAtDatabase } f
 import { checkFolder, checkSpeed, judgeSpeed, judgeSyncing, nearestFolder } from './disk.js';
 import { checkFfmpeg } from './ffmpeg.js';
 import { broken, careful, type Finding, fine, within } from './finding.js';
+import { judgeHolds, spoiltHolds } from './holds.js';
 import {
   checkNode,
   checkService,
@@ -117,8 +118,10 @@ export async function examine({ situation, ...options }: DoctorOptions): Promise
           },
         ];
         const found = await Promise.all(places.map((place) => checkFolder({ ...place, serviceUser, me })));
-        const heldBytes = (await services).health?.holds.heldBytes ?? 0;
-        found.push(...(await checkSpace(config, look, heldBytes)));
+        const holds = (await services).health?.holds ?? null;
+        const deleting = holds?.readable ?? true;
+        found.push(...(await checkSpace(config, look, { heldBytes: holds?.heldBytes ?? 0, deleting })));
+        found.push(...judgeHolds(holds, await spoiltHolds(config.recordingsDir)));
         const bytesADay = dailyBytes(pacesOf(look, config.retentionDays));
         if (speed !== null) found.push(judgeSpeed(speed.speed, bytesADay, speed.spinning));
         const spinning = await spins(await nearestFolder(config.recordingsDir));

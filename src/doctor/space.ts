@@ -84,6 +84,8 @@ export interface SpaceFacts {
   recordedBytes: number;
   /** recorded, and held by officers: no room for anything else */
   heldBytes: number;
+  /** false: the recorder can't read its holds, so it deletes nothing */
+  deleting: boolean;
 }
 
 /** "30 ngày", or "từ 7 đến 45 ngày" where cameras have their own. */
@@ -93,9 +95,12 @@ function promised(paces: readonly Pace[]): string {
   return least === most ? `${most} ngày` : `từ ${least} đến ${most} ngày`;
 }
 
+const NOTHING_DELETED =
+  'lúc này máy ghi không xóa đoạn cũ nào (xem dòng về các đoạn đang giữ) nên ổ đầy là ngừng ghi';
+
 /** Is there room for the days that were promised, at the present pace of recording? Pure. */
 export function judgeSpace(facts: SpaceFacts): Finding {
-  const { disk, minFreeBytes, minFreePercent, paces, recordedBytes, heldBytes } = facts;
+  const { disk, minFreeBytes, minFreePercent, paces, recordedBytes, heldBytes, deleting } = facts;
   const wanted = wantedFree(disk, minFreeBytes, minFreePercent);
   const room = `còn trống ${saySize(disk.freeBytes)} trên ${saySize(disk.totalBytes)}`;
   const roomBytes = Math.max(0, disk.freeBytes - wanted + recordedBytes - heldBytes);
@@ -116,7 +121,7 @@ export function judgeSpace(facts: SpaceFacts): Finding {
   if (disk.freeBytes < wanted && recordedBytes < wanted)
     return broken(
       'disk-space',
-      `Ổ ghi hình sắp đầy vì những tệp khác: ${room}, dưới mức cần giữ ${saySize(wanted)}; hình mới ghi sẽ bị xóa gần như ngay.`,
+      `Ổ ghi hình sắp đầy vì những tệp khác: ${room}, dưới mức cần giữ ${saySize(wanted)}; ${deleting ? 'hình mới ghi sẽ bị xóa gần như ngay' : NOTHING_DELETED}.`,
       `${more}; hoặc giảm MIN_FREE_PERCENT, MIN_FREE_GB trong .env.`,
       told,
     );
@@ -127,7 +132,7 @@ export function judgeSpace(facts: SpaceFacts): Finding {
   const held = heldBytes > 0 ? ` Các đoạn đang giữ chiếm ${saySize(heldBytes)}.` : '';
   return careful(
     'disk-space',
-    `Ổ ghi hình ${room}: với nhịp ghi hiện nay chỉ giữ được ${sayDays(days)}, trong khi đã đặt ${promised(paces)}${guess}; đoạn cũ nhất sẽ bị xóa sớm.${held}`,
+    `Ổ ghi hình ${room}: với nhịp ghi hiện nay chỉ giữ được ${sayDays(days)}, trong khi đã đặt ${promised(paces)}${guess}; ${deleting ? 'đoạn cũ nhất sẽ bị xóa sớm' : NOTHING_DELETED}.${held}`,
     `${facts.demo ? 'Bản dùng thử vẫn chạy tốt; khi chạy thật hãy' : 'Hãy'} gắn ổ lớn hơn (cần thêm khoảng ${saySize(lackingBytes)}) và đặt RECORDINGS_DIR sang đó; hoặc giảm bitrate, đổi sang H.265 trong camera; hoặc ghi luồng phụ thay luồng chính; hoặc đặt ít ngày hơn (RETENTION_DAYS, camera sửa <số> số ngày giữ hình).`,
     told,
   );
@@ -143,7 +148,7 @@ export async function checkSpace(
     demo: boolean;
   },
   look: DatabaseLook | null,
-  heldBytes: number,
+  { heldBytes, deleting }: Pick<SpaceFacts, 'heldBytes' | 'deleting'>,
 ): Promise<Finding[]> {
   const at = await nearestFolder(config.recordingsDir);
   const stat = await fs.statfs(at);
@@ -154,7 +159,7 @@ export async function checkSpace(
       ...config,
       paces: pacesOf(look, config.retentionDays),
       recordedBytes: look?.sizes?.recordedBytes ?? 0,
-      heldBytes,
+      ...{ heldBytes, deleting },
     }),
   ];
   const strange = STRANGE[stat.type];

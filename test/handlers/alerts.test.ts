@@ -324,7 +324,9 @@ describe('holds, a failing disk and the clock', () => {
     emit('holds-fill-disk', null, { fullAtMs, heldBytes: 120e9, holds: 3, freeBytes: 1, totalBytes: 2 });
     await pass(10);
     expect(told()).toHaveLength(1);
-    expect(told()[0]).toMatch(/đang giữ chiếm 120,0 GB.*khoảng 30 giờ nữa.*\n.*bỏ giữ/);
+    expect(told()[0]).toMatch(
+      /đang giữ chiếm 120,0 GB.*khoảng 30 giờ nữa.*\n.*gọi kỹ thuật viên.*chưa làm được bằng tin nhắn/,
+    );
     emit('disk-full-of-holds', null, { heldBytes: 120e9, holds: 3 });
     await pass(10);
     expect(told()[1]).toMatch(/ĐÃ NGỪNG GHI HÌNH.*3 lượt giữ/);
@@ -333,10 +335,12 @@ describe('holds, a failing disk and the clock', () => {
     await pass(10);
     expect(told()).toHaveLength(3);
     expect(told()[2]).toMatch(/thôi giữ 2 đoạn do máy tự giữ.*thiếu chỗ/);
-    emit('holds-unreadable', null, { detail: 'EIO' });
+    emit('holds-unreadable', null, { detail: 'EIO', fullAtMs: now + 5 * 86_400_000, stopped: false });
     emit('clock-doubted', null, { wallMs: now + 365 * 86_400_000, trustedMs: now });
     await pass(10);
-    expect(told()[3]).toContain('không đọc được danh sách các đoạn đang giữ');
+    expect(told()[3]).toMatch(
+      /không đọc được danh sách các đoạn đang giữ.*đủ khoảng \d ngày\.\n.*npm run doctor/,
+    );
     expect(told()[4]).toContain('Đồng hồ máy chủ');
     emit('clock-set', null, { fromMs: now, toMs: now - 3_600_000 });
     await pass(10);
@@ -359,6 +363,23 @@ describe('holds, a failing disk and the clock', () => {
     );
     await pass(60);
     expect(told()).toHaveLength(9);
+  });
+
+  it('says nothing of deleting while the recorder dares delete nothing', async () => {
+    const room = { freeBytes: 3_200_000_000, totalBytes: 1_000_000_000_000 };
+    house.recorder.emit('disk-low', null, { ...room, deleting: false });
+    house.recorder.emit('holds-unreadable', null, { detail: 'EIO', ...room, fullAtMs: null, stopped: true });
+    await pass(10);
+    expect(told()).toHaveLength(2);
+    expect(told()[0]).toMatch(/không xóa được đoạn cũ nào.*ngừng ghi/);
+    expect(told()[1]).toMatch(/^🔴 ĐÃ NGỪNG HOẶC SẮP NGỪNG GHI HÌNH.*không dám xóa/);
+    for (const text of told()) expect(text).not.toContain('bị xóa sớm');
+    house.recorder.emit('hold-file-mended', 'cam1', {
+      ...{ id: 'hold-0001', startMs: 1, endMs: 2, released: false },
+      aside: 'hold-0001.json.hong-20261121T070000',
+    });
+    await pass(10);
+    expect(told()[2]).toMatch(/viết lại từ mục lục.*holds\/hold-0001\.json\.hong-20261121T070000.*không mất/);
   });
 
   it('an index made anew, once', async () => {

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { gapWords } from '../../handlers/alerts/causes.js';
 import { coveragePicture, ticksOf } from '../../handlers/commands/coverage-picture.js';
 import { shareWords, stretchWords } from '../../handlers/commands/history.js';
 import type { Coverage } from '../../media/types.js';
@@ -206,6 +207,13 @@ describe('the picture', () => {
       ]);
       expect(await shareOf(lost.jpeg, [...color]), cause).toBeGreaterThan(0);
     }
+    const changed = { ...second, cause: 'settings' as const };
+    const set = await coveragePicture('Một camera', asked, [
+      { name: '1 Chợ', coverage: { recorded: [asked], gaps: [changed], held: [] } },
+    ]);
+    expect(await shareOf(set.jpeg, [228, 87, 46])).toBe(0);
+    expect(await shareOf(set.jpeg, [229, 153, 247])).toBeGreaterThan(0);
+    expect(gapWords('settings')).toContain('đổi cài đặt camera');
     if (process.env.SHOW) {
       const rows = Array.from({ length: 8 }, (_, i) => ({
         name: `${i + 1} Ngã ba chợ Cẩm Lương`,

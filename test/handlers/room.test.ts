@@ -57,6 +57,22 @@ describe('a disk too small for the days that were promised', () => {
     expect(told()).toHaveLength(4);
   });
 
+  it('is not told to be over while nothing is deleted because the holds can not be read', async () => {
+    await gone(12);
+    await morning();
+    const { health } = house.recorder;
+    house.recorder.health = async () => {
+      const found = await health();
+      return { ...found, holds: { ...found.holds, readable: false, fault: 'holds/x.json is no hold' } };
+    };
+    for (let day = 0; day < 4; day += 1) await morning();
+    expect(told()).toHaveLength(1);
+    house.recorder.health = health;
+    await morning();
+    expect(told()).toHaveLength(2);
+    expect(told()[1]).toContain('đủ chỗ trở lại');
+  });
+
   it('killed between saying and marking it is said once', async () => {
     await gone(12);
     const before = await house.db.setting.findUnique({ where: { key: 'alerts.room' } });

@@ -23,6 +23,7 @@ import { judgeClock } from '../../src/doctor/clock.js';
 import { judgeSpeed, judgeSyncing, percentile } from '../../src/doctor/disk.js';
 import { examine, type Section } from '../../src/doctor/doctor.js';
 import type { Finding } from '../../src/doctor/finding.js';
+import { judgeHolds, spoiltHolds } from '../../src/doctor/holds.js';
 import { checkService, judgeFileLimit, judgeMemory } from '../../src/doctor/machine.js';
 import { makeClean, printJson, printSection } from '../../src/doctor/print.js';
 import { nearestSetting } from '../../src/doctor/settings.js';
@@ -266,6 +267,53 @@ describe('the disk', () => {
     }
   });
 
+  test('holds that can not be read are a fault with what to do, or mended by the recorder when it starts', async () => {
+    const health = {
+      readable: true,
+      fault: null,
+      holds: 3,
+      keeps: 0,
+      heldBytes: 0,
+      keptBytes: 0,
+      fullAtMs: null,
+    };
+    const holds = path.join(folder, 'recordings', 'holds');
+    expect(await spoiltHolds(path.join(folder, 'recordings'))).toEqual([]);
+    fs.mkdirSync(holds, { recursive: true });
+    const good = {
+      rank: 'hold',
+      cameraId: 'cam1',
+      streams: 'both',
+      startMs: 1,
+      endMs: 2,
+      by: 'An',
+      why: 'x',
+    };
+    const whole = { id: 'hold-0001', ...good, createdMs: 1, untilMs: null, released: null };
+    fs.writeFileSync(path.join(holds, 'hold-0001.json'), JSON.stringify(whole));
+    fs.writeFileSync(path.join(holds, 'hold-0002.json'), JSON.stringify(whole));
+    fs.writeFileSync(path.join(holds, 'hold-0003.json'), '{"id": "hold-0003", "ra');
+    fs.writeFileSync(path.join(holds, 'hold-0003.json.hong-20261121T070000'), '');
+    const spoilt = await spoiltHolds(path.join(folder, 'recordings'));
+    expect(spoilt).toEqual(['hold-0002.json', 'hold-0003.json']);
+    expect(judgeHolds(health, [])).toMatchObject([
+      { mark: 'ok', says: expect.stringContaining('3 lượt giữ') },
+    ]);
+    expect(judgeHolds(null, [])).toEqual([]);
+    expect(judgeHolds(null, spoilt)).toMatchObject([
+      { mark: 'warn', todo: expect.stringContaining('npm start') },
+    ]);
+    const [bad] = judgeHolds(
+      { ...health, readable: false, fault: 'holds/hold-0003.json is no hold' },
+      spoilt,
+    );
+    expect(bad).toMatchObject({ mark: 'bad', says: expect.stringContaining('holds/hold-0003.json') });
+    expect(bad?.todo).toMatch(/bản sao.*chuyển tệp hỏng ra ngoài thư mục holds; đừng xóa/);
+    expect(judgeHolds({ ...health, readable: false, fault: 'EIO' }, [])).toMatchObject([
+      { mark: 'bad', todo: expect.stringContaining('ổ ghi hình') },
+    ]);
+  });
+
   test('space is told against the days that were promised', () => {
     const pace = { bytesADay: 20e9, measured: true, days: 30 };
     const facts: SpaceFacts = {
@@ -275,13 +323,17 @@ describe('the disk', () => {
         minFreeBytes: 5e9,
         minFreePercent: 5,
       },
-      ...{ demo: false, paces: [pace], recordedBytes: 400e9, heldBytes: 0 },
+      ...{ demo: false, paces: [pace], recordedBytes: 400e9, heldBytes: 0, deleting: true },
     };
     // (100 − 50 kept free + 400 already there) / 20 a day
     const short = judgeSpace(facts);
     expect(short).toMatchObject({ mark: 'warn', facts: { days: 22.5, lackingBytes: 150e9 } });
     expect(short.says).toContain('chỉ giữ được khoảng 22 ngày, trong khi đã đặt 30 ngày');
     expect(short.todo).toMatch(/ổ lớn hơn \(cần thêm khoảng 150 GB\).*bitrate.*luồng phụ.*ít ngày hơn/);
+    // while the holds can't be read nothing goes
+    const stuck = judgeSpace({ ...facts, deleting: false });
+    expect(stuck.says).toMatch(/không xóa đoạn cũ nào.*ổ đầy là ngừng ghi/);
+    expect(stuck.says).not.toContain('bị xóa sớm');
     // what is held is no room for anything else
     expect(judgeSpace({ ...facts, heldBytes: 50e9 })).toMatchObject({ facts: { days: 20 } });
     // the demo promises thirty days too, and a day is less
@@ -835,6 +887,7 @@ describe('npm run doctor', () => {
         ✓ Thư mục dữ liệu <folder>/data/demo: ghi được (thuộc tài khoản <me>).
         ✓ Thư mục ghi hình <folder>/data/demo/recordings: ghi được (thuộc tài khoản <me>).
         <space>
+        ✓ Danh sách các đoạn đang giữ đọc được (0 lượt giữ).
         <speed>
         <syncing>
 

@@ -12,7 +12,10 @@ export function memoryFiles() {
     full: false,
     async read() {
       if (files.broken) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
-      return [...kept.values()].map((text) => JSON.parse(text) as Hold);
+      return { holds: [...kept.values()].map((text) => JSON.parse(text) as Hold), spoilt: [] };
+    },
+    async putAside(name: string) {
+      return name;
     },
     async write(hold: Hold) {
       if (files.full) throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });

@@ -7,6 +7,7 @@ import { holdFiles } from '../../media/holds/files.js';
 import { fullAt, nextTold } from '../../media/holds/room.js';
 import { RecorderIndex } from '../../media/index/index.js';
 import { Retention } from '../../media/retention/retention.js';
+import { Unreadable } from '../../media/retention/unreadable.js';
 import { type ClockMemory, judgeClock, TrustedClock } from '../../media/trusted-clock.js';
 import type { Hold, RecorderEvent } from '../../media/types.js';
 import { makeSeal } from '../../src/base/seal.js';
@@ -183,6 +184,161 @@ describe('a hold', () => {
     expect(await made.films()).toHaveLength(0);
   });
 
+  it('whose file is spoilt gets it anew from the index or from memory, told; the spoilt one is kept, the rest goes on', async () => {
+    const made = await archive();
+    const begin = NOW - 9 * DAY;
+    const kept = await made.add(begin);
+    let { holds, retention } = made.start();
+    await holds.agree();
+    const one = await holds.make({ ...asked, startMs: begin, endMs: begin + 1 });
+    const folder = path.join(made.root, 'holds');
+    const spoil = (text: string) => fs.writeFile(path.join(folder, `${one.id}.json`), text);
+    const texts = ['{"id": "torn', '', '\0'.repeat(400), JSON.stringify({ ...one, id: 'another-one' })];
+    for (const [n, text] of texts.entries()) {
+      // memory has it the first time, after a start only the index
+      if (n > 0) ({ holds, retention } = made.start());
+      await spoil(text);
+      await made.add(begin + (n + 1) * HOUR);
+      await retention.run();
+      expect(JSON.parse(await fs.readFile(path.join(folder, `${one.id}.json`), 'utf8')), text).toEqual(one);
+      expect(retention.health()).toMatchObject({ readable: true, fault: null, holds: 1 });
+      expect(await made.films()).toEqual([kept]);
+    }
+    const asides = (await fs.readdir(folder)).filter((name) => name.startsWith(`${one.id}.json.hong-`));
+    const saved = await Promise.all(asides.map((name) => fs.readFile(path.join(folder, name), 'utf8')));
+    expect(saved.sort()).toEqual([...texts].sort());
+    const mended = made.told.filter(([kind]) => kind === 'hold-file-mended').map(([, data]) => data);
+    expect(mended).toHaveLength(4);
+    expect(mended[0]).toMatchObject({ id: one.id, released: false, startMs: begin });
+    expect(mended.map(({ aside }) => aside).sort()).toEqual(asides.sort());
+    expect(made.told.map(([kind]) => kind)).not.toContain('holds-unreadable');
+    // an index that lost it: what is in memory counts, and comes into the index too
+    const rows: Hold[] = [];
+    const index = {
+      holds: { list: async () => [], put: async (row: Hold) => void rows.push(row) },
+    };
+    const alone = holdsFor(index, () => NOW, { files: holdFiles(made.root) });
+    await alone.agree();
+    rows.length = 0;
+    await spoil('torn');
+    expect(await alone.agree()).toBe(true);
+    expect(JSON.parse(await fs.readFile(path.join(folder, `${one.id}.json`), 'utf8'))).toEqual(one);
+    expect(rows[0]).toEqual(one);
+  });
+
+  it('whose spoilt file the disk does not let be written anew protects all the same, and one copy is kept', async () => {
+    const made = await archive();
+    const kept = await made.add(NOW - 9 * DAY);
+    const files = holdFiles(made.root);
+    let full = false;
+    const now = () => NOW;
+    const holds = holdsFor(made.index, now, {
+      files: {
+        ...files,
+        write: (one) =>
+          full ? Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' })) : files.write(one),
+      },
+    });
+    await holds.agree();
+    const one = await holds.make({ ...asked, startMs: NOW - 9 * DAY, endMs: NOW - 9 * DAY + 1 });
+    const folder = path.join(made.root, 'holds');
+    await fs.writeFile(path.join(folder, `${one.id}.json`), 'torn');
+    full = true;
+    for (let round = 0; round < 3; round++) expect(await holds.agree()).toBe(true);
+    expect(holds.cover().held('cam1', 'main', { startMs: NOW - 9 * DAY, endMs: NOW })).not.toBeNull();
+    full = false;
+    await holds.agree();
+    expect(JSON.parse(await fs.readFile(path.join(folder, `${one.id}.json`), 'utf8'))).toEqual(one);
+    expect((await fs.readdir(folder)).filter((name) => name.includes('.hong-'))).toHaveLength(1);
+    expect(await made.films()).toEqual([kept]);
+  });
+
+  it('that nothing else knows stops every deletion: told daily, over restarts, and when it is over; what else is known stays known', async () => {
+    const made = await archive();
+    await made.add(NOW - 9 * DAY);
+    let { holds, retention } = made.start();
+    await holds.agree();
+    await holds.make({ ...asked, startMs: NOW - DAY, endMs: NOW - DAY + 1 });
+    const torn = path.join(made.root, 'holds', 'torn-hold.json');
+    await fs.writeFile(torn, '{"id": "torn-hold", "ra');
+    const unreadable = () => made.told.filter(([kind]) => kind.startsWith('holds-')).map(([kind]) => kind);
+    made.state.wantedBytes = 999_999;
+    for (const [laterMs, times] of [
+      [0, 1],
+      [HOUR, 1],
+      [22 * HOUR, 1],
+      [DAY, 2],
+      [DAY + HOUR, 2],
+      [2 * DAY, 3],
+    ] as const) {
+      // each time a process of its own
+      ({ holds, retention } = made.start());
+      made.state.nowMs = NOW + laterMs;
+      await retention.run();
+      await retention.run();
+      expect(unreadable(), `after ${laterMs / HOUR} h`).toEqual(Array(times).fill('holds-unreadable'));
+      expect(retention.health()).toMatchObject({ readable: false, holds: 1 });
+      expect(retention.health().fault).toContain('holds/torn-hold.json');
+      expect(await made.films()).toHaveLength(1);
+    }
+    expect(made.told.find(([kind]) => kind === 'holds-unreadable')?.[1]).toMatchObject({
+      detail: expect.stringContaining('torn-hold.json'),
+      stopped: false,
+    });
+    // no word of what would be deleted
+    expect(made.told.find(([kind]) => kind === 'disk-low')?.[1]).toMatchObject({ deleting: false });
+    expect(await fs.readFile(torn, 'utf8')).toContain('"ra');
+    // a technician moves it away while nothing runs
+    await fs.rename(torn, path.join(made.root, 'torn-hold.json'));
+    ({ retention } = made.start());
+    await retention.run();
+    await retention.run();
+    expect(unreadable().at(-1)).toBe('holds-readable');
+    expect(unreadable()).toHaveLength(4);
+    expect(await made.films()).toHaveLength(0);
+    // the whole folder: what the index knows is known
+    await fs.rename(path.join(made.root, 'holds'), path.join(made.root, 'away'));
+    await fs.writeFile(path.join(made.root, 'holds'), 'no folder');
+    ({ retention } = made.start());
+    await retention.run();
+    expect(retention.health()).toMatchObject({ readable: false, holds: 1 });
+  });
+
+  it('that can not be read on a disk that is full is told as what it is: recording stops', async () => {
+    const told: [string, Record<string, unknown>][] = [];
+    const values = new Map<string, string>();
+    const state = { nowMs: NOW, rate: 1, short: false };
+    const index = {
+      settings: {
+        read: async (key: string) => values.get(key) ?? null,
+        write: async (key: string, value: string) => void values.set(key, value),
+      },
+    };
+    const unreadable = new Unreadable(
+      {
+        index: index as ConstructorParameters<typeof Unreadable>[0]['index'],
+        clock: { now: () => state.nowMs },
+        tell: (kind, _camera, data) => void told.push([kind, data]),
+      },
+      { rate: state.rate, isShort: () => state.short },
+    );
+    const disk = { freeBytes: HOUR, totalBytes: 10 * HOUR };
+    await unreadable.judge('EIO', disk);
+    expect(told.at(-1)?.[1]).toMatchObject({ stopped: false, fullAtMs: NOW + HOUR });
+    state.short = true;
+    await unreadable.judge('EIO', disk);
+    await unreadable.judge('EIO', disk);
+    expect(told).toHaveLength(2);
+    expect(told.at(-1)?.[1]).toMatchObject({ stopped: true });
+    state.nowMs += 6 * HOUR;
+    await unreadable.judge('EIO', disk);
+    expect(told).toHaveLength(3);
+    await unreadable.judge(null, disk);
+    await unreadable.judge(null, disk);
+    expect(told.map(([kind]) => kind).slice(3)).toEqual(['holds-readable']);
+    expect(unreadable.fullAtMs).toBeNull();
+  });
+
   it('gets its file back from the index when somebody removed it; a file wins over its row', async () => {
     const made = await archive();
     const { holds } = made.start();
@@ -286,7 +442,7 @@ describe('keeps', () => {
     let full = false;
     const holds = holdsFor(made.index, () => NOW, {
       files: {
-        read: files.read,
+        ...files,
         write: (one) =>
           full ? Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' })) : files.write(one),
       },
@@ -308,7 +464,7 @@ describe('keeps', () => {
     });
     full = false;
     await holds.agree();
-    expect((await files.read())[0]?.released).toMatchObject({ by: 'recorder', why: 'space' });
+    expect((await files.read()).holds[0]?.released).toMatchObject({ by: 'recorder', why: 'space' });
   });
 });
 

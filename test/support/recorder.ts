@@ -156,7 +156,15 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
           ...{ freeBytes: 500e9, totalBytes: 1000e9, low: false },
           ...{ kind: 'ssd', powerCutMs: 2000, unsyncedMs: 0 },
         },
-        holds: { readable: true, holds: 0, keeps: 0, heldBytes: 0, keptBytes: 0, fullAtMs: null },
+        holds: {
+          readable: true,
+          fault: null,
+          holds: 0,
+          keeps: 0,
+          heldBytes: 0,
+          keptBytes: 0,
+          fullAtMs: null,
+        },
       };
     },
     async cameras() {
