@@ -238,6 +238,27 @@ describe('what is meant for a person', () => {
     );
   });
 
+  it('of an answer to one chat that is closed: its menu is understood in the other one, and its files go along', async () => {
+    const { live, database } = await setUp();
+    const { chat, telegram, zalo } = await live();
+    zalo.failWith(refuse('window-closed'));
+    const path = await chat.spoolFor('k', 'a.jpg');
+    await fs.writeFile(path, 'ảnh');
+    await chat.tell(
+      { channel: 'zalo-oa', chatId: 'tu' },
+      {
+        ...{ kind: 'photo', file: { path, sizeBytes: 4, fileName: 'a.jpg' }, caption: 'Xem tiếp?' },
+        buttons: [[{ label: 'Có', says: 'trả lời có' }], [{ label: 'Không', says: 'trả lời không' }]],
+      },
+      { key: 'k', priority: 'answer' },
+    );
+    await chat.drained();
+    expect(texts(telegram)[0]).toContain('2. Không');
+    expect(telegram.sent[0]!.files[0]?.toString()).toBe('ảnh');
+    const place = { channel: 'telegram', chatId: 'tu', userId: 'tu' };
+    expect(await database.pending.count({ where: place })).toBe(1);
+  });
+
   it('is given up when they have not written for 30 days, files and all', async () => {
     const { live, personId, pass, states } = await setUp();
     const { chat, telegram } = await live();
