@@ -36,6 +36,13 @@ export const ROUTES = {
     status: 200,
     answer: { schema: 'CameraInfo', list: true },
   },
+  removedCameras: {
+    method: 'get',
+    path: '/v1/removed-cameras',
+    summary: 'Cameras that were removed; recordings of theirs may be there still',
+    status: 200,
+    answer: { schema: 'RemovedCamera', list: true },
+  },
   addCamera: {
     method: 'post',
     path: '/v1/cameras',

@@ -198,6 +198,8 @@ export const holdsQuery = z.object({
   active: z.enum(['true', 'false']).optional().describe('in force, or not'),
   cameraId: z.string().optional(),
 });
+export const removedCamera = z.object({ id: z.string(), name: z.string(), removedMs: ms });
+
 export const deletionsQuery = z.object({
   cameraId: z.string().optional(),
   startMs: askedInQuery.optional(),
@@ -343,6 +345,7 @@ export const schemas = {
   CameraSettings: cameraSettings,
   CameraChange: cameraChange,
   CameraInfo: cameraInfo,
+  RemovedCamera: removedCamera,
   ProbeRequest: probeRequest,
   ProbeResult: probeResult,
   FoundDevice: foundDevice,

@@ -45,6 +45,7 @@ export interface ApiOptions {
   index: {
     segments: Pick<RecorderIndex['segments'], 'recordedSince'>;
     deletions: Pick<RecorderIndex['deletions'], 'page'>;
+    cameras: Pick<RecorderIndex['cameras'], 'removed'>;
   };
   ffmpeg: Ffmpeg;
   /** where and how devices are looked for */
@@ -165,6 +166,7 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
   const partOf = (request: Request) => z.coerce.number().int().min(0).parse(request.params.n);
   return {
     listCameras: () => recorder.all(),
+    removedCameras: () => options.index.cameras.removed(),
     addCamera: (request) => recorder.add(schema.cameraSettings.parse(request.body) as CameraSettings),
     getCamera: (request) => recorder.info(idOf(request)),
     changeCamera: (request) =>

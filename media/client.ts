@@ -116,6 +116,7 @@ export function makeRecorderClient({ url, token, timeoutMs = 15_000 }: ClientOpt
     health: () => ask('/healthz', schema.health),
     cameras: () => ask('/v1/cameras', z.array(schema.cameraInfo)),
     camera: (id) => ask(at(id), schema.cameraInfo),
+    removedCameras: () => ask('/v1/removed-cameras', z.array(schema.removedCamera)),
     addCamera: (settings) => ask('/v1/cameras', schema.cameraInfo, { method: 'POST', body: settings }),
     discover: () =>
       ask('/v1/discover', z.array(schema.foundDevice), { method: 'POST', timeoutMs: 2 * timeoutMs }),

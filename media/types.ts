@@ -134,6 +134,12 @@ export interface CameraInfo {
   identity: CameraIdentity | null;
 }
 
+export interface RemovedCamera {
+  id: string;
+  name: string;
+  removedMs: number;
+}
+
 /** The machine's clock was set: what was `fromMs` became `toMs` at the same moment. */
 export interface ClockStep {
   fromMs: number;
@@ -372,6 +378,8 @@ export interface RecorderClient {
   health(): Promise<Health>;
   cameras(): Promise<CameraInfo[]>;
   camera(id: string): Promise<CameraInfo>;
+  /** Cameras that were removed, latest last. */
+  removedCameras(): Promise<RemovedCamera[]>;
   addCamera(settings: CameraSettings): Promise<CameraInfo>;
   changeCamera(id: string, change: Partial<Omit<CameraSettings, 'id'>>): Promise<CameraInfo>;
   removeCamera(id: string): Promise<void>;

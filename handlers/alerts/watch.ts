@@ -6,6 +6,7 @@ import { beginOutage, endOutage, openOutages } from '../../src/store/outages.js'
 import { dropSetting, readFact, settingsUnder, writeFact } from '../../src/store/settings.js';
 import type { House } from '../house.js';
 import { type AlertRules, rulesFor } from './decide.js';
+import { takeOver, tellFound } from './found.js';
 import { keepMoved } from './moved.js';
 import { closeQuietly, makeOutageTeller } from './outages.js';
 import { makeSay } from './planned.js';
@@ -34,6 +35,8 @@ const NOTICE = 'alerts.notice:';
 const DISK_AGAIN_MS = 6 * 3_600_000;
 const TICK_MS = 5000;
 const RECONCILE_MS = 60_000;
+/** how often the recorder's cameras are compared with ours, and no less than at the start */
+const COMPARE_MS = 60_000;
 
 export interface Alerts {
   /** Follows the recorder until the signal aborts; resolves then. */
@@ -42,6 +45,8 @@ export interface Alerts {
   take(event: RecorderEvent): Promise<void>;
   /** Puts our picture right where events were lost: asks the recorder how the cameras are. */
   reconcile(): Promise<void>;
+  /** Takes over what the recorder has and we do not know. */
+  compare(): Promise<void>;
   /** Says what is due. */
   tick(): Promise<void>;
 }
@@ -53,6 +58,8 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
   const { db, recorder, clock, log } = house;
   const { say, finish } = makeSay(house);
   const tellOutages = makeOutageTeller(house, rules, say);
+  /** an event spoke of a camera that we do not know */
+  let strangers = false;
 
   async function change(tx: Transaction, event: RecorderEvent): Promise<void> {
     if (event.kind === 'disk-low' || event.kind === 'disk-ok') {
@@ -89,6 +96,7 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
     if (event.kind === 'footage-deleted') return keepRoom(tx, event);
     if (event.cameraId === null) return;
     const camera = await cameraByRecorderId(tx, event.cameraId);
+    strangers ||= camera === null;
     if (camera === null) return;
     if (event.kind === 'camera-down')
       await beginOutage(tx, {
@@ -195,6 +203,14 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
       }
     },
 
+    async compare() {
+      const infos = await recorder.cameras().catch((error: unknown) => {
+        if (error instanceof WorldError) return null;
+        throw error;
+      });
+      if (infos !== null) await takeOver(house, infos);
+    },
+
     async tick() {
       await finish();
       const nowMs = clock.now();
@@ -202,6 +218,7 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
       await tellOutages(nowMs);
       await tellDisk(nowMs);
       await tellNotices(nowMs);
+      await tellFound(house, say);
     },
 
     async start(signal) {
@@ -213,10 +230,15 @@ export function makeAlerts(house: House, rules: AlertRules = rulesFor(house.sett
       };
       let heardMs = clock.now();
       let seenId = 0;
+      let comparedMs = Number.NEGATIVE_INFINITY;
       const timer = setInterval(
         () =>
           inTurn(async () => {
             await alerts.tick();
+            if (strangers || Math.abs(clock.now() - comparedMs) >= COMPARE_MS) {
+              [strangers, comparedMs] = [false, clock.now()];
+              await alerts.compare();
+            }
             // Closed segments are many and change nothing: where we are is written now and then.
             if (seenId > ((await readFact<number>(db, CURSOR)) ?? 0)) await writeFact(db, CURSOR, seenId);
             // Quiet for a while: nothing is under way, so what the recorder says of its cameras is the truth.

@@ -26,6 +26,7 @@ const ACTIONS: Record<string, string> = {
   'camera.show': 'xem camera',
   'camera.add': 'thêm camera',
   'camera.change': 'sửa camera',
+  'camera.found': 'nhận lại camera từ máy ghi',
   'camera.on': 'bật camera',
   'camera.off': 'tắt camera',
   'camera.remove': 'xóa camera',
@@ -88,6 +89,7 @@ const CHANNELS: Record<string, string> = { telegram: 'Telegram', zalo: 'Zalo', c
 const placeWords = (place: string): string => {
   const [channel, kind, purpose] = place.split(':');
   if (kind === 'link') return 'trang xem';
+  if (place === 'recorder') return 'máy ghi';
   const on = CHANNELS[channel ?? ''] ?? channel;
   return kind === 'group' ? `${PURPOSES[purpose ?? ''] ?? 'nhóm khác'} (${on})` : `chat riêng (${on})`;
 };

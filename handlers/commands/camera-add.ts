@@ -10,6 +10,15 @@ import type { House } from '../house.js';
 import { placeOf } from '../saying.js';
 import { addressesOf, hintOf, type NamedDevice, withLogin } from './camera-makes.js';
 
+/** The recorder's id of a camera that a message adds. */
+const idFor = (inboxId: number, nowMs: number) => `c${inboxId}-${nowMs.toString(36)}`;
+
+/** The inbox id of the message that added a camera; null: it was added in another way. */
+export function messageThatAdded(recorderId: string): number | null {
+  const inboxId = /^c(\d+)-[0-9a-z]+$/.exec(recorderId)?.[1];
+  return inboxId === undefined ? null : Number(inboxId);
+}
+
 /** What stands in the kept message in place of a secret. */
 export const SCRUBBED = '[đã ẩn]';
 
@@ -186,7 +195,7 @@ async function tryAddresses(
 
 async function add(house: House, talk: Talk, task: Subject): Promise<void> {
   const secret = task.secret ? `\n\n${DELETE_IT}` : '';
-  const recorderId = `c${talk.inboxId}-${talk.nowMs.toString(36)}`;
+  const recorderId = idFor(talk.inboxId, talk.nowMs);
   const there = await house.recorder.cameras();
   const again = there.some((info) => info.id === recorderId);
   const taken = await listCameras(house.db);

@@ -6,6 +6,7 @@ import { type Camera, removeCamera } from '../../src/store/cameras.js';
 import { scrubMessage } from '../../src/store/scrub.js';
 import { labelOf } from '../camera-asked.js';
 import type { House } from '../house.js';
+import { reviewed } from '../review.js';
 import { placeOf, sayInPrivate } from '../saying.js';
 import { onlyInPrivate, SCRUBBED } from './camera-add.js';
 import { FIELDS, type Field, type FieldName, meaningOf } from './camera-fields.js';
@@ -38,6 +39,7 @@ export async function setField(
       await house.recorder.changeCamera(camera.recorderId, meaning.recorder);
     await talk.once(`camera.${name}`, async (tx) => {
       await meaning.write?.(tx);
+      if (name === 'hamlet') await reviewed(tx, camera.id);
       await writeAudit(tx, [
         {
           atMs: talk.nowMs,
@@ -120,6 +122,7 @@ export async function removeCameraTask(
   });
   await talk.once('camera.remove', async (tx) => {
     await removeCamera(tx, camera.id, talk.nowMs);
+    await reviewed(tx, camera.id);
     await writeAudit(tx, [
       {
         atMs: talk.nowMs,

@@ -10,6 +10,7 @@ import { askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-a
 import { detailWords, stateMark, stateWords } from '../camera-words.js';
 import type { House } from '../house.js';
 import { handOver, readPast } from '../past.js';
+import { toReview } from '../review.js';
 import { MAY, may, mayShowHere } from '../rights.js';
 import { privately, rows } from '../saying.js';
 import { SCRUBBED } from './camera-add.js';
@@ -131,6 +132,10 @@ async function infosOf(house: House): Promise<Map<string, CameraInfo> | null> {
   );
 }
 
+const [NO_HAMLET, REVIEW] = ['Chưa khai thôn', 'Cần xem lại'];
+/** Groups below those of the hamlets, in their order. */
+const LAST = [NO_HAMLET, REVIEW];
+
 /** @param troubled only those without a picture */
 async function list(house: House, talk: Talk, all: Camera[], troubled = false): Promise<void> {
   const infos = await infosOf(house);
@@ -147,16 +152,13 @@ async function list(house: House, talk: Talk, all: Camera[], troubled = false): 
     return answer(talk, text, []);
   }
   const byHamlet = new Map<string, Camera[]>();
+  const doubtful = await toReview(house.db);
   for (const camera of cameras) {
-    const key = camera.hamletName ?? 'Chưa khai thôn';
+    const key = doubtful.has(camera.id) ? REVIEW : (camera.hamletName ?? NO_HAMLET);
     byHamlet.set(key, [...(byHamlet.get(key) ?? []), camera]);
   }
   const parts = [...byHamlet]
-    .sort(
-      ([a], [b]) =>
-        Number(a === 'Chưa khai thôn') - Number(b === 'Chưa khai thôn') ||
-        a.localeCompare(b, 'vi', { numeric: true }),
-    )
+    .sort(([a], [b]) => LAST.indexOf(a) - LAST.indexOf(b) || a.localeCompare(b, 'vi', { numeric: true }))
     .map(([hamlet, those]) => {
       const lines = those.map((camera) => {
         const info = infos?.get(camera.recorderId);

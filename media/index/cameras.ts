@@ -1,5 +1,5 @@
 import type { Seal } from '../../src/base/seal.js';
-import type { CameraIdentity } from '../types.js';
+import type { CameraIdentity, RemovedCamera } from '../types.js';
 import type { Database } from './database.js';
 import type { Prisma } from './generated/client.js';
 import type { CameraRow, SealedCamera } from './rows.js';
@@ -36,6 +36,16 @@ export class Cameras {
       orderBy: [{ createdMs: 'asc' }, { id: 'asc' }],
     });
     return rows.map((row) => this.cameraOf(row));
+  }
+
+  /** Cameras that were removed, latest last. Needs no key. */
+  async removed(): Promise<RemovedCamera[]> {
+    const rows = await this.database.camera.findMany({
+      where: { removedMs: { not: null } },
+      select: { id: true, name: true, removedMs: true },
+      orderBy: { removedMs: 'asc' },
+    });
+    return rows.map(({ removedMs, ...rest }) => ({ ...rest, removedMs: Number(removedMs) }));
   }
 
   /** Days to keep of every camera that ever was; null = default. Needs no key. */
@@ -80,14 +90,21 @@ export class Cameras {
     }));
   }
 
-  /** Takes cameras back as `sealedCameras` gave them, all or none. Throws when one is not like that. */
-  async restore(cameras: SealedCamera[]): Promise<void> {
-    await this.database.camera.createMany({
-      data: cameras.map(({ createdMs, removedMs, ...rest }) => ({
-        ...(rest as Omit<Prisma.CameraCreateManyInput, 'createdMs' | 'removedMs'>),
-        createdMs: BigInt(createdMs),
-        removedMs: removedMs === null ? null : BigInt(removedMs),
-      })),
+  /**
+   * Takes cameras back as `sealedList` gave them, new ones and ones that are there in another state, all or none. Throws
+   * when one is not like that.
+   */
+  async restore(lost: SealedCamera[], changed: SealedCamera[]): Promise<void> {
+    const rowOf = ({ createdMs, removedMs, ...rest }: SealedCamera) => ({
+      ...(rest as Omit<Prisma.CameraCreateManyInput, 'createdMs' | 'removedMs'>),
+      createdMs: BigInt(createdMs),
+      removedMs: removedMs === null ? null : BigInt(removedMs),
     });
+    await this.database.$transaction([
+      this.database.camera.createMany({ data: lost.map(rowOf) }),
+      ...changed.map((camera) =>
+        this.database.camera.updateMany({ where: { id: camera.id }, data: rowOf(camera) }),
+      ),
+    ]);
   }
 }

@@ -48,7 +48,7 @@ export function summarize(restored: Omit<Restored, 'summary'>, facts: Facts, now
   if (manifest.leftOut.includes('reports'))
     lines.push('  • Ảnh, video gốc của tin báo (bản sao này làm không có --with-reports).');
   lines.push(
-    `  • Mọi thay đổi sau ${sayMoment(manifest.createdMs)}: người, camera, ủng hộ thêm sau lúc đó phải nhập lại.`,
+    `  • Mọi thay đổi sau ${sayMoment(manifest.createdMs)}: người, ủng hộ thêm sau lúc đó phải nhập lại. Camera thêm, sửa, xóa sau lúc đó thì máy ghi đọc lại từ ổ ghi hình, bot nhận theo và báo cán bộ camera nào cần khai lại thôn, hộ.`,
   );
   if (restored.settled > 0)
     lines.push(

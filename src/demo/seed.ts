@@ -133,9 +133,11 @@ export async function seedDemo(demo: {
   await ensureRecorded(db, recorder);
 }
 
-/** Every demo camera is known to the recorder: its index may be younger than our store. */
+/** Every demo camera is known to the recorder: its index may be younger than our store. One that was removed stays so. */
 async function ensureRecorded(db: Database, recorder: RecorderClient): Promise<void> {
-  const there = new Set((await recorder.cameras()).map((info) => info.id));
+  const there = new Set(
+    [...(await recorder.cameras()), ...(await recorder.removedCameras())].map(({ id }) => id),
+  );
   for (const camera of await listCameras(db)) {
     const demo = CAMERAS.find((one) => `cam${one.number}` === camera.recorderId);
     if (demo !== undefined && !there.has(camera.recorderId))

@@ -12,7 +12,7 @@ export interface AuditEntry {
   cameraId?: number | null;
   startMs?: number | null;
   endMs?: number | null;
-  /** where the answer went: "telegram:private", "telegram:group:officers" */
+  /** where the answer went: "telegram:private", "telegram:group:officers"; "recorder": nobody asked */
   place: string;
   /** ok, or the reason it was refused or failed */
   result: string;

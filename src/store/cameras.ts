@@ -71,6 +71,12 @@ export async function cameraByRecorderId(db: Store, recorderId: string): Promise
   return (await find(db, { recorderId }))[0] ?? null;
 }
 
+/** Every camera there ever was, by the recorder's id. */
+export async function everyCamera(db: Store): Promise<Map<string, { removed: boolean }>> {
+  const rows = await db.camera.findMany({ select: { recorderId: true, removedMs: true } });
+  return new Map(rows.map(({ recorderId, removedMs }) => [recorderId, { removed: removedMs !== null }]));
+}
+
 /** Names of cameras by id, the removed ones too: for the log. */
 export async function cameraNames(db: Store): Promise<Map<number, string>> {
   const rows = await db.camera.findMany({ select: { id: true, number: true, name: true, removedMs: true } });

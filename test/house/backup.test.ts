@@ -993,7 +993,9 @@ describe('the machine is lost, the disk with the recordings is not', () => {
     const later = { startMs: backedUpMs, endMs: backedUpMs + 4000 };
     const newer = await first.recorder().hold({ id: 'after-backup', cameraId: 'cam3', ...later, ...officer });
     await first.recorder().releaseHold(over.id, { by: 'Đại úy Tuấn', why: 'xong việc' });
-    await first.recorder().addCamera({ id: 'moi', name: 'Mới', url: 'test:yard' });
+    await first.recorder().addCamera({ id: 'moi', name: 'Trạm bơm', url: 'test:yard' });
+    await first.say('truong', 'camera xóa 4 chắc chắn');
+    await first.say('truong', 'camera sửa 2 tên Cổng trường mới');
     const lastMs = Date.now() - 2000;
     await first.stop();
 
@@ -1007,7 +1009,9 @@ describe('the machine is lost, the disk with the recordings is not', () => {
       env: { DATA_DIR: at('second'), MAT_THAN_SEGMENT_MS: '4000' },
     });
     const cameras = (await second.recorder().cameras()).map(({ id }) => id).sort();
-    expect(cameras).toEqual(['cam1', 'cam2', 'cam3', 'cam4', 'moi']);
+    // as they were at the end, not at the backup: one was added, one removed, one has another name
+    expect(cameras).toEqual(['cam1', 'cam2', 'cam3', 'moi']);
+    expect((await second.recorder().camera('cam2')).name).toBe('Cổng trường mới');
     const holds = await second.recorder().holds();
     expect(holds.map(({ id }) => id).sort()).toEqual([newer.id, kept.id, over.id].sort());
     expect(holds.find(({ id }) => id === over.id)?.released?.why).toBe('xong việc');
@@ -1022,6 +1026,23 @@ describe('the machine is lost, the disk with the recordings is not', () => {
       });
     const [picture] = await second.say('canbo', 'ảnh 1');
     expect(picture!.kind).toBe('photo');
+    // the bot takes over the camera that it does not know, and forgets the one that was removed, and says so once
+    const told = await eventually('the cameras are put in agreement', async () => {
+      const lines = (await second.chat('canbo', 'nhom-canbo')).map((line) => JSON.stringify(line));
+      const about = lines.filter((line) => line.includes('📷'));
+      return about.length > 0 && about;
+    });
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain('Trạm bơm');
+    const [list] = await second.say('truong', 'camera');
+    expect(list!.text).toMatch(/Cần xem lại\n.* 5\. Trạm bơm/);
+    expect((await second.say('canbo', 'ảnh trạm bơm'))[0]!.kind).toBe('photo');
+    await eventually(
+      'the removed one is gone',
+      async () => !(await second.say('truong', 'camera'))[0]!.text.includes('Nhà văn hóa'),
+      90_000,
+    );
+    expect((await second.recorder().cameras()).map(({ id }) => id)).not.toContain('cam4');
     await second.stop();
     // every file that is there has its row, every row its file
     const client = createClient({ url: `file:${at('second', 'demo', 'recorder.db')}` });
@@ -1044,5 +1065,5 @@ describe('the machine is lost, the disk with the recordings is not', () => {
     const proof = JSON.parse(verified.stdout);
     expect(proof).toMatchObject({ ok: true, problems: [], rebuilt: 0, unprotected: 0, unreadable: 0 });
     expect(proof.keys).toHaveLength(1);
-  }, 150_000);
+  }, 240_000);
 });

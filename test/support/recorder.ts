@@ -18,6 +18,7 @@ import type {
   RecorderClient,
   RecorderEvent,
   RecorderEventKind,
+  RemovedCamera,
 } from '../../media/types.js';
 import { type Clock, DAY_MS, fromVietnamTime } from '../../src/base/clock.js';
 import { WorldError } from '../../src/base/errors.js';
@@ -63,6 +64,7 @@ const withoutSecret = (url: string) => url.replace(/\/\/[^/@]*@/, '//');
 
 export function makeTestRecorder(clock: Clock): TestRecorder {
   const held = new Map<string, Held>();
+  const removed = new Map<string, RemovedCamera>();
   const holds = new Map<string, Hold>();
   const emitted: RecorderEvent[] = [];
   const urls = new Map<string, string>();
@@ -174,9 +176,14 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
     async camera(id) {
       return fresh(get(id));
     },
+    async removedCameras() {
+      here();
+      return [...removed.values()];
+    },
     async addCamera(settings: CameraSettings) {
       here();
-      if (held.has(settings.id)) throw new WorldError('invalid', 'the id is taken');
+      if (held.has(settings.id) || removed.has(settings.id))
+        throw new WorldError('invalid', 'the id is taken');
       urls.set(settings.id, settings.url);
       const info: CameraInfo = {
         id: settings.id,
@@ -215,7 +222,7 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
       return { ...one.info };
     },
     async removeCamera(id) {
-      get(id);
+      removed.set(id, { id, name: get(id).info.name, removedMs: clock.now() });
       held.delete(id);
     },
     async probe({ url }) {
