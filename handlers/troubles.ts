@@ -6,7 +6,7 @@ import { accountsOf } from '../src/store/accounts.js';
 import { closedGroup, groupsFor } from '../src/store/groups.js';
 import { peopleByRole } from '../src/store/people.js';
 import { purposeOf } from '../src/store/speakers.js';
-import { recipientName } from './alerts/recipients.js';
+import { chatOf, recipientName } from './alerts/recipients.js';
 import { channelName } from './channel-names.js';
 import type { House } from './house.js';
 
@@ -40,9 +40,7 @@ export function makeTroubles(house: House): Troubles {
   }
 
   async function officersGroups(fits: (group: ChatAddress) => boolean): Promise<Recipient[]> {
-    return (await groupsFor(house.db, 'officers'))
-      .map(({ channel, chatId }) => ({ channel: channel as ChannelName, chatId }))
-      .filter(fits);
+    return (await groupsFor(house.db, 'officers')).map(chatOf).filter(fits);
   }
 
   async function forOfficers(from: ChatAddress, why: WhyNot): Promise<Recipient[]> {
