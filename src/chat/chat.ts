@@ -1,34 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Clock } from '../base/clock.js';
 import { DAY_MS } from '../base/clock.js';
-import type { Log } from '../base/log.js';
-import type { Database } from '../store/database.js';
-import { type InboxRow, pruneQueues } from '../store/inbox.js';
+import { pruneQueues } from '../store/inbox.js';
 import { expireHeld, heldOutgoing, type OutboxRow, waitingOutgoing } from '../store/outbox.js';
-import {
-  accountName,
-  findGroup,
-  identify,
-  type KnownPerson,
-  NO_NAME,
-  noteBlocked,
-  noteChatClosed,
-  noteUnblocked,
-  staffAmong,
-} from '../store/speakers.js';
-import type { Command, Fallbacks, Talk } from './command.js';
 import { type ChatCounters, makeCounters } from './counters.js';
-import { dispatch, Interrupted, makeCode } from './dispatch.js';
-import { menusInGroups } from './fit.js';
-import { type FloodLimit, makeFloodGate } from './flood.js';
+import { makeCode } from './dispatch.js';
+import { type HearingOptions, makeHearing } from './hearing.js';
 import { makeInbox } from './inbox.js';
 import {
   type Channel,
   type ChannelName,
   type ChatAddress,
-  type ChatEvent,
   type Incoming,
-  type Message,
   placeOf,
   type Recipient,
   type Reply,
@@ -36,26 +18,16 @@ import {
 import { makeOutbox, type Outbox, PRIORITY, type Priority } from './outbox.js';
 import { type MakeLink, type MakePreview, wholeKey, wordsOf } from './outgoing.js';
 import type { Troubles } from './pass-on.js';
-import { isAnswer } from './question.js';
 import { reachPerson } from './reach.js';
-import { setAside, tooFast } from './sentences.js';
+import { setAside } from './sentences.js';
 import { makeSpool } from './spool.js';
-import { asReply, openMenuFor, openTalk } from './talk.js';
+import { asReply, openMenuFor } from './talk.js';
 import { makeTurns } from './turns.js';
 
-export interface ChatOptions {
-  database: Database;
-  clock: Clock;
-  log: Log;
+export interface ChatOptions extends HearingOptions {
   channels: Channel[];
-  commands: readonly Command[];
-  fallbacks: Fallbacks;
   /** folder for files on their way out; the chat's own */
   spoolDir: string;
-  /** something happened to a chat; the store knows already. Runs once, or again after a crash: use keys. */
-  onEvent?: (event: ChatEvent, inboxId: number) => Promise<void>;
-  /** somebody asked for what they may not have: for the audit */
-  onRefused?: (talk: Talk, command: Command) => Promise<void>;
   makeLink?: MakeLink;
   /** Makes a moving picture of a video for channels that play none. */
   makePreview?: MakePreview;
@@ -74,8 +46,6 @@ export interface ChatOptions {
   aloneAfterMs?: number;
   /** so long such a run holds up others, ms; 5000 */
   aloneMs?: number;
-  /** messages of one person (but for the staff) that are answered, 60 within a minute */
-  flood?: FloodLimit;
 }
 
 /** What waits for a person who can't be reached. */
@@ -127,8 +97,6 @@ export interface Chat {
 
 /** What is held for a person who does not write for so long is given up, days. */
 const HELD_DAYS = 30;
-/** No answer to a menu is longer, letters. */
-const MENU_ANSWER = 40;
 /** parts of the time a service has to end, 8 s: what hangs in one must not take the others' */
 const STOP_MS = { channels: 2000, inbox: 2500, outbox: 2500 };
 const CHANNEL_RETRY_MS = 10_000;
@@ -137,7 +105,6 @@ export function makeChat(options: ChatOptions): Chat {
   const { database, clock, log } = options;
   const channels = new Map(options.channels.map((channel) => [channel.name, channel]));
   const counters = makeCounters();
-  const flooding = makeFloodGate(options.flood);
   const spool = makeSpool(options.spoolDir);
   const stopping = new AbortController();
   const turns = makeTurns((inboxId) =>
@@ -183,6 +150,7 @@ export function makeChat(options: ChatOptions): Chat {
     },
   });
 
+  const hearing = makeHearing({ ...options, channels, outbox, spool, counters, signal: stopping.signal });
   const inbox = makeInbox({
     database,
     clock,
@@ -193,9 +161,9 @@ export function makeChat(options: ChatOptions): Chat {
     ...(options.mostAtOnce === undefined ? {} : { mostAtOnce: options.mostAtOnce }),
     ...(options.aloneAfterMs === undefined ? {} : { aloneAfterMs: options.aloneAfterMs }),
     ...(options.aloneMs === undefined ? {} : { aloneMs: options.aloneMs }),
-    urgentAmong,
+    urgentAmong: hearing.urgentAmong,
     answer: (row, incoming, urgent) =>
-      incoming.kind === 'event' ? takeEvent(row, incoming) : answer(row, incoming, urgent),
+      incoming.kind === 'event' ? hearing.takeEvent(row, incoming) : hearing.answer(row, incoming, urgent),
     async setAside(row, incoming) {
       const code = makeCode();
       log.error({ inbox: row.id, attempts: row.attempts, code }, 'a message that crashed us is set aside');
@@ -221,143 +189,6 @@ export function makeChat(options: ChatOptions): Chat {
     const waiters = drainWaiters;
     drainWaiters = [];
     for (const waiter of waiters) waiter();
-  }
-
-  /** What the staff says is answered before what everybody else says. */
-  async function urgentAmong(messages: readonly Incoming[]): Promise<Set<Incoming>> {
-    const asking = messages.filter((one): one is Message => one.kind === 'message' && one.addressed);
-    if (asking.length === 0) return new Set();
-    const accounts = asking.map(({ channel, sender }) => ({ channel, userId: sender.userId }));
-    const staff = await staffAmong(database, accounts);
-    return new Set(asking.filter(({ channel, sender }) => staff.has(accountName(channel, sender.userId))));
-  }
-
-  /** @param staff was its sender one of the staff when it was taken? */
-  async function answer(row: InboxRow, message: Message, staff: boolean): Promise<void> {
-    const channel = channels.get(message.channel);
-    // its channel is off: it waits for a start with it
-    if (channel === undefined) throw new Interrupted(`channel ${message.channel} is off`);
-    const inGroup = message.chatKind === 'group';
-    if (inGroup) outbox.noteGroup(message.channel, message.chatId);
-    const group = inGroup
-      ? await findGroup(database, message.channel, message.chatId, message.chatTitle)
-      : null;
-    if (!message.addressed) return;
-    // Before anything is looked up: a flood must not cost more than it has to. Run again after a crash it was let through.
-    if (!staff && !row.rerun) {
-      const verdict = flooding(`${message.channel} ${message.sender.userId}`, message.sentMs);
-      if (verdict !== 'answer') return refuseFlood(row, message, verdict);
-    }
-    const speaker = await identify(
-      database,
-      message.channel,
-      message.sender,
-      inGroup ? null : message.chatId,
-      row.receivedMs,
-      Math.min(message.sentMs, row.receivedMs),
-    ).then((known) => named(channel, message, known));
-    await outbox.release(speaker.personId);
-    const opened = openTalk({
-      database,
-      clock,
-      log,
-      channel,
-      outbox,
-      spool,
-      message,
-      inboxId: row.id,
-      speaker,
-      group,
-      nowMs: row.receivedMs,
-      signal: stopping.signal,
-    });
-    try {
-      await dispatch(
-        {
-          database,
-          commands: options.commands,
-          fallbacks: options.fallbacks,
-          counters,
-          ...(options.onRefused === undefined ? {} : { onRefused: options.onRefused }),
-        },
-        opened.talk,
-        channel,
-        opened.answered,
-        row.rerun,
-      );
-    } finally {
-      await opened.close();
-    }
-  }
-
-  /** Some platforms tell no name with a message: then it is asked for, once. */
-  async function named(channel: Channel, message: Message, speaker: KnownPerson): Promise<KnownPerson> {
-    if (speaker.name !== NO_NAME || channel.nameOf === undefined) return speaker;
-    return { ...speaker, name: (await channel.nameOf(message.sender.userId)) ?? NO_NAME };
-  }
-
-  /**
-   * In a group without buttons a bare "2" is meant for the bot, if it asked this person there. Seen before it is written
-   * down: the words of what is not meant for the bot are not kept.
-   */
-  async function asAddressed(incoming: Incoming): Promise<Incoming> {
-    if (incoming.kind !== 'message' || incoming.addressed || incoming.text.length > MENU_ANSWER)
-      return incoming;
-    const limits = channels.get(incoming.channel)?.limits;
-    if (incoming.text === '' || limits === undefined || !menusInGroups(limits)) return incoming;
-    const { channel, chatId, text } = incoming;
-    const place = { channel, chatId, userId: incoming.sender.userId };
-    return (await isAnswer(database, place, text, clock.now())) ? { ...incoming, addressed: true } : incoming;
-  }
-
-  async function refuseFlood(row: InboxRow, message: Message, verdict: 'say-so' | 'quiet'): Promise<void> {
-    counters.flooded += 1;
-    if (verdict === 'quiet') return;
-    log.warn({ inbox: row.id, channel: message.channel }, 'somebody writes too fast and is not answered');
-    await outbox.put({
-      to: placeOf(message),
-      reply: { kind: 'text', text: tooFast },
-      key: `${row.id}:flood`,
-      priority: 'answer',
-      inboxId: row.id,
-    });
-  }
-
-  const releaseFor = async (personId: number | null) => {
-    if (personId !== null) await outbox.release(personId);
-  };
-
-  async function takeEvent(row: InboxRow, event: ChatEvent): Promise<void> {
-    const { channel, chatId } = event;
-    // it may be told long after it happened
-    const atMs = Math.min(event.sentMs, row.receivedMs);
-    switch (event.event.type) {
-      case 'bot-added':
-        outbox.noteGroup(channel, chatId);
-        await findGroup(database, channel, chatId, event.chatTitle);
-        break;
-      case 'bot-removed':
-        await noteChatClosed(database, channel, chatId, clock.now());
-        break;
-      case 'blocked':
-        await noteBlocked(database, channel, event.event.userId, atMs);
-        break;
-      case 'heard':
-      case 'unblocked':
-      case 'followed':
-        await releaseFor(await noteUnblocked(database, channel, event.event.userId, atMs));
-        break;
-      case 'migrated':
-        await outbox.moveChat(channel, chatId, event.event.toChatId);
-        break;
-    }
-    try {
-      await options.onEvent?.(event, row.id);
-    } catch (error) {
-      if (stopping.signal.aborted) throw new Interrupted('stopped while taking an event', { cause: error });
-      counters.faults += 1;
-      log.error({ err: error, event: event.event.type }, 'a chat event was not handled');
-    }
   }
 
   async function startChannel(channel: Channel): Promise<void> {
@@ -387,7 +218,7 @@ export function makeChat(options: ChatOptions): Chat {
 
   const chat: Chat = {
     async accept(incoming) {
-      const taken = await inbox.accept(await asAddressed(incoming));
+      const taken = await inbox.accept(await hearing.asAddressed(incoming));
       if (taken.fresh) outbox.wake(incoming.channel);
       return taken;
     },
