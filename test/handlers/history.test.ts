@@ -67,6 +67,7 @@ describe('lịch sử', () => {
       const endMs = Math.min(range.endMs, begunMs);
       return {
         ...found,
+        begunMs,
         recorded: range.endMs > begunMs ? [{ startMs: begunMs, endMs: range.endMs }] : [],
         gaps: range.startMs < begunMs ? [{ startMs: range.startMs, endMs, cause: 'unknown' as const }] : [],
       };
@@ -77,6 +78,19 @@ describe('lịch sử', () => {
     expect(heard?.text).toContain('Camera bắt đầu ghi từ 10:00:00, thứ bảy');
     expect(heard?.text).toContain('đủ không thiếu đoạn nào');
     expect(never?.text).toContain('lúc đó camera chưa bắt đầu ghi');
+  });
+
+  it('calls missing what was recorded or missed before, though nobody knows why', async () => {
+    const coverage = house.recorder.coverage;
+    house.recorder.coverage = async (id, range) => ({
+      ...(await coverage(id, range)),
+      begunMs: at(7, 0),
+      recorded: [{ startMs: at(10, 0), endMs: range.endMs }],
+      gaps: [{ startMs: range.startMs, endMs: at(10, 0), cause: 'unknown' as const }],
+    });
+    const [heard] = await house.as('canbo').say('lịch sử 1 từ 8h đến 12h');
+    house.recorder.coverage = coverage;
+    expect(heard?.text).toContain('Thiếu 2 giờ');
   });
 
   it('a time to come, too long a stretch and an everyday sentence are answered as such', async () => {
