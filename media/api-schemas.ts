@@ -154,6 +154,7 @@ export const coverage = z.object({
   cameraId: z.string(),
   stream: streamName,
   asked: range,
+  begunMs: z.number().nullable(),
   recorded: z.array(range),
   gaps: z.array(gap),
   clockSteps: z.array(clockStep),

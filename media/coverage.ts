@@ -1,4 +1,4 @@
-import type { DeletionRow, GapRow } from './index/rows.js';
+import type { GapRow } from './index/rows.js';
 import type { ClockStep, Coverage, GapCause, Loss, Range } from './types.js';
 
 /**
@@ -39,8 +39,35 @@ function holesIn(recorded: Range[], asked: Range): Range[] {
   return holes;
 }
 
-/** Gives each piece of a hole the first cause known for it; `open`: what none is known for. */
-function split(hole: Range, known: readonly Gap[]): { parts: Gap[]; open: Range[] } {
+/**
+ * Takes out of `open` what `group` explains and adds it to `parts`; gives back what is left. All ascending by start, the
+ * earlier of a group wins. In one pass: a month of deletions by age has tens of thousands.
+ */
+function take(open: Range[], group: Gap[], parts: Gap[]): Range[] {
+  const left: Range[] = [];
+  const queue = open.map((range) => ({ ...range }));
+  let at = 0;
+  for (const one of group) {
+    // what ends before it begins is touched by no later one either
+    while (at < queue.length && queue[at]!.endMs <= one.startMs) left.push(queue[at++]!);
+    while (at < queue.length && queue[at]!.startMs < one.endMs) {
+      const range = queue[at]!;
+      const startMs = Math.max(range.startMs, one.startMs);
+      const endMs = Math.min(range.endMs, one.endMs);
+      parts.push({ startMs, endMs, cause: one.cause });
+      if (startMs > range.startMs) left.push({ startMs: range.startMs, endMs: startMs });
+      if (endMs < range.endMs) {
+        range.startMs = endMs;
+        break;
+      }
+      at++;
+    }
+  }
+  return [...left, ...queue.slice(at)];
+}
+
+/** Gives each piece of one hole the first cause known for it, in the order of `known`; nothing where none is. */
+function split(hole: Range, known: readonly Gap[]): Gap[] {
   let open: Range[] = [hole];
   const parts: Gap[] = [];
   for (const one of known) {
@@ -57,26 +84,44 @@ function split(hole: Range, known: readonly Gap[]): { parts: Gap[]; open: Range[
     }
     open = next;
   }
-  return { parts, open };
+  return parts;
 }
 
-/** Splits a hole by why: a time that never was, what was deleted, what was lost, then the gaps' causes, else unknown. */
-export function explain(
-  hole: Range,
-  gaps: GapRow[],
-  deletions: DeletionRow[],
-  clockSteps: ClockStep[] = [],
-): Gap[] {
-  const rows = gaps.map(({ startMs, endMs, cause }) => ({ startMs, endMs: endMs ?? hole.endMs, cause }));
-  const { parts, open } = split(hole, [
-    ...clockSteps.map((step) => skipped(step, 0)),
-    ...deletions.map(({ startMs, endMs }) => ({ startMs, endMs, cause: 'deleted' as const })),
-    ...rows.filter(({ cause }) => isLoss(cause)),
-    ...rows.filter(({ cause }) => !isLoss(cause)),
-    ...clockSteps.map((step) => skipped(step, STEP_SEEN_MS)),
-  ]);
+/**
+ * Splits holes (ascending) by why: a time that never was, what was deleted, what was lost, then the gaps' causes, else
+ * unknown.
+ */
+function explain(holes: Range[], facts: CoverageFacts): Gap[] {
+  const { gaps, deletions, waiting = [], clockSteps } = facts;
+  const rows = gaps.map(({ startMs, endMs, cause }) => ({
+    ...{ startMs, endMs: endMs ?? Number.POSITIVE_INFINITY, cause },
+  }));
+  const groups: Gap[][] = [
+    clockSteps.map((step) => skipped(step, 0)),
+    mergeRanges(deletions).map((range) => ({ ...range, cause: 'deleted' as const })),
+    rows.filter(({ cause }) => isLoss(cause)),
+    rows.filter(({ cause }) => !isLoss(cause)),
+    waiting.map((range) => ({ ...range, cause: 'disk' as const })),
+    clockSteps.map((step) => skipped(step, STEP_SEEN_MS)),
+  ];
+  const parts: Gap[] = [];
+  let open = holes;
+  for (const group of groups) {
+    const real = group.filter(({ startMs, endMs }) => endMs > startMs);
+    open = take(
+      open,
+      real.sort((one, other) => one.startMs - other.startMs),
+      parts,
+    );
+  }
   parts.push(...open.map((range) => ({ ...range, cause: 'unknown' as const })));
-  return joined(parts, 'unknown');
+  parts.sort((one, other) => one.startMs - other.startMs);
+  let at = 0;
+  return holes.flatMap(({ endMs }) => {
+    const from = at;
+    while (at < parts.length && parts[at]!.startMs < endMs) at++;
+    return joined(parts.slice(from, at), 'unknown');
+  });
 }
 
 export interface FilmFacts {
@@ -101,10 +146,9 @@ export function explainLacking({ lacking, recorded, gaps, gone }: FilmFacts): Ga
     ...recorded.map(({ startMs, endMs }) => ({ startMs, endMs, cause: 'damaged' as const })),
   ];
   return lacking.flatMap((hole) =>
-    joined(
-      split({ startMs: Math.round(hole.startMs), endMs: Math.round(hole.endMs) }, known).parts,
-      'damaged',
-    ).map((gap) => ({ ...gap, startMs: Math.round(gap.startMs), endMs: Math.round(gap.endMs) })),
+    joined(split({ startMs: Math.round(hole.startMs), endMs: Math.round(hole.endMs) }, known), 'damaged').map(
+      (gap) => ({ ...gap, startMs: Math.round(gap.startMs), endMs: Math.round(gap.endMs) }),
+    ),
   );
 }
 
@@ -140,7 +184,10 @@ export interface CoverageFacts {
   asked: Range;
   segments: Range[];
   gaps: GapRow[];
-  deletions: DeletionRow[];
+  /** what was deleted */
+  deletions: Range[];
+  /** what waits for a bad disk: told as its gap where nothing else is known; default nothing */
+  waiting?: Range[];
   /** those that touch `asked` */
   clockSteps: ClockStep[];
   /** what is held, clipped to `asked`; default nothing */
@@ -150,8 +197,8 @@ export interface CoverageFacts {
 }
 
 /** What is recorded of a range, and each gap with its cause. Gaps end at `untilMs`. */
-export function coverageOf(facts: CoverageFacts): Coverage {
-  const { cameraId, stream, asked, segments, gaps, deletions, clockSteps, held = [], untilMs } = facts;
+export function coverageOf(facts: CoverageFacts): Omit<Coverage, 'begunMs'> {
+  const { cameraId, stream, asked, segments, clockSteps, held = [], untilMs } = facts;
   const recorded = mergeRanges(segments)
     .map(({ startMs, endMs }) => ({
       startMs: Math.round(Math.max(startMs, asked.startMs)),
@@ -162,12 +209,10 @@ export function coverageOf(facts: CoverageFacts): Coverage {
   const missing = span.endMs > span.startMs ? holesIn(recorded, span) : [];
   return {
     ...{ cameraId, stream, asked, recorded, clockSteps, held },
-    gaps: missing
-      .flatMap((hole) => explain(hole, gaps, deletions, clockSteps))
-      .map((gap) => ({
-        ...gap,
-        startMs: Math.round(gap.startMs),
-        endMs: Math.round(gap.endMs),
-      })),
+    gaps: explain(missing, facts).map((gap) => ({
+      ...gap,
+      startMs: Math.round(gap.startMs),
+      endMs: Math.round(gap.endMs),
+    })),
   };
 }

@@ -49,11 +49,13 @@ export class Footage {
   async coverage(cameraId: string, stream: StreamName, asked: Range): Promise<Coverage> {
     // Memory first: a file that closes in between is then seen twice, never missed.
     const live = this.recorder.liveSegments(cameraId, stream);
-    const [closed, gaps, deletions, clockSteps] = await Promise.all([
+    const waiting = this.recorder.waitingForDisk(cameraId, stream);
+    const [closed, gaps, deletions, clockSteps, begunMs] = await Promise.all([
       this.index.recordedDays.recordedIn(cameraId, stream, asked),
       this.index.gaps.within(cameraId, stream, asked),
-      this.index.deletions.within(cameraId, stream, asked),
+      this.index.deletions.deletedIn(cameraId, stream, asked),
       this.index.clockSteps.within(asked),
+      this.index.begunMs(cameraId, stream),
     ]);
     const recorder = this.recorder.stream(cameraId, stream);
     const now = Date.now();
@@ -63,7 +65,8 @@ export class Footage {
     const segments = [...closed, ...live].filter(
       (one) => one.endMs > asked.startMs && one.startMs < asked.endMs,
     );
-    return coverageOf({ cameraId, stream, asked, segments, gaps, deletions, clockSteps, held, untilMs });
+    const facts = { cameraId, stream, asked, segments, gaps, deletions, waiting, clockSteps, held, untilMs };
+    return { ...coverageOf(facts), begunMs };
   }
 
   /** The same for many cameras, in the order given. */

@@ -155,6 +155,8 @@ export interface Coverage {
   cameraId: string;
   stream: StreamName;
   asked: Range;
+  /** when this stream was first recorded or first missed, as far as that is on record; null: never */
+  begunMs: number | null;
   /** what is there, merged, ascending, clipped to the range asked */
   recorded: Range[];
   /** what is missing within the range, up to now */

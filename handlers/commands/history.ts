@@ -117,12 +117,7 @@ async function history(house: House, talk: Talk, { cameras, startMs, endMs }: Ar
     cameras.map(({ recorderId }) => recorderId),
     asked,
   );
-  const found = await Promise.all(
-    cameras.map(async (camera, i) => ({
-      camera,
-      coverage: await coverageSinceBegun(house, coverages[i]!),
-    })),
-  );
+  const found = cameras.map((camera, i) => ({ camera, coverage: sinceBegun(coverages[i]!) }));
   for (let from = 0; from < found.length; from += LINES) {
     const page = found.slice(from, from + LINES);
     const title = page.length === 1 ? `Camera ${labelOf(page[0]!.camera)}` : `${found.length} camera`;
@@ -159,14 +154,11 @@ export function stretchWords({ startMs, endMs }: Range): string {
 }
 
 /** What is missing from before a camera ever recorded is not missing. */
-async function coverageSinceBegun(house: House, coverage: Coverage): Promise<Coverage> {
-  const { asked, cameraId } = coverage;
+function sinceBegun(coverage: Coverage): Coverage {
+  const { asked, begunMs } = coverage;
   const [first, ...others] = coverage.gaps;
   if (first?.cause !== 'unknown' || first.startMs > asked.startMs) return coverage;
-  const before = await house.recorder.coverage(cameraId, { startMs: 0, endMs: asked.startMs });
-  return before.recorded.length > 0 || before.gaps.some(({ cause }) => cause !== 'unknown')
-    ? coverage
-    : { ...coverage, gaps: others };
+  return begunMs !== null && begunMs < asked.startMs ? coverage : { ...coverage, gaps: others };
 }
 
 const total = (ranges: readonly Range[]) => ranges.reduce((sum, one) => sum + one.endMs - one.startMs, 0);

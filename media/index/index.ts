@@ -1,4 +1,5 @@
 import type { Seal } from '../../src/base/seal.js';
+import type { StreamName } from '../types.js';
 import { Cameras } from './cameras.js';
 import { ClockSteps } from './clock-steps.js';
 import { type Database, openDatabase } from './database.js';
@@ -85,6 +86,18 @@ export class RecorderIndex {
     } catch {
       return false;
     }
+  }
+
+  /** The start of the first recording, deletion or gap of a stream that is on record; null: there is none. */
+  async begunMs(cameraId: string, stream: StreamName): Promise<number | null> {
+    const first = (table: string) =>
+      `SELECT min("startMs") AS "startMs" FROM "${table}" WHERE "cameraId" = ? AND "stream" = ?`;
+    const tables = ['Segment', 'Deletion', 'Gap'];
+    const [row] = await this.database.$queryRawUnsafe<{ startMs: number | bigint | null }[]>(
+      `SELECT min("startMs") AS "startMs" FROM (${tables.map(first).join(' UNION ALL ')})`,
+      ...tables.flatMap(() => [cameraId, stream]),
+    );
+    return row?.startMs == null ? null : Number(row.startMs);
   }
 
   async close(): Promise<void> {

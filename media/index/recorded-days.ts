@@ -1,23 +1,18 @@
 import { DAY_MS, VIETNAM_OFFSET_MS } from '../../src/base/clock.js';
-import { mergeRanges, SEAM_MS } from '../coverage.js';
+import { mergeRanges } from '../coverage.js';
 import type { Range, StreamName } from '../types.js';
 import type { Database } from './database.js';
+import { merged } from './merged.js';
 import { LONGEST_SEGMENT_MS } from './segments.js';
 
 /** Vietnamese days are counted: day 0 is 1970-01-01 there. As the triggers on Segment count them (migration 0007). */
 const dayOf = (ms: number) => Math.floor((ms + VIETNAM_OFFSET_MS) / DAY_MS);
 const startOf = (day: number) => day * DAY_MS - VIETNAM_OFFSET_MS;
 
-/** Closed rows of a stream that begin in a stretch, merged where at most SEAM_MS lies between. From the index alone. */
-const MERGED = `
-  SELECT min("startMs") AS "startMs", max("endMs") AS "endMs" FROM (
-    SELECT "startMs", "endMs", sum("apart") OVER (ORDER BY "startMs" ROWS UNBOUNDED PRECEDING) AS "part" FROM (
-      SELECT "startMs", "endMs", "startMs" - coalesce(
-        max("endMs") OVER (ORDER BY "startMs" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), "startMs"
-      ) > ${SEAM_MS} AS "apart"
-      FROM "Segment" WHERE "cameraId" = ? AND "stream" = ? AND "startMs" >= ? AND "startMs" < ? AND "open" = 0
-    )
-  ) GROUP BY "part"`;
+/** Closed rows of a stream that begin in a stretch. From the index alone. */
+const MERGED = merged(
+  '"Segment" WHERE "cameraId" = ? AND "stream" = ? AND "startMs" >= ? AND "startMs" < ? AND "open" = 0',
+);
 
 type Ms = number | bigint;
 const rangeOf = (row: { startMs: Ms; endMs: Ms }): Range => ({
@@ -49,11 +44,11 @@ export class RecordedDays {
     const parts =
       first < end
         ? [
-            await this.merged(cameraId, stream, fromMs, startOf(first)),
+            await this.mergedIn(cameraId, stream, fromMs, startOf(first)),
             await this.days(cameraId, stream, first, end),
-            await this.merged(cameraId, stream, startOf(end), untilMs),
+            await this.mergedIn(cameraId, stream, startOf(end), untilMs),
           ]
-        : [await this.merged(cameraId, stream, fromMs, untilMs)];
+        : [await this.mergedIn(cameraId, stream, fromMs, untilMs)];
     return mergeRanges(parts.flat()).filter(({ endMs }) => endMs > range.startMs);
   }
 
@@ -72,7 +67,7 @@ export class RecordedDays {
     return { firstMs: Number(row.firstMs), lastMs: Number(row.lastMs) };
   }
 
-  private async merged(
+  private async mergedIn(
     cameraId: string,
     stream: StreamName,
     fromMs: number,

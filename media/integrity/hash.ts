@@ -30,33 +30,28 @@ interface Answer {
 }
 
 /**
- * A worker's whole program: gets a path, answers with its hash; reads a piece while it hashes the one before. Runs from
- * its text, so it sees nothing around it.
+ * A worker's whole program: gets a path, answers with its hash. Runs from its text, so it sees nothing around it. Reads
+ * and hashes in turns, in pieces that stay in a core's own cache: other workers hash while this one reads. Reading ahead by
+ * the thread pool, a piece in each of two threads, cost a fifth more CPU and was slower.
  */
 function work(): void {
   const fs = require('node:fs') as typeof import('node:fs');
   const crypto = require('node:crypto') as typeof import('node:crypto');
-  const { promisify } = require('node:util') as typeof import('node:util');
   const { parentPort } = require('node:worker_threads') as typeof import('node:worker_threads');
-  const read = promisify(fs.read);
-  const pieces = [Buffer.allocUnsafe(1024 * 1024), Buffer.allocUnsafe(1024 * 1024)];
-  const hashOf = async (fd: number) => {
+  const piece = Buffer.allocUnsafeSlow(256 * 1024);
+  const hashOf = (fd: number) => {
     const hash = crypto.createHash('sha256');
-    const readAt = (n: number, at: number) => read(fd, pieces[n % 2]!, 0, pieces[0]!.length, at);
-    let next = readAt(0, 0);
-    for (let n = 0, at = 0; ; n++) {
-      const { bytesRead } = await next;
+    for (;;) {
+      const bytesRead = fs.readSync(fd, piece, 0, piece.length, null);
       if (bytesRead === 0) return hash.digest('hex');
-      at += bytesRead;
-      next = readAt(n + 1, at);
-      hash.update(pieces[n % 2]!.subarray(0, bytesRead));
+      hash.update(piece.subarray(0, bytesRead));
     }
   };
-  parentPort!.on('message', async (file: string) => {
+  parentPort!.on('message', (file: string) => {
     let fd: number | null = null;
     try {
       fd = fs.openSync(file, 'r');
-      parentPort!.postMessage({ sha256: await hashOf(fd), code: null });
+      parentPort!.postMessage({ sha256: hashOf(fd), code: null });
     } catch (error) {
       parentPort!.postMessage({ sha256: null, code: (error as NodeJS.ErrnoException).code ?? 'EIO' });
     } finally {
@@ -65,7 +60,7 @@ function work(): void {
   });
 }
 
-/** Hashes many files, one at a time per worker; each worker holds 2 MB. */
+/** Hashes many files, one at a time per worker; each worker holds 256 KB of them. */
 export class Hashers {
   private readonly idle: Worker[] = [];
   private readonly all: Worker[] = [];

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { readSettings } from '../../src/base/config.js';
 import { exists } from '../../src/base/durable.js';
 import { readEnvFile } from '../../src/base/env-file.js';
+import { spins } from '../recording/disk-kind.js';
 import { CAMERA_ID } from '../recording/names.js';
 import { HEADS_FILE } from './known-heads.js';
 import type { Problem } from './report.js';
@@ -65,6 +66,11 @@ async function places(given: { recordings?: string | undefined; data?: string | 
   return { root: path.resolve(settings.RECORDINGS_DIR ?? path.join(data, 'recordings')), data };
 }
 
+/** Files hashed at a time: one more than there are cores, so that each has one while another is read; a disk that spins reads one after the other. */
+async function workersFor(root: string): Promise<number> {
+  return (await spins(root)) === true ? 1 : os.availableParallelism() + 1;
+}
+
 async function check(args: string[], say: (line: string) => void): Promise<number> {
   const values = readOptions(args);
   if (values.help) {
@@ -92,7 +98,7 @@ async function check(args: string[], say: (line: string) => void): Promise<numbe
   const begunMs = performance.now();
   const report = await verifyRecordings({
     ...{ root, headsFile, content: values.content === true, nowMs: Date.now() },
-    workers: Math.max(2, os.availableParallelism()),
+    workers: await workersFor(root),
     ...(camera !== undefined && { camera }),
     ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),

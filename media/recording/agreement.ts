@@ -39,6 +39,8 @@ export class Agreement {
   private readonly gaps: GapBook;
   /** left open by this process */
   private left: LeftFile[] = [];
+  /** of those, what is being closed now */
+  private inHand: LeftFile[] = [];
   /** how often it was tried in vain, and when it is tried again, monotonic ms; null: there is nothing to do */
   private tries = 0;
   private dueMs: number | null = null;
@@ -67,6 +69,11 @@ export class Agreement {
     this.dueMs ??= 0;
   }
 
+  /** Files left open whose pictures are not accounted for yet. */
+  get waiting(): LeftFile[] {
+    return [...this.left, ...this.inHand];
+  }
+
   /** Whether `again` has something to do now. */
   get hasWork(): boolean {
     return this.dueMs !== null && performance.now() >= this.dueMs;
@@ -80,6 +87,7 @@ export class Agreement {
       await before;
       const { index, log, root } = this.options;
       const left = this.left.splice(0);
+      this.inHand = left;
       try {
         const lastRow = await index.segments.newestId();
         const durableOf = (file: string) => left.find((one) => one.path === file)?.durableBytes;
@@ -93,6 +101,8 @@ export class Agreement {
       } catch (error) {
         log.error({ err: error }, 'what a failing disk left could not be closed');
         this.left.push(...left.filter((one) => !this.left.includes(one)));
+      } finally {
+        this.inHand = [];
       }
       this.tries = this.left.length === 0 ? 0 : this.tries + 1;
       if (this.tries > 0) this.dueMs = performance.now() + backoffMs(this.tries, AGAIN_MS, AGAIN_MOST_MS);
@@ -105,7 +115,7 @@ export class Agreement {
     const [segments, gaps, deletions, clockSteps] = await Promise.all([
       index.segments.within(cameraId, stream, asked),
       index.gaps.within(cameraId, stream, asked),
-      index.deletions.within(cameraId, stream, asked),
+      index.deletions.deletedIn(cameraId, stream, asked),
       index.clockSteps.within(asked),
     ]);
     const facts = { cameraId, stream, asked, segments, gaps, deletions, clockSteps };

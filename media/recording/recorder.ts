@@ -10,7 +10,7 @@ import type { SourceHabits } from '../source/arguments.js';
 import { FfmpegSource, type SourceLimits } from '../source/ffmpeg.js';
 import { LoginGuard } from '../source/login-guard.js';
 import type { Tampering } from '../tampering.js';
-import type { CameraInfo, CameraSettings, Cause, StreamName } from '../types.js';
+import type { CameraInfo, CameraSettings, Cause, Range, StreamName } from '../types.js';
 import { Agreement } from './agreement.js';
 import type { RecordingDoors } from './connection.js';
 import { GapBook, type StreamGaps } from './gap-book.js';
@@ -377,6 +377,11 @@ export class Recorder {
   /** Files of a stream that the index does not know as closed yet. */
   liveSegments(id: string, stream: StreamName): SegmentInfo[] {
     return this.stream(id, stream)?.liveSegments() ?? [];
+  }
+
+  /** Stretches of a stream whose file a bad disk kept from being closed: what of it is kept shows when it is well again. */
+  waitingForDisk(id: string, stream: StreamName): Range[] {
+    return this.agreement.waiting.filter((left) => left.cameraId === id && left.stream === stream);
   }
 
   /** Whether a file (absolute) is being written or closed. */

@@ -69,6 +69,7 @@ describe('lịch sử', () => {
       const endMs = Math.min(range.endMs, begunMs);
       return {
         ...found,
+        begunMs,
         recorded: range.endMs > begunMs ? [{ startMs: begunMs, endMs: range.endMs }] : [],
         gaps: range.startMs < begunMs ? [{ startMs: range.startMs, endMs, cause: 'unknown' as const }] : [],
       };
@@ -85,6 +86,7 @@ describe('lịch sử', () => {
     const coverage = house.recorder.coverage;
     house.recorder.coverage = async (id, range) => ({
       ...(await coverage(id, range)),
+      begunMs: at(10, 0),
       recorded: range.endMs > at(11, 0) ? [{ startMs: at(11, 0), endMs: range.endMs }] : [],
       gaps: [
         { startMs: range.startMs, endMs: Math.min(range.endMs, at(10, 0)), cause: 'unknown' as const },
@@ -114,6 +116,7 @@ describe('lịch sử', () => {
         const lacking = { startMs: at(12, 0), endMs: at(12, 30), cause: 'unreachable' as const };
         return {
           ...found,
+          begunMs: Number.isFinite(begunMs) ? begunMs : null,
           recorded: begunMs < endMs ? [{ startMs: Math.max(startMs, begunMs), endMs }] : [],
           gaps: [...(begunMs > startMs ? [before] : []), ...(number === lacks ? [lacking] : [])],
         };
@@ -144,6 +147,19 @@ describe('lịch sử', () => {
       'Camera 4 lúc đó chưa bắt đầu ghi, nên không có hình.',
       '2/4 camera đủ hình từ lúc bắt đầu ghi. Thiếu nhiều nhất:',
     ]);
+  });
+
+  it('calls missing what was recorded or missed before, though nobody knows why', async () => {
+    const coverage = house.recorder.coverage;
+    house.recorder.coverage = async (id, range) => ({
+      ...(await coverage(id, range)),
+      begunMs: at(7, 0),
+      recorded: [{ startMs: at(10, 0), endMs: range.endMs }],
+      gaps: [{ startMs: range.startMs, endMs: at(10, 0), cause: 'unknown' as const }],
+    });
+    const [heard] = await house.as('canbo').say('lịch sử 1 từ 8h đến 12h');
+    house.recorder.coverage = coverage;
+    expect(heard?.text).toContain('Thiếu 2 giờ');
   });
 
   it('a time to come, too long a stretch and an everyday sentence are answered as such', async () => {

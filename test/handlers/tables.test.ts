@@ -103,7 +103,7 @@ describe('the demo commune', () => {
         await house.db.site.count(),
       ];
       const before = await count();
-      await house.recorder.removeCamera('cam2');
+      house.recorder.lose('cam2');
       await seedDemo({ db: house.db, recorder: house.recorder, nowMs: house.clock.now() });
       expect(await count()).toEqual(before);
       expect((await house.recorder.cameras()).map(({ id }) => id).sort()).toEqual([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { coverageOf, explain, explainLacking } from '../../media/coverage.js';
+import { coverageOf, explainLacking } from '../../media/coverage.js';
 import { GopMemory } from '../../media/recording/gop-memory.js';
 import { MediaClock } from '../../media/recording/media-clock.js';
 import { hourFolder, readSegmentName, segmentName } from '../../media/recording/names.js';
@@ -144,7 +144,11 @@ describe('coverage', () => {
       sig: '',
       kind: 'gap' as const,
     };
-    expect(explain({ startMs: 0, endMs: 40_000 }, [gap(0, null, 'recorder-down'), lost], [])).toEqual([
+    const { gaps } = coverageOf({
+      ...{ cameraId: 'cam1', stream: 'main', asked: { startMs: 0, endMs: 40_000 }, untilMs: 40_000 },
+      ...{ segments: [], gaps: [gap(0, null, 'recorder-down'), lost], deletions: [], clockSteps: [] },
+    });
+    expect(gaps).toEqual([
       { startMs: 0, endMs: 10_000, cause: 'recorder-down' },
       { startMs: 10_000, endMs: 30_000, cause: 'removed-by-others' },
       { startMs: 30_000, endMs: 40_000, cause: 'recorder-down' },

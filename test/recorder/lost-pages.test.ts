@@ -192,6 +192,11 @@ describe('what a disk did not keep', () => {
     const written = await fs.readFile(path.join(config.recordingsDir, open!));
     const down = await cameraIs(client, 'cam', 'down', 20_000);
     expect(down.cause).toBe('disk');
+    const away = await client.coverage('cam', { startMs: Math.ceil(sinceMs), endMs: Date.now() });
+    expect([away.recorded, away.gaps.map(({ cause }) => cause)], 'while the disk is bad').toEqual([
+      [],
+      ['disk'],
+    ]);
     await fs.writeFile(path.join(config.recordingsDir, open!), written);
     bad.batch = false;
     await cameraIs(client, 'cam', 'recording', 30_000);

@@ -123,7 +123,7 @@ describe('a campaign', () => {
 describe('the checker', () => {
   const coverage = (change: Partial<Coverage>): Coverage => ({
     ...{ cameraId: 'cam1', stream: 'main', asked: { startMs: 0, endMs: 60_000 } },
-    ...{ recorded: [], gaps: [], clockSteps: [], held: [], ...change },
+    ...{ begunMs: null, recorded: [], gaps: [], clockSteps: [], held: [], ...change },
   });
   it('wants every second recorded or a gap with a cause, once', () => {
     const recorded = [

@@ -27,6 +27,8 @@ import { WorldError } from '../../src/base/errors.js';
 export interface TestRecorder extends RecorderClient {
   /** The camera drops now (or at `sinceMs`); says so in an event. */
   drop(id: string, cause?: Cause, sinceMs?: number): void;
+  /** It is gone with an index that was lost: nobody removed it. */
+  lose(id: string): void;
   /** It records again. */
   bring(id: string): void;
   /** Takes footage of a range away. */
@@ -221,6 +223,7 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
         Object.assign(one.info, { enabled, state: 'recording', sinceMs: clock.now(), cause: null });
       return { ...one.info };
     },
+    lose: (id) => void held.delete(id),
     async removeCamera(id) {
       removed.set(id, { id, name: get(id).info.name, removedMs: clock.now() });
       held.delete(id);
@@ -253,7 +256,8 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
       return { jpeg, frameMs: clock.now() - 300, width, height };
     },
     async coverage(id, range): Promise<Coverage> {
-      const gaps = gapsIn(get(id), range);
+      const one = get(id);
+      const gaps = gapsIn(one, range);
       const recorded: Range[] = [];
       let at = range.startMs;
       for (const gap of gaps) {
@@ -261,7 +265,8 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
         at = Math.max(at, gap.endMs);
       }
       if (at < range.endMs) recorded.push({ startMs: at, endMs: range.endMs });
-      return { cameraId: id, stream: 'main', asked: range, recorded, gaps, clockSteps: [], held: [] };
+      const whole = { cameraId: id, stream: 'main' as const, asked: range, begunMs: one.fromMs };
+      return { ...whole, recorded, gaps, clockSteps: [], held: [] };
     },
     coverages: (ids, range) => Promise.all(ids.map((id) => recorder.coverage(id, range))),
     async clip(request, options = {}) {
