@@ -106,11 +106,6 @@ async function welcome(
   talk: Talk,
   { keepId, role, name, account }: Extract<Outcome, { kind: 'joined' }>,
 ): Promise<void> {
-  await talk.reply({
-    kind: 'text',
-    text: `Đã nối với tài khoản ${channelName(account.channel)} “${account.displayName}”. Từ giờ ở đâu anh/chị cũng là ${name}, ${ROLE_NAMES[role]}.`,
-    buttons: [[{ label: 'Xem các tài khoản', says: 'nối' }]],
-  });
   const here = channelName(talk.message.channel);
   // a stranger who got hold of a code shows at every account that was there before
   const accounts = await accountsOf(house.db, keepId);
@@ -129,4 +124,9 @@ async function welcome(
         },
         { key: `${talk.inboxId}:joined:${other.id}`, priority: 'alert' },
       );
+  await talk.reply({
+    kind: 'text',
+    text: `Đã nối với tài khoản ${channelName(account.channel)} “${account.displayName}”. Từ giờ ở đâu anh/chị cũng là ${name}, ${ROLE_NAMES[role]}.`,
+    buttons: [[{ label: 'Xem các tài khoản', says: 'nối' }]],
+  });
 }
