@@ -31,7 +31,7 @@ const KINDS: Record<string, { color: string; words: string }> = {
   deleted: { color: '#39404d', words: 'đã xóa' },
   'clock-set': { color: '#4dabf7', words: 'đồng hồ máy được chỉnh' },
   unknown: { color: '#8d6e63', words: 'chưa rõ' },
-  settings: { color: '#e599f7', words: 'đổi cài đặt camera' },
+  settings: { color: '#22b8cf', words: 'đổi cài đặt camera' },
 };
 const kindOf = (cause: string) => KINDS[cause] ?? CAMERA;
 
