@@ -33,7 +33,7 @@ const KINDS: Record<string, { color: string; words: string }> = {
   damaged: { color: '#f4a3d4', words: 'tệp hình hỏng' },
   'clock-set': { color: '#4dabf7', words: 'đồng hồ máy được chỉnh' },
   unknown: { color: '#8d6e63', words: 'chưa rõ' },
-  settings: { color: '#e599f7', words: 'đổi cài đặt camera' },
+  settings: { color: '#22b8cf', words: 'đổi cài đặt camera' },
 };
 const kindOf = (cause: string) => KINDS[cause] ?? CAMERA;
 
