@@ -98,6 +98,8 @@ describe.concurrent('our RTSP server', () => {
   });
 
   it('answers the keepalives a client may send, and forgets one that tears down', async () => {
+    // those of the tests before are forgotten when their connection is closed
+    await vi.waitFor(() => expect(server.viewers('/open')).toBe(0));
     const socket = connect(server.port, '127.0.0.1');
     const say = (method: string, more = '') =>
       new Promise<string>((resolve) => {
