@@ -1,26 +1,18 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { createClient } from '@libsql/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endProducts, eventually, freePort, type Product, startProduct } from '../support/product.js';
-import { TelegramServer, type TgGroup, type TgMessage, type TgPerson } from '../support/telegram-server.js';
-import {
-  TEST_APP,
-  type ZaloGroup,
-  type ZaloMessage,
-  type ZaloPerson,
-  ZaloServer,
-} from '../support/zalo-server.js';
+import { eventually } from '../support/product.js';
+import type { TelegramServer, TgGroup, TgPerson } from '../support/telegram-server.js';
+import { codeIn, consentIn, hasConsent, wordsOf, ZaloStage } from '../support/zalo/stage.js';
+import type { ZaloGroup, ZaloMessage, ZaloPerson, ZaloServer } from '../support/zalo-server.js';
 
 /** What becomes of messages that Zalo does not take, through the whole product over HTTP. */
 
 const DAY = 86_400_000;
 
+const stage = new ZaloStage();
 let telegram: TelegramServer;
 let zalo: ZaloServer;
-let product: Product;
-let after: { folder: string; port: number; recorderPort: number };
 /** the chief, on Telegram and on Zalo */
 let chief: TgPerson;
 let chiefThere: ZaloPerson;
@@ -28,13 +20,8 @@ let chiefThere: ZaloPerson;
 let officer: ZaloPerson;
 let group: ZaloGroup;
 
-const wordsOf = (message: TgMessage) => message.text ?? message.caption ?? '';
-const toldTelegram = (chat: { id: number }) =>
-  [...telegram.world.messages.values()]
-    .filter((message) => message.chat.id === chat.id && message.from?.id === telegram.world.bot.id)
-    .map(wordsOf);
-const messagesOf = (chat: { id: string }) =>
-  zalo.world.messages.filter((message) => message.chatId === chat.id && message.fromId === null);
+const toldTelegram = (chat: { id: number }) => stage.toldTelegram(chat).map(wordsOf);
+const messagesOf = (chat: { id: string }) => stage.toldZalo(chat);
 const toldZalo = (chat: { id: string }) => messagesOf(chat).map(({ text }) => text);
 /** everything the chief heard, on either */
 const toldChief = () => [...toldTelegram(chief), ...toldZalo(chiefThere)];
@@ -42,7 +29,7 @@ const count = (texts: string[], what: RegExp) => texts.filter((text) => what.tes
 
 const there = (texts: () => string[], what: RegExp, skip = 0, withinMs = 30_000) =>
   eventually(
-    () => `${what}; said: ${texts().slice(-4).join(' | ')}\n${product.complaints().slice(-6).join('\n')}`,
+    () => `${what}; said: ${texts().slice(-4).join(' | ')}\n${stage.complaints()}`,
     () =>
       texts()
         .slice(skip)
@@ -50,28 +37,13 @@ const there = (texts: () => string[], what: RegExp, skip = 0, withinMs = 30_000)
     withinMs,
   );
 
-function tells(who: TgPerson, text: string, what: RegExp, where?: TgGroup) {
-  const chat = where ?? who;
-  const skip = toldTelegram(chat).length;
-  who.says(text, where === undefined ? {} : { in: where });
-  return there(() => toldTelegram(chat), what, skip);
-}
-function asks(who: ZaloPerson, text: string, what: RegExp, where?: ZaloGroup) {
-  const chat = where ?? who;
-  const skip = toldZalo(chat).length;
-  who.says(text, where === undefined ? {} : { in: where });
-  return there(() => toldZalo(chat), what, skip);
-}
-const codeIn = (text: string) => /[A-Z]+-[A-Z0-9]{5}-[A-Z0-9]{5}/.exec(text)![0];
+const tells = async (who: TgPerson, text: string, what: RegExp, where?: TgGroup) =>
+  wordsOf(await stage.tells(who, text, what, where));
+const asks = async (who: ZaloPerson, text: string, what: RegExp, where?: ZaloGroup) =>
+  (await stage.asks(who, text, what, where)).text;
 
-async function query(table: string, where: string): Promise<Record<string, unknown>[]> {
-  const client = createClient({ url: `file:${path.join(product.home, 'bot.db')}` });
-  try {
-    return (await client.execute(`SELECT * FROM "${table}" WHERE ${where} ORDER BY "id"`)).rows;
-  } finally {
-    client.close();
-  }
-}
+const query = (table: string, where: string) =>
+  stage.rows(`SELECT * FROM "${table}" WHERE ${where} ORDER BY "id"`);
 const rows = (where: string) => query('Outbox', where);
 const waiting = () => rows(`"state" = 'waiting'`);
 
@@ -89,38 +61,16 @@ async function reports(person: ZaloPerson, text: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  telegram = await TelegramServer.start();
-  zalo = await ZaloServer.start({ rates: false, retryScale: 0.02 });
-  after = {
-    folder: fs.mkdtempSync(path.join(os.tmpdir(), 'mat-than-e2e-')),
-    ...{ port: await freePort(), recorderPort: await freePort() },
-  };
-  const publicUrl = `http://127.0.0.1:${after.port}`;
-  zalo.tokens.app.callback = `${publicUrl}/zalo/callback`;
-  product = await startProduct({
-    after,
-    envFile: {
-      ...{ TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_API_ROOT: telegram.apiRoot },
-      ...{ ZALO_APP_ID: TEST_APP.appId, ZALO_APP_SECRET: TEST_APP.appSecret },
-      ...{ ZALO_OA_SECRET: TEST_APP.oaSecret, ZALO_MEDIA_HOSTS: zalo.root },
-      ...{ ZALO_API_ROOT: zalo.root, ZALO_OAUTH_ROOT: zalo.root, ZALO_BUSINESS_ROOT: zalo.root },
-      ...{ PUBLIC_URL: publicUrl, COMMUNE_NAME: 'Công an xã Cẩm Lương' },
-    },
-  });
+  await stage.start();
+  ({ telegram, zalo } = stage);
   chief = telegram.user({ id: 11, name: 'Lê Văn Trường' });
   chiefThere = zalo.person({ id: '5510185758261927001', name: 'Trường trên Zalo' });
   officer = zalo.person({ id: '5510185758261927002', name: 'Phạm Minh Tuấn' });
 
-  const [, code] = await product.hears(/dùng một lần trong 24 giờ\):\s+(TRUONG-\S+)/);
-  await tells(chief, code!, /Từ giờ anh\/chị là trưởng/);
-  chief.says('nối Zalo OA');
-  const asked = await eventually('a link to consent', () =>
-    [...telegram.world.messages.values()]
-      .map((message) => /http:\/\/127\.0\.0\.1:\d+\/zalo\/consent\/[\w-]{43}/.exec(JSON.stringify(message)))
-      .find((found) => found !== null),
-  );
-  expect(await (await fetch(asked[0])).text()).toContain('Đã nối Zalo');
-  await zalo.webhook.set(`${product.url}/zalo/oa`);
+  await stage.becomesChief(chief);
+  const asked = await stage.tells(chief, 'nối Zalo OA', hasConsent);
+  expect(await (await fetch(consentIn(asked)!)).text()).toContain('Đã nối Zalo');
+  await zalo.webhook.set(`${stage.product.url}/zalo/oa`);
   await zalo.called('getoa');
   await asks(officer, codeIn(await tells(chief, 'mời cán bộ', /MOI-/)), /cán bộ công an/);
   await asks(chiefThere, codeIn(await tells(chief, 'nối mã', /NOI-/)), /trưởng công an/);
@@ -129,8 +79,7 @@ beforeAll(async () => {
 }, 150_000);
 
 afterAll(async () => {
-  await endProducts();
-  await Promise.all([telegram?.stop(), zalo?.stop()]);
+  await stage.end();
 }, 60_000);
 
 describe('a group of officers that is closed', () => {
@@ -307,9 +256,9 @@ describe('after a restart, with real buttons', () => {
   it('an answer to an earlier message in a group is heard', async () => {
     await asks(officer, '/quyen', /cán bộ/, group);
     earlier = messagesOf(group).at(-1)!;
-    await product.stop();
-    fs.appendFileSync(path.join(product.cwd, '.env'), '\nZALO_BUTTONS=1\n');
-    product = await startProduct({ after });
+    await stage.product.stop();
+    fs.appendFileSync(path.join(stage.product.cwd, '.env'), '\nZALO_BUTTONS=1\n');
+    await stage.startAgain();
     const skip = toldZalo(group).length;
     officer.says('quyền', { in: group, quoteId: earlier.id });
     await there(() => toldZalo(group), /cán bộ/, skip);

@@ -1,25 +1,22 @@
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { createClient } from '@libsql/client';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endProducts, eventually, freePort, type Product, startProduct } from '../support/product.js';
-import { TelegramServer, type TgGroup, type TgMessage, type TgPerson } from '../support/telegram-server.js';
-import {
-  TEST_APP,
-  type ZaloGroup,
-  type ZaloMessage,
-  type ZaloPerson,
-  ZaloServer,
-} from '../support/zalo-server.js';
+import { eventually } from '../support/product.js';
+import type { TelegramServer, TgGroup, TgPerson } from '../support/telegram-server.js';
+import { codeIn, consentIn, hasConsent, wordsOf, ZaloStage } from '../support/zalo/stage.js';
+import { TEST_APP, type ZaloGroup, type ZaloPerson, type ZaloServer } from '../support/zalo-server.js';
 
-/** What comes in from Zalo when things go wrong: files, links, names, order; through the whole product. */
+/** What comes in from Zalo when things go wrong: files, links, names, order; through the whole stage.product. */
 
+const stage = new ZaloStage();
+const tells = stage.tells.bind(stage);
+const asks = stage.asks.bind(stage);
+const rows = stage.rows.bind(stage);
+const onTelegram = stage.onTelegram.bind(stage);
+const onZalo = stage.onZalo.bind(stage);
+const toldTelegram = stage.toldTelegram.bind(stage);
+const toldZalo = stage.toldZalo.bind(stage);
 let telegram: TelegramServer;
 let zalo: ZaloServer;
-let product: Product;
-let after: { folder: string; port: number; recorderPort: number };
 let chief: TgPerson;
 let officers: TgGroup;
 let officer: ZaloPerson;
@@ -27,102 +24,31 @@ let group: ZaloGroup;
 let photo: Buffer;
 let people = 0;
 
-const wordsOf = (message: TgMessage) => message.text ?? message.caption ?? '';
-const toldTelegram = (chat: { id: number }) =>
-  [...telegram.world.messages.values()].filter(
-    (message) => message.chat.id === chat.id && message.from?.id === telegram.world.bot.id,
-  );
-const toldZalo = (chat: { id: string }) =>
-  zalo.world.messages.filter((message) => message.chatId === chat.id && message.fromId === null);
-
-function onTelegram(chat: { id: number }, what: RegExp, skip = 0, withinMs = 20_000) {
-  return eventually(
-    () =>
-      `${what} on Telegram; said: ${toldTelegram(chat).slice(-3).map(wordsOf)}\n${product.complaints().slice(-5).join('\n')}`,
-    () =>
-      toldTelegram(chat)
-        .slice(skip)
-        .find((message) => what.test(wordsOf(message)) || what.test(JSON.stringify(message))),
-    withinMs,
-  );
-}
-function onZalo(chat: { id: string }, what: RegExp, skip = 0, withinMs = 20_000) {
-  return eventually(
-    () =>
-      `${what} on Zalo; said: ${toldZalo(chat)
-        .slice(-3)
-        .map(({ text }) => text)}\n${product.complaints().slice(-5).join('\n')}`,
-    () =>
-      toldZalo(chat)
-        .slice(skip)
-        .find((message: ZaloMessage) => what.test(message.text)),
-    withinMs,
-  );
-}
-function tells(who: TgPerson, text: string, what: RegExp, where?: TgGroup) {
-  const skip = toldTelegram(where ?? who).length;
-  who.says(text, where === undefined ? {} : { in: where });
-  return onTelegram(where ?? who, what, skip);
-}
-function asks(who: ZaloPerson, text: string, what: RegExp, where?: ZaloGroup) {
-  const skip = toldZalo(where ?? who).length;
-  who.says(text, where === undefined ? {} : { in: where });
-  return onZalo(where ?? who, what, skip);
-}
 const newPerson = (name: string) => {
   people += 1;
   return zalo.person({ id: String(5510185758261927100n + BigInt(people)), name });
 };
-const codeIn = (text: string) => /[A-Z]+-[A-Z0-9]{5}-[A-Z0-9]{5}/.exec(text)![0];
 const invited = async () => codeIn(wordsOf(await tells(chief, 'mời cán bộ', /MOI-/)));
-const consentLink = async (said: string) =>
-  /http:\/\/127\.0\.0\.1:\d+\/zalo\/consent\/[\w-]{43}/.exec(
-    JSON.stringify(await tells(chief, said, /zalo\/consent/)),
-  )![0];
-async function rows(sql: string): Promise<Record<string, unknown>[]> {
-  const db = createClient({ url: `file:${path.join(product.home, 'bot.db')}` });
-  try {
-    return (await db.execute(sql)).rows as unknown as Record<string, unknown>[];
-  } finally {
-    db.close();
-  }
-}
+const consentLink = async (said: string) => consentIn(await tells(chief, said, hasConsent))!;
+
 beforeAll(async () => {
-  telegram = await TelegramServer.start();
-  zalo = await ZaloServer.start({ rates: false, retryScale: 0.02 });
+  await stage.start();
+  ({ telegram, zalo } = stage);
   photo = await sharp({ create: { width: 320, height: 240, channels: 3, background: '#335577' } })
     .jpeg()
     .toBuffer();
-  after = {
-    folder: fs.mkdtempSync(path.join(os.tmpdir(), 'mat-than-e2e-')),
-    ...{ port: await freePort(), recorderPort: await freePort() },
-  };
-  const publicUrl = `http://127.0.0.1:${after.port}`;
-  zalo.tokens.app.callback = `${publicUrl}/zalo/callback`;
-  product = await startProduct({
-    after,
-    envFile: {
-      ...{ TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_API_ROOT: telegram.apiRoot },
-      ...{ ZALO_APP_ID: TEST_APP.appId, ZALO_APP_SECRET: TEST_APP.appSecret },
-      ...{ ZALO_OA_SECRET: TEST_APP.oaSecret, ZALO_MEDIA_HOSTS: zalo.root },
-      ...{ ZALO_API_ROOT: zalo.root, ZALO_OAUTH_ROOT: zalo.root, ZALO_BUSINESS_ROOT: zalo.root },
-      ...{ PUBLIC_URL: publicUrl, COMMUNE_NAME: 'Công an xã Cẩm Lương' },
-    },
-  });
   chief = telegram.user({ id: 11, name: 'Lê Văn Trường' });
   officers = telegram.group({ title: 'Công an xã', by: chief, members: [] });
   officer = newPerson('Phạm Minh Tuấn');
 }, 120_000);
 
 afterAll(async () => {
-  await endProducts();
-  await Promise.all([telegram?.stop(), zalo?.stop()]);
+  await stage.end();
 }, 60_000);
 
 describe('consent', () => {
   it('the link serves once; another OA comes in only by the chief’s own wish', async () => {
-    const [, code] = await product.hears(/dùng một lần trong 24 giờ\):\s+(TRUONG-\S+)/);
-    await tells(chief, code!, /Từ giờ anh\/chị là trưởng/);
+    await stage.becomesChief(chief);
     const link = await consentLink('nối Zalo OA');
     expect(await (await fetch(link)).text()).toContain('Đã nối Zalo');
     await onTelegram(chief, /“Công an xã Cẩm Lương” vừa cấp quyền/);
@@ -142,7 +68,7 @@ describe('consent', () => {
     zalo.world.oaId = TEST_APP.oaId;
     const back = await consentLink('nối Zalo OA khác chắc chắn');
     expect(await (await fetch(back)).text()).toContain('Đã nối Zalo');
-    await zalo.webhook.set(`${product.url}/zalo/oa`);
+    await zalo.webhook.set(`${stage.product.url}/zalo/oa`);
     officers.addsBot(chief);
     await tells(chief, '/nhom cán bộ', /Đây là nhóm cán bộ/, officers);
   }, 90_000);
@@ -294,13 +220,13 @@ describe('files', () => {
     for (let restarts = 0; restarts < 2; restarts += 1) {
       await held.arrived;
       const begunMs = Date.now();
-      await product.stop();
+      await stage.product.stop();
       expect(Date.now() - begunMs).toBeLessThan(7000);
       // begun, and no crash is counted
       const sql = `SELECT attempts, state FROM Inbox WHERE payload LIKE '%Ảnh chậm%'`;
       expect(await rows(sql)).toEqual([{ attempts: 1, state: 'waiting' }]);
       held = zalo.hold('media', 'before');
-      product = await startProduct({ after });
+      await stage.startAgain();
     }
     // still slow
     await held.arrived;

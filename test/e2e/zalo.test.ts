@@ -9,34 +9,34 @@ import { readEnvFile } from '../../src/base/env-file.js';
 import type { Finding } from '../../src/doctor/finding.js';
 import { runFfmpeg } from '../support/ffmpeg.js';
 import { prepareStream, readFrameNumber, TINY } from '../support/frame-clock.js';
-import {
-  endProducts,
-  eventually,
-  freePort,
-  type Product,
-  startProduct,
-  typedMoment,
-} from '../support/product.js';
+import { eventually, typedMoment } from '../support/product.js';
 import { projectRoot } from '../support/project-root.js';
 import { type RtspServer, startRtspServer } from '../support/rtsp-server.js';
-import { TelegramServer, type TgGroup, type TgMessage, type TgPerson } from '../support/telegram-server.js';
+import type { TelegramServer, TgGroup, TgPerson } from '../support/telegram-server.js';
+import { codeIn, consentIn, hasConsent, wordsOf, ZaloStage } from '../support/zalo/stage.js';
 import {
   TEST_APP,
   type ZaloGroup,
   type ZaloMessage,
   type ZaloPerson,
-  ZaloServer,
+  type ZaloServer,
 } from '../support/zalo-server.js';
 import { phone } from '../web/link-stage.js';
 
 const LOGIN = { scheme: 'digest', user: 'admin', password: 'MatKhauRieng9' } as const;
 const PHONE = '0912 345 678';
 
+const stage = new ZaloStage();
+const tells = stage.tells.bind(stage);
+const asks = stage.asks.bind(stage);
+const onTelegram = stage.onTelegram.bind(stage);
+const onZalo = stage.onZalo.bind(stage);
+const toldTelegram = stage.toldTelegram.bind(stage);
+const toldZalo = stage.toldZalo.bind(stage);
 let telegram: TelegramServer;
 let zalo: ZaloServer;
 let market: RtspServer;
 let bridge: RtspServer;
-let product: Product;
 /** on Telegram */
 let chief: TgPerson;
 let officers: TgGroup;
@@ -47,86 +47,19 @@ let villager: ZaloPerson;
 let group: ZaloGroup;
 let dir: string;
 
-const wordsOf = (message: TgMessage) => message.text ?? message.caption ?? '';
-const toldTelegram = (chat: { id: number }) =>
-  [...telegram.world.messages.values()].filter(
-    (message) => message.chat.id === chat.id && message.from?.id === telegram.world.bot.id,
-  );
-const toldZalo = (chat: { id: string }) =>
-  zalo.world.messages.filter((message) => message.chatId === chat.id && message.fromId === null);
-
-type Fits<M> = RegExp | ((message: M) => boolean);
-const fitting = <M>(what: Fits<M>, words: (message: M) => string) =>
-  typeof what === 'function' ? what : (message: M) => what.test(words(message));
-const complaints = () => product.complaints().slice(-6).join('\n');
-
-/** Waits for a message of the bot on Telegram that fits, after the first `skip`. */
-function onTelegram(chat: { id: number }, what: Fits<TgMessage>, skip = 0, withinMs = 30_000) {
-  const fits = fitting(what, wordsOf);
-  return eventually(
-    () => `${what} on Telegram; said: ${toldTelegram(chat).slice(-3).map(wordsOf)}\n${complaints()}`,
-    () => toldTelegram(chat).slice(skip).find(fits),
-    withinMs,
-  );
-}
-
-/** The same on Zalo. */
-function onZalo(chat: { id: string }, what: Fits<ZaloMessage>, skip = 0, withinMs = 30_000) {
-  const fits = fitting(what, (message: ZaloMessage) => message.text);
-  return eventually(
-    () =>
-      `${what} on Zalo; said: ${toldZalo(chat)
-        .slice(-3)
-        .map(({ kind, text }) => `${kind} ${text}`)}\n${complaints()}`,
-    () => toldZalo(chat).slice(skip).find(fits),
-    withinMs,
-  );
-}
-
-function tells(who: TgPerson, text: string, what: Fits<TgMessage>, where?: TgGroup) {
-  const skip = toldTelegram(where ?? who).length;
-  who.says(text, where === undefined ? {} : { in: where });
-  return onTelegram(where ?? who, what, skip);
-}
-function asks(who: ZaloPerson, text: string, what: Fits<ZaloMessage>, where?: ZaloGroup) {
-  const skip = toldZalo(where ?? who).length;
-  who.says(text, where === undefined ? {} : { in: where });
-  return onZalo(where ?? who, what, skip);
-}
-
 const isImage = (message: ZaloMessage) => message.kind === 'image';
 const isGif = (message: ZaloMessage) => message.kind === 'gif';
-const codeIn = (text: string) => /[A-Z]+-[A-Z0-9]{5}-[A-Z0-9]{5}/.exec(text)![0];
 /** Opens the page of consent as the OA's administrator does; what the page says at the end. */
-async function consents(message: TgMessage): Promise<string> {
-  const link = /http:\/\/127\.0\.0\.1:\d+\/zalo\/consent\/[\w-]{43}/.exec(JSON.stringify(message))![0];
-  return (await fetch(link)).text();
-}
+const consents = async (message: Parameters<typeof consentIn>[0]) =>
+  (await fetch(consentIn(message)!)).text();
 
 beforeAll(async () => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), 'mat-than-zalo-'));
   const stream = await prepareStream(TINY);
   market = await startRtspServer({ streams: { '/cho': stream }, login: LOGIN });
   bridge = await startRtspServer({ streams: { '/cau': stream }, login: LOGIN });
-  telegram = await TelegramServer.start();
-  zalo = await ZaloServer.start({ rates: false, retryScale: 0.02 });
-  const after = {
-    folder: fs.mkdtempSync(path.join(os.tmpdir(), 'mat-than-e2e-')),
-    ...{ port: await freePort(), recorderPort: await freePort() },
-  };
-  const publicUrl = `http://127.0.0.1:${after.port}`;
-  zalo.tokens.app.callback = `${publicUrl}/zalo/callback`;
-  product = await startProduct({
-    after,
-    env: { OUTAGE_SECONDS: '5', MAT_THAN_SEGMENT_MS: '4000' },
-    envFile: {
-      ...{ TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_API_ROOT: telegram.apiRoot },
-      ...{ ZALO_APP_ID: TEST_APP.appId, ZALO_APP_SECRET: TEST_APP.appSecret },
-      ...{ ZALO_OA_SECRET: TEST_APP.oaSecret, ZALO_MEDIA_HOSTS: zalo.root },
-      ...{ ZALO_API_ROOT: zalo.root, ZALO_OAUTH_ROOT: zalo.root },
-      ...{ PUBLIC_URL: publicUrl, COMMUNE_NAME: 'Công an xã Cẩm Lương' },
-    },
-  });
+  await stage.start({ OUTAGE_SECONDS: '5', MAT_THAN_SEGMENT_MS: '4000' });
+  ({ telegram, zalo } = stage);
   chief = telegram.user({ id: 11, name: 'Lê Văn Trường' });
   officers = telegram.group({ title: 'Công an xã', by: chief, members: [] });
   chiefThere = zalo.person({ id: '5510185758261927001', name: 'Trường trên Zalo' });
@@ -135,18 +68,17 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await endProducts();
-  await Promise.all([market?.stop(), bridge?.stop(), telegram?.stop(), zalo?.stop()]);
+  await stage.end();
+  await Promise.all([market?.stop(), bridge?.stop()]);
   fs.rmSync(dir, { recursive: true, force: true });
 }, 60_000);
 
 describe('the beginning', () => {
   it('the chief on Telegram consents for the OA by a link from the chat', async () => {
-    const [, code] = await product.hears(/dùng một lần trong 24 giờ\):\s+(TRUONG-\S+)/);
-    await tells(chief, code!, /Từ giờ anh\/chị là trưởng/);
-    const asked = await tells(chief, 'nối Zalo OA', (one) => JSON.stringify(one).includes('/zalo/consent/'));
+    await stage.becomesChief(chief);
+    const asked = await tells(chief, 'nối Zalo OA', hasConsent);
     expect(await consents(asked)).toContain('Đã nối Zalo');
-    await zalo.webhook.set(`${product.url}/zalo/oa`);
+    await zalo.webhook.set(`${stage.product.url}/zalo/oa`);
     await zalo.called('getoa');
   }, 60_000);
 
@@ -183,7 +115,7 @@ describe('pictures and clips on Zalo', () => {
   }, 60_000);
 
   it('a clip is a moving preview and a link whose page plays it', async () => {
-    const recorder = product.recorder();
+    const recorder = stage.product.recorder();
     const { id } = (await recorder.cameras()).find(({ name }) => name === 'Cổng chợ')!;
     await eventually('ten seconds are recorded', async () => {
       const range = { startMs: Date.now() - 10_000, endMs: Date.now() - 1500 };
@@ -262,7 +194,7 @@ describe('a household', () => {
     const afterPlace = toldTelegram(officers).length;
     villager.sendsVoice(Buffer.from('tiếng nói của bà con'));
     await onTelegram(officers, (one) => one.document !== undefined, afterPlace);
-    const reports = path.join(product.home, 'reports');
+    const reports = path.join(stage.product.home, 'reports');
     const kept = (fs.readdirSync(reports, { recursive: true }) as string[])
       .map((name) => path.join(reports, name))
       .filter((file) => fs.statSync(file).isFile())
@@ -299,7 +231,7 @@ describe('what goes wrong', () => {
   it('npm run doctor sees that it is well, and uses no token up', async () => {
     const given = zalo.tokens.given;
     const doctor = path.join(projectRoot, 'dist', 'src', 'bin', 'doctor.js');
-    const about = { cwd: product.cwd, env: { PATH: process.env.PATH, ...product.env } };
+    const about = { cwd: stage.product.cwd, env: { PATH: process.env.PATH, ...stage.product.env } };
     // something is to be mended: it ends with 1
     const said = await promisify(execFile)(process.execPath, [doctor, '--json'], about).catch(
       (ended: { stdout: string }) => ended,
@@ -315,30 +247,30 @@ describe('what goes wrong', () => {
   }, 60_000);
 
   it('nothing secret is in a log, in the list of processes or in an answer', async () => {
-    const keys = readEnvFile(path.join(product.cwd, '.env'));
+    const keys = readEnvFile(path.join(stage.product.cwd, '.env'));
     const { accessToken, refreshToken } = zalo.tokens;
     const secrets = [
       ...[accessToken, refreshToken, TEST_APP.appSecret, TEST_APP.oaSecret, telegram.token.split(':')[1]!],
       ...[LOGIN.password, PHONE, '0912345678', keys.SECRET_KEY!, keys.RECORDER_TOKEN!],
     ];
     for (const secret of secrets) expect(secret.length).toBeGreaterThan(9);
-    const logs = fs.readdirSync(path.join(product.home, 'logs'));
+    const logs = fs.readdirSync(path.join(stage.product.home, 'logs'));
     const texts = [
-      ...logs.map((name) => fs.readFileSync(path.join(product.home, 'logs', name), 'utf8')),
-      ...(await product.processes()).map((each) => each.command),
+      ...logs.map((name) => fs.readFileSync(path.join(stage.product.home, 'logs', name), 'utf8')),
+      ...(await stage.product.processes()).map((each) => each.command),
       ...zalo.world.messages.filter(({ fromId }) => fromId === null).map(({ text }) => text),
       ...[...toldTelegram(chief), ...toldTelegram(officers)].map(wordsOf),
     ];
     for (const text of texts) for (const secret of secrets) expect(text).not.toContain(secret);
     if (process.platform === 'linux')
-      expect(fs.readFileSync(`/proc/${product.service('recorder')}/environ`, 'utf8')).not.toMatch(
+      expect(fs.readFileSync(`/proc/${stage.product.service('recorder')}/environ`, 'utf8')).not.toMatch(
         /(?:ZALO|TELEGRAM)_/,
       );
   });
 
   it('ends at the asking', async () => {
-    await product.stop('SIGTERM');
-    expect(await product.ended).toEqual({ code: 0, signal: null });
-    expect(await product.processes()).toEqual([]);
+    await stage.product.stop('SIGTERM');
+    expect(await stage.product.ended).toEqual({ code: 0, signal: null });
+    expect(await stage.product.processes()).toEqual([]);
   }, 30_000);
 });
