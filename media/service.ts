@@ -27,7 +27,7 @@ import { MovedCameras, type MovedOptions } from './onvif/moved.js';
 import { ClockWatch } from './recording/clock-watch.js';
 import { type DiskCalls, diskCalls, POWER_CUT_MS, RecordingDisk } from './recording/disk.js';
 import { diskKind } from './recording/disk-kind.js';
-import { newestBegun } from './recording/folders.js';
+import { newestFile } from './recording/folders.js';
 import { Recorder, type RecorderOptions } from './recording/recorder.js';
 import { Retention, type RetentionOptions } from './retention/retention.js';
 import { LoginGuard } from './source/login-guard.js';
@@ -117,7 +117,8 @@ export async function startService(
     lastLife: async () =>
       aliveMs ??
       (await index.segments.newestBefore(startedMs))?.endMs ??
-      (await newestBegun(root, startedMs)),
+      (await newestFile(root, startedMs))?.startMs ??
+      null,
   });
   const away = await trusted.away();
   const holds = new Holds({
