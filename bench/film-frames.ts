@@ -3,6 +3,7 @@
  * so that every frame of every camera can be looked at. The film's sizes come from its elementary stream.
  */
 
+import { basename } from 'node:path';
 import { readMoof } from '../media/mp4/moof.js';
 import { movieOf } from '../media/mp4/movie.js';
 import { scanFile } from '../media/mp4/scan.js';
@@ -45,6 +46,12 @@ export class Film {
     return picture.key ? picture.size >= this.sizes[at]! : picture.size === this.sizes[at];
   }
 
+  /** Whether a picture is the beginning of the frame after this one: a connection that breaks takes the rest of it along. */
+  isCutShort(before: number, picture: Picture): boolean {
+    const next = (before + 1) % this.sizes.length;
+    return picture.size < this.sizes[next]! && picture.key === this.keys[next];
+  }
+
   /** The number of the first picture: where most of them in a row fit, if that is one place only. */
   private find(pictures: readonly Picture[]): number | null {
     const fits = this.sizes.map((_, number) => {
@@ -79,8 +86,10 @@ export interface Run {
 export interface Frames {
   /** ascending; what is not in them is missing */
   runs: Run[];
-  /** pictures that show no frame of the film, or one that was there before */
-  strange: number;
+  /** pictures that show no frame of the film, or one that was there before, in words */
+  strange: string[];
+  /** last pictures of a file that are shorter than the frame that was due: the connection broke in the middle of them */
+  cut: number;
 }
 
 /** The pictures of a file in the order recorded; none when not even its head is whole. */
@@ -102,24 +111,31 @@ export async function framesOf(
   path: string,
 ): Promise<Frames> {
   const runs: Run[] = [];
-  let strange = 0;
+  const strange: string[] = [];
+  let cut = 0;
   for (const { file, startMs } of files) {
     const loop = server.frames(path);
     let near = server.frameAt(path, startMs);
-    for (const number of film.numbers(await picturesOf(file))) {
+    const pictures = await picturesOf(file);
+    const numbers = film.numbers(pictures);
+    for (const [i, number] of numbers.entries()) {
+      const { size, key } = pictures[i]!;
+      const words = `${basename(file)}, ${key ? 'key ' : ''}picture ${i + 1} of ${pictures.length}, ${size} bytes`;
       if (number === null) {
-        strange++;
+        const before = numbers[i - 1] ?? null;
+        if (before !== null && i === pictures.length - 1 && film.isCutShort(before, pictures[i]!)) cut++;
+        else strange.push(`no frame of the film: ${words}, behind frame ${before}`);
         continue;
       }
       const frame = trueFrame(number, loop, near);
       near = frame + 1;
       const last = runs.at(-1);
-      if (last !== undefined && frame <= last.last) strange++;
+      if (last !== undefined && frame <= last.last) strange.push(`frame ${frame} again: ${words}`);
       else if (frame - 1 === last?.last) last.last = frame;
       else runs.push({ first: frame, last: frame });
     }
   }
-  return { runs, strange };
+  return { runs, strange, cut };
 }
 
 /** Frames from `first` to `last` that are in none of the runs. */

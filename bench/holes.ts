@@ -13,8 +13,10 @@ export interface Holes {
   unexplained: string[];
   /** in words: those that the index does not tell of */
   untold: string[];
-  /** pictures that are no frame of the film, or in the wrong place */
-  strange: number;
+  /** in words: pictures that are no frame of the film, or in the wrong place */
+  strange: string[];
+  /** last pictures before a connection broke, of which only the beginning came */
+  cut: number;
 }
 
 /** By how much a hole's ends may differ from what is told of it, ms: files are dated by arrival. */
@@ -36,15 +38,16 @@ export async function holesOf(
   span: Range,
 ): Promise<Holes> {
   const film = await Film.of(stream);
-  const holes: Holes = { count: 0, unexplained: [], untold: [], strange: 0 };
+  const holes: Holes = { count: 0, unexplained: [], untold: [], strange: [], cut: 0 };
   for (const [i, path] of paths.entries()) {
-    const { runs, strange } = await framesOf(
+    const { runs, strange, cut } = await framesOf(
       await recordedFiles(join(folder, 'recordings'), `cam${i + 1}`),
       film,
       server,
       path,
     );
-    holes.strange += strange;
+    holes.strange.push(...strange.map((words) => `cam${i + 1}: ${words}`));
+    holes.cut += cut;
     const edges = [
       { first: Number.NEGATIVE_INFINITY, last: server.frameAt(path, span.startMs) },
       ...runs.filter(

@@ -14,12 +14,14 @@ import { migrateIndex } from '../src/migrate.js';
 import { projectRoot } from '../test/support/project-root.js';
 import { type Archive, FIRST_DAY_MS, makeArchive, makeLargeFiles } from './archive.js';
 import type { Section } from './figures.js';
-import { show } from './figures.js';
+import { percentile, show } from './figures.js';
 import type { BenchOptions } from './run.js';
 
 const CAMERAS = 20;
 const DAYS = 7;
-const LARGE_FILES = 240;
+const LARGE_FILES = 600;
+/** Disks and machines are noisy: what bounds the content check is measured beside it, so many times in turn. */
+const CONTENT_ROUNDS = 3;
 /** A minute of 2 Mbps, bytes. */
 const LARGE_BYTES = 15_000_000;
 /** The recording may wait so long for us, ms. */
@@ -46,7 +48,7 @@ export async function rebuildIndex({ root, dataDir, seal }: Archive, kept = fals
   const integrity = new Integrity({ root, dataDir, seal, log, clock });
   await integrity.start();
   const stalls = monitorEventLoopDelay({ resolution: 1 });
-  const lost = kept ? null : { lifeMs: clock.now(), startedMs: clock.now() };
+  const lost = kept ? null : { sinceMs: 1, lifeMs: clock.now(), startedMs: clock.now(), openGaps: [] };
   const doors = { root, index, integrity, log, isOurs: () => false, onRecovered() {}, lost };
   const lastRow = await index.segments.newestId();
   const cpu = process.cpuUsage();
@@ -156,13 +158,23 @@ export async function rebuild({ cameras = CAMERAS, say }: BenchOptions): Promise
   const content = await each(async (folder) => {
     const large = await makeLargeFiles(folder, LARGE_FILES, LARGE_BYTES);
     const files = await filesBelow(large.root);
-    const bounds = limits(files, LARGE_FILES * LARGE_BYTES);
-    forget(files);
-    const { seconds, report } = await verify(large, '--content');
-    return { ...bounds, mbs: report.hashedBytes / 1e6 / seconds };
+    const rounds: { diskMbs: number; shaMbs: number; mbs: number }[] = [];
+    for (let round = 0; round < CONTENT_ROUNDS; round += 1) {
+      const bounds = limits(files, LARGE_FILES * LARGE_BYTES);
+      forget(files);
+      const { seconds, report } = await verify(large, '--content');
+      rounds.push({ ...bounds, mbs: report.hashedBytes / 1e6 / seconds });
+    }
+    const middle = (of: (round: (typeof rounds)[number]) => number) => percentile(rounds.map(of), 0.5);
+    return {
+      ...{ diskMbs: middle((one) => one.diskMbs), shaMbs: middle((one) => one.shaMbs) },
+      ...{
+        mbs: middle((one) => one.mbs),
+        share: middle((one) => one.mbs / Math.min(one.diskMbs, one.shaMbs)),
+      },
+    };
   });
   const perHalfMillion = (presence.seconds * 500_000) / presence.report.files;
-  const least = Math.min(content.diskMbs, content.shaMbs);
   const pace = whole.files / whole.seconds;
   return [
     {
@@ -194,7 +206,7 @@ export async function rebuild({ cameras = CAMERAS, say }: BenchOptions): Promise
     },
     {
       title: 'npm run verify-recordings',
-      how: `Presence: the archive above. Content: ${LARGE_FILES} files of ${LARGE_BYTES / 1e6} MB, read from the disk (not from memory); in the same run one process that only reads them and one that only hashes.`,
+      how: `Presence: the archive above. Content: ${LARGE_FILES} files of ${LARGE_BYTES / 1e6} MB, read from the disk (not from memory), the whole command with its start; in turn with it one process that only reads them and one that only hashes, ${CONTENT_ROUNDS} times each. Medians; the share is that of the rounds.`,
       columns: ['', 's', 'MB/s'],
       rows: [
         [`presence of ${presence.report.files} files`, presence.seconds, '–'],
@@ -210,8 +222,8 @@ export async function rebuild({ cameras = CAMERAS, say }: BenchOptions): Promise
         },
         {
           what: 'content ≥ 80 % of the lower of disk and SHA-256',
-          figure: `${show((content.mbs / least) * 100)} %`,
-          reached: content.mbs >= 0.8 * least,
+          figure: `${show(content.share * 100)} %`,
+          reached: content.share >= 0.8,
         },
       ],
     },

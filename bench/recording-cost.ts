@@ -18,8 +18,12 @@ export const WARM_UP_SECONDS = 60;
 async function bytesBelow(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.mp4'));
-  const sizes = await Promise.all(files.map((file) => stat(join(file.parentPath, file.name))));
-  return sizes.reduce((sum, { size }) => sum + size, 0);
+  const sizes = await Promise.all(
+    files.map((file) => stat(join(file.parentPath, file.name)).catch(() => null)),
+  );
+  // one that has just got its final name is counted by it
+  if (sizes.includes(null)) return bytesBelow(folder);
+  return sizes.reduce((sum, one) => sum + (one?.size ?? 0), 0);
 }
 
 export interface Run extends Span {

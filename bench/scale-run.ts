@@ -201,7 +201,7 @@ export async function scaled(
         );
       return {
         stretches: done.map((one) => judge(one, served, frames)),
-        strange: frames.reduce((sum, { strange }) => sum + strange, 0),
+        strange: frames.reduce((sum, { strange, cut }) => sum + strange.length + cut, 0),
         disagreeing: await disagreeing(recorder, film, added),
         ended,
       };

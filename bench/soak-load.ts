@@ -75,7 +75,12 @@ export function askAndDrop(
       await work(i);
       asked[`${what}s`] += 1;
     } catch (error) {
-      if (!lately(paths[i]!)) asked.refused.push(`${what} of cam${i + 1}: ${String(error)}`);
+      if (lately(paths[i]!)) return;
+      const state = await client.camera(`cam${i + 1}`).catch(() => null);
+      const drops = asked.drops.filter(({ path }) => path === paths[i]).map(({ atMs }) => Date.now() - atMs);
+      asked.refused.push(
+        `${what} of cam${i + 1} at ${new Date().toISOString()}: ${String(error)}; ${state?.state} ${state?.cause ?? ''}, dropped ${drops.join(', ')} ms ago`,
+      );
     }
   };
   const drops = every(DROP_EVERY_SECONDS, signal, random, async () => {

@@ -36,6 +36,8 @@ const SILENT = 2;
 const WARM_UP_SHARE = 1 / 6;
 const WARM_UP_MOST_MS = 10 * 60_000;
 const SAMPLE_SECONDS = 10;
+/** What it holds after a collection is looked at from the end of the warm-up on. */
+const HELD_EVERY_MS = 5 * 60_000;
 /** Child and service hold so many pipes for a camera that is being tried. */
 const PIPES = 4;
 
@@ -48,10 +50,18 @@ interface Sample {
   allMb: number;
 }
 
+/** What the service holds after a full collection, MB: in objects, and outside of the heap. */
+interface Held {
+  atMs: number;
+  heapMb: number;
+  externalMb: number;
+}
+
 interface Soaked {
   minutes: number;
   interrupted: boolean;
   samples: Sample[];
+  held: Held[];
   warmUntilMs: number;
   begin: Holdings;
   end: Holdings;
@@ -69,6 +79,20 @@ async function sampleOf({ pid }: BenchRecorder): Promise<Sample> {
     nodeMb: Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024,
     allMb: all.pssMb,
   };
+}
+
+async function heldBy({ pid, folder }: BenchRecorder): Promise<Held> {
+  const file = join(folder, 'heap.json');
+  await rm(file, { force: true });
+  process.kill(pid, 'SIGUSR2');
+  for (;;) {
+    const text = await readFile(file, 'utf8').catch(() => null);
+    if (text !== null) {
+      const { heapUsed, external } = JSON.parse(text) as { heapUsed: number; external: number };
+      return { atMs: Date.now(), heapMb: heapUsed / 1e6, externalMb: external / 1e6 };
+    }
+    await pause(0.1);
+  }
 }
 
 /** Cameras that were dropped last are back before anything is counted. */
@@ -96,7 +120,10 @@ async function soaked(
   try {
     return await whileServing(SETTINGS, cameras, async (served) => {
       const { server, paths } = served;
-      const recorder = await startRecorder({ MIN_FREE_PERCENT: '0', MIN_FREE_GB: '0', TMPDIR: theirs });
+      const recorder = await startRecorder(
+        { MIN_FREE_PERCENT: '0', MIN_FREE_GB: '0', TMPDIR: theirs },
+        'bench/heap-recorder.js',
+      );
       const { client, folder, pid } = recorder;
       try {
         await addCameras(
@@ -114,12 +141,19 @@ async function soaked(
         const enough = new AbortController();
         const { asked, done } = askAndDrop(recorder, served, ours, random, enough.signal);
         const samples: Sample[] = [];
+        const held: Held[] = [];
+        const warmAtMs = Date.now() + Math.min(WARM_UP_MOST_MS, minutes * 60_000 * WARM_UP_SHARE);
+        let heldDueMs = warmAtMs;
         const sampledMs = Date.now();
         const dueMs = startMs + minutes * 60_000;
         let toldMs = Date.now();
         while (Date.now() < dueMs && !interrupted.aborted) {
           const now = await sampleOf(recorder);
           samples.push(now);
+          if (Date.now() >= heldDueMs) {
+            held.push(await heldBy(recorder));
+            heldDueMs += HELD_EVERY_MS;
+          }
           if (Date.now() - toldMs >= 60_000) {
             toldMs += 60_000;
             const fds = Object.values(await descriptorsOf(pid)).reduce((sum, count) => sum + count, 0);
@@ -134,6 +168,7 @@ async function soaked(
         await untilBack(client, cameras);
         const endMs = Date.now();
         const end = await holdings(recorder, theirs);
+        held.push(await heldBy(recorder));
         const told = await Promise.all(
           paths.map(async (_, i) => (await client.coverage(cameraId(i), { startMs, endMs })).gaps),
         );
@@ -150,7 +185,14 @@ async function soaked(
         const holes = await holesOf(folder, served, told, asked.drops, { startMs, endMs });
         const warmMs = Math.min(WARM_UP_MOST_MS, (endMs - sampledMs) * WARM_UP_SHARE);
         return {
-          ...{ minutes: (endMs - startMs) / 60_000, interrupted: interrupted.aborted, samples, begin, end },
+          ...{
+            minutes: (endMs - startMs) / 60_000,
+            interrupted: interrupted.aborted,
+            samples,
+            held,
+            begin,
+            end,
+          },
           ...{ asked, holes, left, warmUntilMs: sampledMs + warmMs },
         };
       } finally {
@@ -178,22 +220,20 @@ export async function soak({ cameras = 30, minutes = 60, seed = 1, say }: BenchO
 const sum = (counts: Record<string, number>) => Object.values(counts).reduce((all, one) => all + one, 0);
 
 function sectionOf(found: Soaked, cameras: number, seed: number, say: BenchOptions['say']): Section {
-  const { samples, begin, end, asked, holes, left, warmUntilMs } = found;
+  const { samples, held, begin, end, asked, holes, left, warmUntilMs } = found;
   for (const words of [
     ...holes.unexplained,
     ...holes.untold.map((one) => `not told: ${one}`),
+    ...holes.strange,
     ...asked.refused,
   ])
     say(words);
   const warm = samples.filter(({ atMs }) => atMs >= warmUntilMs);
-  const perHour = (what: (one: Sample) => number) =>
-    slopeOf(warm.map((one) => [one.atMs / 3_600_000, what(one)]));
-  const memory = (name: string, what: (one: Sample) => number) => {
-    const { slope, error } = perHour(what);
+  const memory = <T extends { atMs: number }>(name: string, seen: readonly T[], what: (one: T) => number) => {
+    const { slope, error } = slopeOf(seen.map((one) => [one.atMs / 3_600_000, what(one)]));
+    const [first, last] = [seen[0], seen.at(-1)];
     return [
-      name,
-      warm.length === 0 ? Number.NaN : what(warm[0]!),
-      warm.length === 0 ? Number.NaN : what(warm.at(-1)!),
+      ...[name, first ? what(first) : Number.NaN, last ? what(last) : Number.NaN],
       `${show(slope)} ± ${show(2 * error)}`,
     ];
   };
@@ -201,15 +241,17 @@ function sectionOf(found: Soaked, cameras: number, seed: number, say: BenchOptio
   const tried = DEAD + SILENT;
   const mostFds = sum(begin.descriptors) + PIPES * tried;
   const mostProcesses = 1 + cameras + tried;
-  const node = perHour(({ nodeMb }) => nodeMb);
+  const node = slopeOf(warm.map(({ atMs, nodeMb }) => [atMs / 3_600_000, nodeMb]));
   const ended = found.interrupted ? 'interrupted after' : 'for';
   return {
     title: `Soak ${ended} ${show(found.minutes)} min: ${cameras} cameras, ${DEAD} dead, ${SILENT} silent, connections dropped at random`,
-    how: `360p15, 0.5 Mbps, GOP 2 s through gst-rtsp-server, which drops one connection every ${DROP_EVERY_SECONDS} s on average (seed ${seed}); ${DEAD} addresses where nobody is and ${SILENT} that take connections and say nothing; a picture every ${PICTURE_EVERY_SECONDS} s and a clip of ${CLIP_MS / 1000} s every ${CLIP_EVERY_SECONDS} s of any camera. Memory is PSS, its slope a straight line through all samples after the first ${show((warmUntilMs - samples[0]!.atMs) / 60_000)} min (± two standard errors). Counts are the least seen in ten seconds without drops and questions. ${asked.drops.length} drops, ${asked.pictures} pictures, ${asked.clips} clips. Every frame of every camera is looked for.`,
+    how: `360p15, 0.5 Mbps, GOP 2 s through gst-rtsp-server, which drops one connection every ${DROP_EVERY_SECONDS} s on average (seed ${seed}); ${DEAD} addresses where nobody is and ${SILENT} that take connections and say nothing; a picture every ${PICTURE_EVERY_SECONDS} s and a clip of ${CLIP_MS / 1000} s every ${CLIP_EVERY_SECONDS} s of any camera. Memory is PSS, its slope a straight line through all samples after the first ${show((warmUntilMs - samples[0]!.atMs) / 60_000)} min (± two standard errors); what is held after a full collection is looked at every ${HELD_EVERY_MS / 60_000} min. Counts are the least seen in ten seconds without drops and questions. ${asked.drops.length} drops, ${asked.pictures} pictures, ${asked.clips} clips. Every frame of every camera is looked for; ${holes.cut} last pictures of a dropped connection are there in part only, as they came.`,
     columns: ['', 'at first', 'at the end', 'MB an hour'],
     rows: [
-      memory('memory of the service, MB', ({ nodeMb }) => nodeMb),
-      memory('memory with all children, MB', ({ allMb }) => allMb),
+      memory('memory of the service, MB', warm, ({ nodeMb }) => nodeMb),
+      memory('memory with all children, MB', warm, ({ allMb }) => allMb),
+      memory('held after a full collection: objects, MB', held, ({ heapMb }) => heapMb),
+      memory('held after a full collection: outside of the heap, MB', held, ({ externalMb }) => externalMb),
       ...Object.keys(begin.descriptors).map((kind) =>
         count(`descriptors: ${kind}`, begin.descriptors[kind]!, end.descriptors[kind]!),
       ),
@@ -243,8 +285,8 @@ function sectionOf(found: Soaked, cameras: number, seed: number, say: BenchOptio
       },
       {
         what: 'frames missing only where a connection was dropped, and every such hole told',
-        figure: `${holes.count} holes for ${asked.drops.length} drops: ${holes.unexplained.length} unexplained, ${holes.untold.length} not told, ${holes.strange} strange pictures`,
-        reached: holes.unexplained.length + holes.untold.length + holes.strange === 0,
+        figure: `${holes.count} holes for ${asked.drops.length} drops: ${holes.unexplained.length} unexplained, ${holes.untold.length} not told, ${holes.strange.length} strange pictures`,
+        reached: holes.unexplained.length + holes.untold.length + holes.strange.length === 0,
       },
       {
         what: 'pictures and clips of cameras that were not dropped in the last minute',

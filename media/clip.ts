@@ -6,9 +6,10 @@ import type { StreamInit } from './fragment.js';
 import { buildMp4 } from './mp4/build.js';
 import { fileCodec, isPlainH264 } from './mp4/codec.js';
 import { Mp4Error } from './mp4/error.js';
+import { type PictureShape, scanHeadless } from './mp4/headless.js';
 import { movieOf } from './mp4/movie.js';
 import { type ClipPlan, type LoadedSegment, type PlannedPart, planClip } from './mp4/plan.js';
-import { datesOf, type FileFragment, scanFile } from './mp4/scan.js';
+import { datesOf, type FileFragment, type ScannedFile, scanFile } from './mp4/scan.js';
 import { commonGaps, type Ordered, timelines } from './timelines.js';
 import { secondsThatFit, transcode } from './transcode.js';
 import type { ClipFormat, ClipPart, Range } from './types.js';
@@ -22,6 +23,8 @@ export interface SegmentInfo extends Ordered {
   rowId?: number | null;
   /** known from memory for the file being written; otherwise the file is scanned */
   known?: { init: StreamInit; fragments: FileFragment[] };
+  /** what the index knows of its pictures: another file's head stands in for one that is lost */
+  pictures?: PictureShape;
 }
 
 export interface ClipOrder extends Range {
@@ -96,17 +99,16 @@ export async function loadSegments(
   signal?: AbortSignal | undefined,
   skipMissing = true,
 ): Promise<LoadedSegment[]> {
-  const load = async ({ path, startMs, known }: SegmentInfo): Promise<LoadedSegment | null> => {
+  const load = async ({ path, startMs, known, pictures }: SegmentInfo): Promise<LoadedSegment | null> => {
     if (signal?.aborted) throw new WorldError('cancelled', 'the clip was cancelled');
     try {
       if (known) return { path, startMs, init: known.init, fragments: await stillIn(path, known.fragments) };
-      const scanned = await scanFile(path);
-      if (scanned === null) return null;
+      const scanned = (await scanWhole(path)) ?? (pictures && (await scanHeadless(path, pictures)));
+      if (!scanned) return null;
       const { init, fragments } = scanned;
       const beganMs = scanned.startLost ? datesOf(fragments, init).startMs : null;
       return { path, startMs: beganMs ?? startMs, init, fragments };
     } catch (error) {
-      if (error instanceof Mp4Error) return null;
       if (skipMissing && (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw error;
     }
@@ -117,6 +119,14 @@ export async function loadSegments(
     for (const segment of await Promise.all(segments.slice(from, from + 4).map(load)))
       if (segment) loaded.push(segment);
   return loaded;
+}
+
+/** A file as it is; null when its head is not whole or says something else. */
+async function scanWhole(path: string): Promise<ScannedFile | null> {
+  return scanFile(path).catch((error: unknown) => {
+    if (error instanceof Mp4Error) return null;
+    throw error;
+  });
 }
 
 /** What of the fragments known from memory the file still has: others may have cut it. */

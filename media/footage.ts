@@ -36,10 +36,18 @@ export class Footage {
     return [
       ...closed
         .filter((row) => !rows.has(row.id) && !paths.has(path.join(this.root, row.path)))
-        .map(({ id, startMs, endMs, path: relative }) => {
+        .map(({ id, startMs, endMs, path: relative, codec, width, height }) => {
           const file = path.join(this.root, relative);
           const known = this.recorder.stream(cameraId, stream)?.knownOf(file);
-          return { order: id, startMs, endMs, path: file, ...(known === undefined ? {} : { known }) };
+          const pictures = { codec, width, height };
+          return {
+            order: id,
+            startMs,
+            endMs,
+            path: file,
+            pictures,
+            ...(known === undefined ? {} : { known }),
+          };
         }),
       ...live.map((one) => ({ ...one, order: one.rowId ?? Number.POSITIVE_INFINITY })),
     ];

@@ -46,7 +46,7 @@ export async function startMending(
       await tools.make(spare);
       const index = await RecorderIndex.open(spare, makeSeal(config.secretKey));
       await index.settings.live(Date.now());
-      await index.settings.noteLost(true);
+      await index.settings.noteLost(1);
       await index.close();
       return true;
     } catch (error) {

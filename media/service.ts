@@ -14,6 +14,7 @@ import { makeApi } from './api.js';
 import { ArchiveCheck, type ArchiveCheckOptions } from './archive-check.js';
 import { CameraBook } from './camera-book.js';
 import { Clips } from './clips.js';
+import { ContentCheck, type ContentCheckOptions } from './content-check.js';
 import { EventHub } from './events.js';
 import { Footage } from './footage.js';
 import { holdFiles } from './holds/files.js';
@@ -27,7 +28,7 @@ import { MovedCameras, type MovedOptions } from './onvif/moved.js';
 import { ClockWatch } from './recording/clock-watch.js';
 import { type DiskCalls, diskCalls, POWER_CUT_MS, RecordingDisk } from './recording/disk.js';
 import { diskKind } from './recording/disk-kind.js';
-import { newestBegun } from './recording/folders.js';
+import { newestFile } from './recording/folders.js';
 import { Recorder, type RecorderOptions } from './recording/recorder.js';
 import { Retention, type RetentionOptions } from './retention/retention.js';
 import { LoginGuard } from './source/login-guard.js';
@@ -65,6 +66,7 @@ export interface ServiceOptions extends Partial<Pick<RecorderOptions, 'limits' |
   nets?: Partial<Pick<MovedOptions, 'discovery' | 'opens' | 'lostMs' | 'everyMs' | 'lookWait'>>;
   /** how often the archive is gone through, for tests */
   check?: Pick<ArchiveCheckOptions, 'everyMs' | 'againMs'>;
+  contentCheck?: Pick<ContentCheckOptions, 'everyMs' | 'beginMs' | 'againMs'>;
   /** the index is broken, deleted or can't be used; told again while that lasts */
   onIndexFault?: (fault: IndexFault, index: RecorderIndex) => void;
   /** finished clips are kept this long, ms */
@@ -117,7 +119,8 @@ export async function startService(
     lastLife: async () =>
       aliveMs ??
       (await index.segments.newestBefore(startedMs))?.endMs ??
-      (await newestBegun(root, startedMs)),
+      (await newestFile(root, startedMs))?.startMs ??
+      null,
   });
   const away = await trusted.away();
   const holds = new Holds({
@@ -219,17 +222,23 @@ export async function startService(
     void firstRound.then(() => retention.run());
   });
   const round = setInterval(() => void retention.run(), RETENTION_EVERY_MS);
-  const check = new ArchiveCheck({
-    ...{ root, index, log, tampering, ...options.check },
-    isOurs: (file) => recorder.isOpen(file),
+  const archive = {
+    ...{ root, index, log, tampering },
+    isOurs: (file: string) => recorder.isOpen(file),
     agreed: () => recorder.recovered,
     // a disk that is not there shows an empty folder: the keys would be missing
     readable: async () => retention.disk !== null && (await exists(path.join(root, KEYS_FILE))),
-  });
+  };
+  const check = new ArchiveCheck({ ...archive, ...options.check });
   check.start();
+  const contentCheck = new ContentCheck({
+    ...{ ...archive, ...options.contentCheck },
+    usedBytes: () => (retention.disk === null ? 0 : retention.disk.totalBytes - retention.disk.freeBytes),
+  });
+  contentCheck.start();
   const close = async () => {
     clearInterval(round);
-    const checked = check.stop();
+    const checked = Promise.all([check.stop(), contentCheck.stop()]);
     await moved.stop();
     await recorder.stop();
     await guard.settled();

@@ -4,7 +4,7 @@ import { clockSteps } from './clock-steps.js';
 import { powerCuts } from './cuts.js';
 import { damagedFiles } from './damaged-files.js';
 import { failingDisks, fullDisks, readOnlyDisks } from './disks.js';
-import { corruptIndex, corruptRunningIndex, lostIndex } from './index-faults.js';
+import { corruptIndex, corruptRunningIndex, lostIndex, olderIndex } from './index-faults.js';
 import { kills } from './kills.js';
 import { millionFiles } from './million.js';
 import { network, stoppedFfmpeg, stoppedRecorder, stoppedServer } from './stops.js';
@@ -21,6 +21,7 @@ export const campaigns: Record<string, Campaign> = {
   network,
   'damaged-files': damagedFiles,
   'lost-index': lostIndex,
+  'older-index': olderIndex,
   'corrupt-index': corruptIndex,
   'corrupt-running-index': corruptRunningIndex,
   'clock-steps': clockSteps,

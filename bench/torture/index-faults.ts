@@ -1,5 +1,5 @@
 /** An index that is gone or broken, at the start and while the recorder runs. */
-import { open, rm, stat, truncate } from 'node:fs/promises';
+import { open, rename, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createClient } from '@libsql/client';
@@ -83,6 +83,37 @@ export const lostIndex: Campaign = {
       async round(random) {
         const orphans = await killed(stage, random);
         await lose(stage);
+        return startedAgain(stage, orphans);
+      },
+      close: stage.close,
+    };
+  },
+};
+
+/** The index is older than this then, ms: more than it may be behind after an ordinary end. */
+const OLDER_MS = 11_000;
+
+export const olderIndex: Campaign = {
+  what: 'the recorder killed and its index replaced by a copy from some time before',
+  ...{ rounds: 60, lanes: 3, roundsAPlace: 10, needs: [], bars: AGREE_BAR },
+  async open({ patience }) {
+    const stage = await openStage({ patience });
+    return {
+      async round(random) {
+        const copy = `${indexOf(stage)}.older`;
+        await rm(copy, { force: true });
+        const database = createClient({ url: `file:${indexOf(stage)}` });
+        await database.execute({ sql: 'VACUUM INTO ?', args: [copy] }).finally(() => database.close());
+        await stage.recording();
+        if (random() < 0.5) {
+          await stage.recorder.kill();
+          await wait(PARENT_WAITS_MS);
+          await stage.recorder.restart();
+        }
+        await wait(OLDER_MS);
+        const orphans = await killed(stage, random);
+        await lose(stage);
+        await rename(copy, indexOf(stage));
         return startedAgain(stage, orphans);
       },
       close: stage.close,

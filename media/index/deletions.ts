@@ -40,6 +40,12 @@ export class Deletions {
     return added.id;
   }
 
+  /** The last ones noted, the newest first. */
+  async last(limit: number): Promise<Pick<DeletionRow, 'cameraId' | 'stream' | 'startMs'>[]> {
+    const rows = await this.database.deletion.findMany({ orderBy: { id: 'desc' }, take: limit });
+    return rows.map(deletionOf);
+  }
+
   /** The file could not be removed after all. */
   async withdraw(id: number): Promise<void> {
     await this.database.deletion.deleteMany({ where: { id } });

@@ -23,13 +23,17 @@ export class Events {
   }
 
   /**
-   * Numbers begin at `first` in an index that is new, and go on in every other: whoever has seen the numbers of an index
-   * that is lost is told all of this one. True: it is new.
+   * Numbers go on at `first` at least: whoever has seen numbers of an index that is lost, or those that a power cut or an
+   * older copy of this index took out of it, is told all that comes. True: it is new.
    */
   async begin(first: number): Promise<boolean> {
     const begun = await this.database.$executeRawUnsafe(
       `INSERT INTO sqlite_sequence ("name", "seq")
        SELECT 'Event', ? WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE "name" = 'Event')`,
+      first,
+    );
+    await this.database.$executeRawUnsafe(
+      `UPDATE sqlite_sequence SET "seq" = max("seq", ?) WHERE "name" = 'Event'`,
       first,
     );
     return begun > 0;

@@ -24,13 +24,16 @@ export class Settings {
     return Number(await this.read(ALIVE)) || null;
   }
 
-  /** Was the index before this one lost, and is not all put back yet of what only records tell? */
-  async isLost(): Promise<boolean> {
-    return (await this.read(LOST)) === '1';
+  /**
+   * From when on what only records tell is not all put back yet, epoch ms: from the first on (1) where the index before this
+   * one was lost, from its last sign of life on where this one is older than the recordings. Null: all is there.
+   */
+  async lostSince(): Promise<number | null> {
+    return Number(await this.read(LOST)) || null;
   }
 
-  noteLost(lost: boolean): Promise<void> {
-    return this.write(LOST, lost ? '1' : '');
+  noteLost(sinceMs: number | null): Promise<void> {
+    return this.write(LOST, sinceMs === null ? '' : String(Math.round(sinceMs)));
   }
 
   /** Written every few seconds while the recorder runs. */

@@ -65,21 +65,23 @@ const LARGEST_MOOF = 8 * 1024 * 1024;
  * Reads headers and `moof` boxes of a segment file, never its pictures. Only whole fragments are given, so a file
  * still being written can be read. Behind something damaged it goes on with the next fragment that can be found.
  * Null when not even the `moov` is whole. Throws Mp4Error when it is no such file, the file system's errors as they are.
+ * @param head of another file of the same stream: this file's own is lost, and what follows it is read by that one
  */
-export async function scanFile(file: string | FileHandle): Promise<ScannedFile | null> {
-  if (typeof file !== 'string') return scan(file);
+export async function scanFile(file: string | FileHandle, head?: StreamInit): Promise<ScannedFile | null> {
+  if (typeof file !== 'string') return scan(file, head);
   const handle = await open(file, 'r');
   try {
-    return await scan(handle);
+    return await scan(handle, head);
   } finally {
     await handle.close();
   }
 }
 
-async function scan(handle: FileHandle): Promise<ScannedFile | null> {
+async function scan(handle: FileHandle, head?: StreamInit): Promise<ScannedFile | null> {
   const { size: sizeBytes } = await handle.stat();
-  const reading = new Reading(new Window(handle, sizeBytes), sizeBytes);
-  for (let at: number | null = 0; at !== null && at < sizeBytes; ) {
+  const reading = new Reading(new Window(handle, sizeBytes), sizeBytes, head);
+  const begin = head === undefined ? 0 : await reading.nextFragment(-1);
+  for (let at = begin; at !== null && at < sizeBytes; ) {
     const next: number | null = await reading.box(at);
     if (next === null && reading.init === null) break;
     at = next ?? (await reading.nextFragment(at));
@@ -90,7 +92,7 @@ async function scan(handle: FileHandle): Promise<ScannedFile | null> {
 
 /** What has been read of a file, box by box. */
 class Reading {
-  init: StreamInit | null = null;
+  init: StreamInit | null;
   readonly fragments: FileFragment[] = [];
   wholeBytes = 0;
   startLost = false;
@@ -107,7 +109,10 @@ class Reading {
   constructor(
     private readonly window: Window,
     private readonly sizeBytes: number,
-  ) {}
+    head?: StreamInit,
+  ) {
+    this.init = head ?? null;
+  }
 
   /** Takes the box at `at`; where the next begins, null: nothing that can be read stands here. */
   async box(at: number): Promise<number | null> {

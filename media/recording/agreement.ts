@@ -51,14 +51,6 @@ export class Agreement {
     this.gaps = new GapBook(options);
   }
 
-  /** Whether this index knows nothing of what was before, or has not been told all of it yet. Asked before anything is written. */
-  async isLost(aliveMs: number | null): Promise<boolean> {
-    const { settings } = this.options.index;
-    if (aliveMs !== null) return settings.isLost();
-    await settings.noteLost(true);
-    return true;
-  }
-
   begin(lastRow: number, doors: Pick<RecoveryDoors, 'lost' | 'lifeMs' | 'onRecovered'>): void {
     this.reached = this.reach({ ...this.options, ...doors }, lastRow);
   }
@@ -133,7 +125,7 @@ export class Agreement {
     const { index, log } = this.options;
     try {
       const report = await recover({ ...doors, signal: this.stopping.signal }, lastRow);
-      if (doors.lost && report.whole) await index.settings.noteLost(false);
+      if (doors.lost && report.whole) await index.settings.noteLost(null);
       log.info(report, 'index and files agree');
     } catch (error) {
       log.error({ err: error }, 'recovery failed');

@@ -26,19 +26,29 @@ export function newestDayFirst(a: string, b: string): number {
 }
 
 /**
- * When the newest file begun before `beforeMs` was begun, by its name, epoch ms; null: there is none. Looks into the newest
- * days only.
+ * The newest file begun before `beforeMs`, relative, and when it was begun, by its name, epoch ms; null: there is none. Looks
+ * into the newest day only, of each stream into its newest hour that has one.
  */
-export async function newestBegun(root: string, beforeMs: number): Promise<number | null> {
-  let newest: number | null = null;
+export async function newestFile(
+  root: string,
+  beforeMs: number,
+): Promise<{ path: string; startMs: number } | null> {
+  let newest: { path: string; startMs: number } | null = null;
   const folders = await dayFolders(root, new Set());
   for (const folder of folders) {
     if (newest !== null && dayOfFolder(folder) !== dayOfFolder(folders[0]!)) break;
-    for (const hour of (await namesIn(path.join(root, folder)))?.filter(isHour) ?? [])
+    const hours = ((await namesIn(path.join(root, folder))) ?? []).filter(isHour).reverse();
+    for (const hour of hours) {
+      let found = false;
       for (const name of (await namesIn(path.join(root, folder, hour))) ?? []) {
         const startMs = readSegmentName(name)?.startMs ?? Number.POSITIVE_INFINITY;
-        if (startMs < beforeMs && startMs > (newest ?? Number.NEGATIVE_INFINITY)) newest = startMs;
+        if (startMs >= beforeMs) continue;
+        found = true;
+        if (startMs > (newest?.startMs ?? Number.NEGATIVE_INFINITY))
+          newest = { path: `${folder}${hour}/${name}`, startMs };
       }
+      if (found) break;
+    }
   }
   return newest;
 }

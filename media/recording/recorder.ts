@@ -4,7 +4,7 @@ import type { Ffmpeg } from '../../src/base/ffmpeg.js';
 import type { Log } from '../../src/base/log.js';
 import type { SegmentInfo } from '../clip.js';
 import type { FragmentSource } from '../fragment.js';
-import type { CameraRow } from '../index/rows.js';
+import type { CameraRow, GapRow } from '../index/rows.js';
 import { AddressError, atHost, parseAddress, partsOf, shownAddress } from '../source/address.js';
 import type { SourceHabits } from '../source/arguments.js';
 import { FfmpegSource, type SourceLimits } from '../source/ffmpeg.js';
@@ -14,6 +14,7 @@ import type { CameraInfo, CameraSettings, Cause, Range, StreamName } from '../ty
 import { Agreement } from './agreement.js';
 import type { RecordingDoors } from './connection.js';
 import { GapBook, type StreamGaps } from './gap-book.js';
+import { lastLife } from './last-life.js';
 import { CAMERA_ID, readSegmentName } from './names.js';
 import type { RecoveryDoors } from './recover.js';
 import type { restartWait } from './restart.js';
@@ -77,10 +78,10 @@ export class Recorder {
     const startedMs = Date.now();
     await fs.mkdir(root, { recursive: true });
     const lastRow = await index.segments.newestId();
-    const aliveMs = await index.settings.lastLife();
-    const lost = await this.agreement.isLost(aliveMs);
-    const lifeMs = aliveMs ?? lastLifeMs ?? null;
-    await this.gaps.endAll(lifeMs ?? startedMs);
+    const { lifeMs, lostSinceMs } = await lastLife(this.options, lastLifeMs ?? null, startedMs);
+    let openGaps: GapRow[] = [];
+    if (lostSinceMs === null) await this.gaps.endAll(lifeMs ?? startedMs);
+    else openGaps = await index.gaps.open();
     const rows = await index.cameras.list();
     const gaps: StreamGaps[] =
       lifeMs === null ? [] : await Promise.all(rows.map((row) => this.gaps.away(row, lifeMs)));
@@ -96,7 +97,8 @@ export class Recorder {
       if (gap?.cause === 'recorder-down' && Math.abs(endMs - gap.startMs) < 60_000)
         void this.gaps.moveStart(gap, endMs);
     };
-    this.agreement.begin(lastRow, { lost: lost ? { lifeMs, startedMs } : null, lifeMs, onRecovered });
+    const lost = lostSinceMs === null ? null : { sinceMs: lostSinceMs, lifeMs, startedMs, openGaps };
+    this.agreement.begin(lastRow, { lost, lifeMs, onRecovered });
   }
 
   /** Files that a failing disk kept from being closed are closed when no stream waits for the disk any more. */

@@ -8,16 +8,17 @@ import { behind, type KnownFile } from '../index/rebuilding.js';
 import { type DayRecords, readDayRecords } from '../integrity/day-records.js';
 import type { Integrity } from '../integrity/integrity.js';
 import { KEYS_FILE } from '../integrity/keys.js';
+import { dayOf } from '../integrity/record.js';
 import { Mp4Error } from '../mp4/error.js';
 import { recoverFile } from '../mp4/scan.js';
 import type { KnownRecording, Tampering } from '../tampering.js';
 import type { Range, StreamName } from '../types.js';
 import { lengthMs, type NewRow, rowFromFile, rowFromRecord } from './adopt.js';
 import { freeName } from './connection.js';
-import { dayFolders, isHour, namesIn } from './folders.js';
+import { dayFolders, dayOfFolder, isHour, namesIn } from './folders.js';
 import { type Look, Looker } from './looker.js';
 import { readSegmentName, segmentName } from './names.js';
-import { pieces, Restore } from './restore.js';
+import { addDeletions, pieces, Restore, type RestoreOptions } from './restore.js';
 
 export interface RecoveryDoors {
   root: string;
@@ -33,8 +34,8 @@ export interface RecoveryDoors {
   onRecovered: (cameraId: string, stream: StreamName, endMs: number) => void;
   /** how much of a file left open may be believed, bytes; default and undefined: what can be read */
   durableOf?: (file: string) => number | undefined;
-  /** the index was lost: what only records tell is put back too. `lifeMs`: the last sign of life, null: not known */
-  lost?: { lifeMs: number | null; startedMs: number } | null;
+  /** the index was lost or is older than the recordings: what only records tell is put back too */
+  lost?: Omit<RestoreOptions, 'root' | 'index'> | null;
   /** the last sign of life before this start, epoch ms; absent or null: not known */
   lifeMs?: number | null;
   signal?: AbortSignal;
@@ -45,6 +46,8 @@ export interface RecoveryDoors {
  * gone did not go by a power cut.
  */
 const WAS_THERE_MS = 10_000;
+/** More than one round of the retention deletes by age of 70 cameras. */
+const DELETED_LATELY = 3000;
 
 export interface RecoveryReport {
   /** files cut and closed */
@@ -117,7 +120,7 @@ class Recovery {
       if (row.id > this.lastRow || this.aborted) continue;
       if (await exists(path.join(root, row.path))) await this.closeLeftOpen(row.path, row.id);
     }
-    for (const folder of await dayFolders(root, this.unread)) {
+    for (const folder of await this.inTurn(await dayFolders(root, this.unread))) {
       if (this.aborted) return;
       await this.compareDay(folder);
     }
@@ -125,6 +128,20 @@ class Recovery {
     await this.judgeSuspects();
     await this.dropLostDays();
     this.report.whole = this.unread.size === 0 && !this.aborted;
+  }
+
+  /**
+   * What our processes worked on last comes first, so that it agrees at once however large the archive is: the newest day, where
+   * they wrote, then those of which they deleted.
+   */
+  private async inTurn(folders: readonly string[]): Promise<string[]> {
+    const deleted = await this.doors.index.deletions.last(DELETED_LATELY);
+    const touched = new Set(
+      deleted.map(({ cameraId, stream, startMs }) => `${cameraId}/${stream}/${dayOf(startMs)}/`),
+    );
+    const newest = dayOfFolder(folders[0] ?? '');
+    const rank = (folder: string) => (dayOfFolder(folder) === newest ? 0 : touched.has(folder) ? 1 : 2);
+    return [0, 1, 2].flatMap((wanted) => folders.filter((folder) => rank(folder) === wanted));
   }
 
   /** Cuts, dates, renames and indexes a file that was being written when its writer died. */
@@ -171,6 +188,7 @@ class Recovery {
     const rows = await index.rebuilding.under(folder);
     const known = new Map(rows.map((row) => [row.path, row]));
     const missing: string[] = [];
+    const restore = this.restore?.wants(folder) ? this.restore : null;
     for (const file of files) {
       const named = readSegmentName(file);
       if (named === null || isOurs(path.join(root, file))) continue;
@@ -181,16 +199,17 @@ class Recovery {
     }
     const lost = rows.filter((row) => !files.has(row.path));
     let records = NO_RECORDS;
-    if (missing.length > 0 || lost.length > 0 || this.restore !== null) {
+    if (missing.length > 0 || lost.length > 0 || restore !== null) {
       // the looks take as long as the reading
       const [found, read] = await Promise.all([this.looker.look(missing), this.recordsOf(folder)]);
       records = read;
-      await this.restore?.take(records);
+      await restore?.take(records);
       await this.addMissing(new Map(missing.map((file, i) => [file, found[i]])), records);
     }
-    await this.suspectGone(folder, records, (file) => files.has(file) || known.has(file));
+    if (restore !== null)
+      await this.suspectGone(folder, records, (file) => files.has(file) || known.has(file));
     // a recovery before this one was cut short
-    for (const record of this.restore === null ? [] : records.segments.values()) {
+    for (const record of restore === null ? [] : records.segments.values()) {
       const row = known.get(record.path);
       if (row && !row.open && row.sizeBytes !== record.sizeBytes && files.has(row.path))
         this.suspects.push({ record, found: row });
@@ -314,7 +333,10 @@ class Recovery {
     }
     const still = new Set((await index.rebuilding.under(folder)).map(({ id, path }) => `${id} ${path}`));
     const dropped = gone.filter(({ id, path }) => still.has(`${id} ${path}`));
-    const deleted = new Set(records.deletions.map(({ path }) => path));
+    const paths = new Set(dropped.map(({ path }) => path));
+    const ours = records.deletions.filter(({ path }) => paths.has(path));
+    await addDeletions(index, ours);
+    const deleted = new Set(ours.map(({ path }) => path));
     const closed = dropped.filter((row) => !row.open);
     await tampering?.removed(await tampering.notByUs(closed, deleted));
     await tampering?.removed(await this.takenWhileOpen(dropped.filter((row) => row.open)));

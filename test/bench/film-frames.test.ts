@@ -23,6 +23,13 @@ describe('frames told by their sizes', () => {
     expect(film.numbers([{ size: 999, key: false }])).toEqual([null]);
   });
 
+  it('knows the beginning of the frame that was due, and takes no other for it', () => {
+    expect(film.isCutShort(4, { size: 149, key: false })).toBe(true);
+    expect(film.isCutShort(4, { size: 151, key: false })).toBe(false);
+    expect(film.isCutShort(4, { size: 149, key: true })).toBe(false);
+    expect(film.isCutShort(7, { size: 899, key: true })).toBe(true);
+  });
+
   it('counts what is missing of a stretch', () => {
     const runs = [
       { first: 0, last: 9 },
@@ -35,6 +42,6 @@ describe('frames told by their sizes', () => {
 
   it('finds none in no files', async () => {
     const server = { frameAt: () => 0, frames: () => 8 };
-    expect(await framesOf([], film, server, '/cam')).toEqual({ runs: [], strange: 0 });
+    expect(await framesOf([], film, server, '/cam')).toEqual({ runs: [], strange: [], cut: 0 });
   });
 });

@@ -132,6 +132,18 @@ describe('recovery', () => {
     await index.close();
   });
 
+  it('begins where our processes worked last: the newest day, then those of which was deleted', async () => {
+    const { index, put, row, recoverAll } = await archive();
+    const days = ['2026-11-17', '2026-11-18', '2026-11-19', '2026-11-20', '2026-11-21'];
+    for (const day of days) await put(name(10).replaceAll('2026-11-21', day));
+    await index.deletions.add({ ...row(Date.UTC(2026, 10, 18)), atMs: NOW, stream: 'main', reason: 'age' });
+    await recoverAll();
+    const rows = (await index.segments.under('cam1/')).sort((a, b) => a.id - b.id);
+    const order = ['2026-11-21', '2026-11-18', '2026-11-20', '2026-11-19', '2026-11-17'];
+    expect(rows.map((one) => one.path.split('/')[2])).toEqual(order);
+    await index.close();
+  });
+
   it('drops rows whose file is gone, in folders that are there and in those that are not', async () => {
     const { index, put, row, recoverAll } = await archive();
     await put(name(10));
@@ -236,6 +248,19 @@ describe('the index', () => {
         ['cam2', NOW],
       ]),
     );
+    await index.close();
+  });
+
+  it('numbers events from a start on above all that an older copy of it may have told', async () => {
+    const { index } = await archive();
+    const event = { atMs: NOW, kind: 'camera-down' as const, cameraId: 'cam1', data: {} };
+    expect(await index.events.begin(1000)).toBe(true);
+    expect((await index.events.add(event)).id).toBe(1001);
+    expect(await index.events.begin(5000)).toBe(false);
+    expect((await index.events.add(event)).id).toBe(5001);
+    // a clock that was set back takes none of them back
+    await index.events.begin(3000);
+    expect((await index.events.add(event)).id).toBe(5002);
     await index.close();
   });
 

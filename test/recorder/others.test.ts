@@ -209,6 +209,16 @@ describe.skipIf(process.platform === 'win32')('a clip tells what it lacks as it 
     expect(holed.lackingMs).toBeGreaterThan(900);
     expect(holed.lackingMs).toBeLessThan(1300);
 
+    // its head is gone, with the first fragments: read by the head of the file beside it
+    const whole = await fs.open(path.join(root, before!.path), 'r+');
+    await whole.write(Buffer.alloc(4096), 0, 4096, 0);
+    await whole.close();
+    const alone = { cameraId: 'cam1', startMs: before!.startMs + 200, endMs: before!.endMs - 200 };
+    const headless = await judgedClip(stage, alone);
+    expect(headless.wrong).toEqual([]);
+    expect(headless.job.gaps.map(({ cause }) => cause)).toEqual(['damaged']);
+    expect(headless.lackingMs).toBeLessThan(1300);
+
     const seen = stage.events.length;
     const { data } = await stage.told('segment-closed', seen, 30_000, 'cam1');
     await fs.truncate(path.join(root, String(data.path)), Math.floor(Number(data.sizeBytes) / 2));

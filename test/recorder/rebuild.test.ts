@@ -60,8 +60,8 @@ async function archive() {
   };
   let index: RecorderIndex | null = null;
   const told: unknown[][] = [];
-  /** Recovery over an index of its own, new unless `same`. */
-  const rebuild = async (lifeMs: number | null = NOON + 3_600_000, same = false) => {
+  /** Recovery over an index of its own, new unless `same`; it lacks what was told from `sinceMs` on. */
+  const rebuild = async (lifeMs: number | null = NOON + 3_600_000, same = false, sinceMs = 1) => {
     if (!same) {
       await index?.close();
       await fs.rm(path.join(place, 'recorder.db'), { force: true });
@@ -74,7 +74,8 @@ async function archive() {
     });
     const doors = { root, index: index!, integrity, tampering, log: quiet, isOurs: () => false };
     const lastRow = await index!.segments.newestId();
-    const lost = { lifeMs, startedMs: clock.ms + DAY_MS };
+    const openGaps = await index!.gaps.open();
+    const lost = { sinceMs, lifeMs, startedMs: clock.ms + DAY_MS, openGaps };
     return { index: index!, report: await recover({ ...doors, lost, onRecovered() {} }, lastRow) };
   };
   const rows = (of: RecorderIndex) => of.segments.page(0, 100);
@@ -186,6 +187,41 @@ describe('an index rebuilt from the chains', () => {
       nowMs: one.clock.ms,
     });
     expect(wrong).toBe(0);
+  });
+
+  it('one that is only older learns what was told since: deletions of any day, gaps, and how open ones ended', async () => {
+    const one = await archive();
+    const files = [await one.put(0, film), await one.put(1, film)];
+    const { index } = await one.rebuild();
+    const gap = { cameraId: 'cam1', stream: 'main' as const };
+    const begin = async (facts: { startMs: number; cause: 'unreachable' | 'silent' }, known: boolean) => {
+      await one.integrity.recordGap({ ...gap, ...facts, endMs: null });
+      if (known) await index.gaps.add({ ...gap, ...facts, endMs: null });
+    };
+    const ended = { startMs: NOON + 2 * 60_000, cause: 'unreachable' as const };
+    await begin(ended, true);
+    // the index is of this moment
+    one.clock.ms = NOON + 3 * DAY_MS;
+    const span = { startMs: NOON, endMs: NOON + 58_000, sizeBytes: film.length };
+    await one.integrity.recordDeletion({ path: files[0]!, ...span, reason: 'age' });
+    await fs.rm(path.join(one.root, files[0]!));
+    await one.integrity.recordGap({ ...gap, ...ended, endMs: NOON + 2 * DAY_MS });
+    await begin({ startMs: NOON + 2.5 * DAY_MS, cause: 'silent' }, false);
+    const lifeMs = NOON + 3 * DAY_MS;
+    for (let times = 0; times < 2; times++) {
+      await one.rebuild(lifeMs, true, NOON + 2 * DAY_MS);
+      expect((await one.rows(index)).map((row) => row.path)).toEqual([files[1]]);
+      expect(await index.deletions.within('cam1', 'main', whole)).toEqual([
+        expect.objectContaining({ ...span, reason: 'age' }),
+      ]);
+      const gaps = await index.gaps.within('cam1', 'main', whole);
+      expect(gaps.map(({ startMs, endMs, cause }) => [startMs, endMs, cause])).toEqual([
+        [ended.startMs, NOON + 2 * DAY_MS, 'unreachable'],
+        [NOON + 2.5 * DAY_MS, lifeMs, 'silent'],
+      ]);
+      expect(one.told).toEqual([]);
+    }
+    await index.close();
   });
 
   it('a disk that takes nothing: gaps and steps are owed and written later, in order', async () => {
