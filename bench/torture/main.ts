@@ -64,7 +64,7 @@ async function torture(name: string, file: string, state: State): Promise<boolea
   say(`${name}: ${rounds} rounds from seed ${seed} (${before.rounds} done before)`);
   await runCampaign(campaign, {
     ...{ rounds, seed, scale, patience: 1, lanes: numberOf('lanes') ?? campaign.lanes },
-    ...{ signal: stopping.signal, keepIn: join(resolve(file, '..'), name) },
+    ...{ signal: stopping.signal, keepIn: join(out, name) },
     onRound(of, round, tookMs) {
       const figures = Object.entries(round.figures).flatMap(([what, found]) =>
         found.length === 0 ? [] : [`${what} ${found.map((ms) => Math.round(ms)).join('/')} ms`],
@@ -104,10 +104,9 @@ if (unknown.length > 0)
 listenForEnd();
 const minutes = numberOf('minutes');
 const late = minutes === undefined ? undefined : setTimeout(() => stopping.abort(), minutes * 60_000);
-const file = join(
-  values.out === undefined ? join(projectRoot, 'bench', 'out') : resolve(values.out),
-  'torture.json',
-);
+/** Logs of rounds that broke a promise; the sums are part of the project, so that a new machine goes on with them. */
+const out = values.out === undefined ? join(projectRoot, 'bench', 'out') : resolve(values.out);
+const file = join(values.out === undefined ? join(projectRoot, 'bench') : out, 'torture.json');
 const state = await readState(file);
 let kept = true;
 for (const name of names) if (!stopping.signal.aborted) kept = (await torture(name, file, state)) && kept;
