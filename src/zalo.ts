@@ -17,7 +17,7 @@ import { incomingSince } from './store/inbox.js';
 import { sentIdsOf } from './store/outbox.js';
 import { peopleByRole, personById } from './store/people.js';
 import { readFact, writeFact } from './store/settings.js';
-import { purposeOf } from './store/speakers.js';
+import { openGroups, purposeOf } from './store/speakers.js';
 import type { Tokens } from './store/tokens.js';
 import { makePhotoLinks } from './web/photo-links.js';
 
@@ -51,6 +51,7 @@ interface ZaloSideOptions {
 }
 
 const HEARD_UP_TO = 'zalo-oa.heard-up-to';
+const GROUPS_HEARD_UP_TO = 'zalo-oa.groups-heard-up-to';
 /** the id of the OA we speak for */
 const OA_ID = 'zalo-oa.id';
 
@@ -63,6 +64,9 @@ function makeOaStore(database: Database): OaStore {
     heard: (userId, atMs) => noteHeard(database, oa, userId, atMs),
     heardUpTo: () => readFact<number>(database, HEARD_UP_TO),
     noteHeardUpTo: (ms) => writeFact(database, HEARD_UP_TO, ms),
+    groupIds: () => openGroups(database, oa),
+    groupsHeardUpTo: async () => (await readFact<Record<string, number>>(database, GROUPS_HEARD_UP_TO)) ?? {},
+    noteGroupsHeardUpTo: (marks) => writeFact(database, GROUPS_HEARD_UP_TO, marks),
     takenSince: async (ms) =>
       (await incomingSince(database, oa, ms)).map((payload) => JSON.parse(payload) as Message),
     sentIds: (most) => sentIdsOf(database, oa, most),
@@ -80,7 +84,7 @@ const TROUBLES: Record<TokenTrouble['why'] | 'none', string> = {
 };
 
 const MISSED =
-  '🔴 Zalo không gửi được tin tới máy chủ (địa chỉ công khai không vào được, hoặc Zalo đã tắt Webhook). Em vẫn tự hỏi Zalo vài phút một lần nên tin nhắn riêng vẫn tới, chỉ chậm hơn; tin trong nhóm Zalo thì em không nghe được. Nhờ kỹ thuật viên xem lại địa chỉ công khai, rồi bật lại Webhook trong trang quản trị ứng dụng Zalo.';
+  '🔴 Zalo không gửi được tin tới máy chủ (địa chỉ công khai không vào được, hoặc Zalo đã tắt Webhook). Em vẫn tự hỏi Zalo vài phút một lần nên tin nhắn vẫn tới, chỉ chậm hơn (tin trong nhóm Zalo thì chỉ khi gói của OA cho em xem). Nhờ kỹ thuật viên xem lại địa chỉ công khai, rồi bật lại Webhook trong trang quản trị ứng dụng Zalo.';
 
 /** Puts Zalo's side together, as far as the settings name it. Making it does nothing. */
 export function makeZaloSide(options: ZaloSideOptions): ZaloSide {

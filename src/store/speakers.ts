@@ -205,6 +205,14 @@ export async function groupChatIds(database: Database, channel: string): Promise
   );
 }
 
+/** Chat ids of the groups of a channel that are not closed to us. */
+export async function openGroups(database: Database, channel: string): Promise<string[]> {
+  const found = await database.group.findMany({
+    ...{ where: { channel, leftMs: null }, select: { chatId: true }, orderBy: { id: 'asc' as const } },
+  });
+  return found.map(({ chatId }) => chatId);
+}
+
 /** The private chat behind an account; null when it was never opened or the person blocked the bot. */
 export async function privateChatOf(database: Database, addressId: number): Promise<string | null> {
   const address = await database.address.findUnique({ where: { id: addressId } });

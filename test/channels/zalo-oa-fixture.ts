@@ -20,6 +20,7 @@ export interface OaMemory extends OaStore {
   names: Map<string, string>;
   heardOf: string[];
   heardUpToMs: number | null;
+  marks: Record<string, number>;
   /** what the inbox has, with the moment it was taken */
   inbox: { atMs: number; message: Message }[];
 }
@@ -30,6 +31,7 @@ export function makeOaMemory(): OaMemory {
     names: new Map(),
     heardOf: [],
     heardUpToMs: null,
+    marks: {},
     inbox: [],
     nameAccount: async (userId, name) => memory.names.set(userId, name) !== null,
     nameGroup: async (groupId, name) => memory.names.set(groupId, name) !== null,
@@ -38,6 +40,11 @@ export function makeOaMemory(): OaMemory {
     heardUpTo: async () => memory.heardUpToMs,
     async noteHeardUpTo(ms) {
       memory.heardUpToMs = ms;
+    },
+    groupIds: async () => [...memory.groups],
+    groupsHeardUpTo: async () => memory.marks,
+    async noteGroupsHeardUpTo(marks) {
+      memory.marks = marks;
     },
     takenSince: async (ms) => memory.inbox.flatMap(({ atMs, message }) => (atMs >= ms ? [message] : [])),
     sentIds: async () => [],

@@ -161,8 +161,11 @@ describe('what comes in', () => {
     await open();
     const person = anna();
     const group = stage.zalo.group({ name: 'Nhóm thôn 1', members: [person] });
+    // not in one moment: of two that say nothing there one is known as the other
     person.sendsSticker();
+    stage.zalo.clock += 1;
     person.sendsCard('Anh Ba', '0912345678');
+    stage.zalo.clock += 1;
     stage.zalo.world.emit({
       ...{ event_name: 'user_send_todo', sender: { id: person.id }, recipient: { id: TEST_APP.oaId } },
       message: { msg_id: 'todo-1', attachments: [{ type: 'todo', payload: {} }] },
@@ -329,6 +332,41 @@ describe.each([
     person.says('tin   một');
     await stage.zalo.webhook.idle();
     expect(messages()).toHaveLength(5);
+  });
+
+  it('what was said to the bot in a group meanwhile is taken once, and by the webhook not again', async () => {
+    const { zalo, store } = stage;
+    const person = anna();
+    const group = zalo.group({ name: 'Nhóm cán bộ', members: [person] });
+    const strange = zalo.group({ name: 'Nhóm lạ', members: [person] });
+    store.groups.add(group.id);
+    await restarted(() => {
+      person.says('/anh 1', { in: group });
+      zalo.clock += 1000;
+      person.says('@Công an xã Cẩm Lương ảnh 2', { in: group });
+      person.says('/anh 3', { in: strange });
+      person.sendsSticker({ in: group });
+    });
+    await later.channel.settled();
+    const said = () => messages().slice(1);
+    expect(
+      said().map(({ text, addressed, chatKind, chatId }) => [text, addressed, chatKind, chatId]),
+    ).toEqual(['/anh 1', 'ảnh 2'].map((text) => [text, true, 'group', group.id]));
+    // the OA wrote there, too: what it said itself is no message
+    await later.channel.send(to(group.id), { kind: 'text', text: '/anh 9 là lời của em' });
+    zalo.webhook.release();
+    await zalo.webhook.idle();
+    expect(later.channel.counters.taken).toBeGreaterThanOrEqual(4);
+    const { text } = said().at(-1)!;
+    expect([said().length, text]).toEqual([3, '/anh 3']);
+    // heard in the group: from now on nothing is looked for before that
+    expect(store.marks[group.id]).toBeGreaterThan(zalo.world.now() - HOUR);
+    await later.channel.stop();
+    await later.close();
+    later = await makeOaStage({}, { store, zalo, clock });
+    await later.channel.start(inbox);
+    await later.channel.settled();
+    expect(said()).toHaveLength(3);
   });
 
   it('nor after one more start between the two', async () => {

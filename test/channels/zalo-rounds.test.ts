@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Incoming, Message } from '../../src/chat/message.js';
 import { eventually } from '../support/product.js';
 import { makeOaStage, type OaStage } from './zalo-oa-fixture.js';
@@ -115,4 +115,115 @@ it('silence costs two calls a round, and a conversation that can not be read hol
   await other.channel.stop();
   expect(zalo.calls.slice(before).length).toBeLessThanOrEqual(3 * rounds());
   await other.close();
+});
+
+it('a sticker and a card that nobody told us of are what can not be read, a link is its words', async () => {
+  const { zalo, store } = stage;
+  store.heardUpToMs = zalo.world.now();
+  zalo.clock += HOUR;
+  const person = anna();
+  for (const send of [
+    () => person.sendsSticker(),
+    () => person.sendsCard('Anh Ba', '0912345678'),
+    () => person.sendsLink('https://vnexpress.net/a', 'Cảnh báo lừa đảo'),
+    () => person.sendsVoice(Buffer.from('tiếng nói')),
+  ]) {
+    send();
+    zalo.clock += 1000;
+  }
+  await stage.channel.start(accept);
+  await stage.channel.settled();
+  expect(messages().map(({ unreadable, text }) => [unreadable ?? false, text])).toEqual([
+    ...[[true, ''] as const, [true, ''] as const],
+    ...[[false, 'https://vnexpress.net/a\nCảnh báo lừa đảo'] as const, [false, ''] as const],
+  ]);
+  expect(messages().at(-1)?.attachments).toMatchObject([{ kind: 'audio' }]);
+  expect(JSON.stringify(taken)).not.toContain('0912345678');
+});
+
+describe('groups', () => {
+  const clock = { now: () => stage.zalo.world.now() };
+  const groupCalls = () => stage.zalo.calls.filter(({ name }) => name === 'group/conversation');
+  /** Two groups that the bot knows, heard up to now; then it is away for an hour. */
+  function twoGroups() {
+    const { zalo, store } = stage;
+    const groups = ['Thôn 1', 'Thôn 2'].map((name) => zalo.group({ name, members: [anna()] }));
+    for (const { id } of groups) store.groups.add(id);
+    store.heardUpToMs = zalo.world.now();
+    zalo.clock += HOUR;
+    return groups as [(typeof groups)[0], (typeof groups)[0]];
+  }
+
+  it('a dead webhook is told by what was said in a group, too', async () => {
+    let missed = 0;
+    const { zalo, store } = stage;
+    const [group] = twoGroups();
+    const onMissed = async () => {
+      missed += 1;
+    };
+    const other = await makeOaStage({}, { zalo, store, clock, catchUpEveryMs: 20, onMissed });
+    await other.channel.start(accept);
+    await other.channel.settled();
+    await zalo.webhook.set(other.hookUrl);
+    away();
+    anna().says('/camera', { in: group });
+    await eventually('it is heard all the same', () => messages().some(({ text }) => text === '/camera'));
+    await eventually('the lost webhook is told', () => missed > 0);
+    await other.channel.stop();
+    await other.close();
+  });
+
+  it('one that can not be read holds up nobody, and is asked again in the next round', async () => {
+    const { zalo, store } = stage;
+    const [first, second] = twoGroups();
+    anna().says('riêng');
+    anna().says('/camera 1', { in: first });
+    anna().says('/camera 2', { in: second });
+    zalo.fail('group/conversation', { code: -201 });
+    const other = await makeOaStage({}, { zalo, store, clock, catchUpEveryMs: 20 });
+    await other.channel.start(accept);
+    await other.channel.settled();
+    expect(messages().map(({ text }) => text)).toEqual(['riêng', '/camera 2']);
+    await eventually('it is read', () => messages().some(({ text }) => text === '/camera 1'));
+    await other.channel.stop();
+    await other.close();
+  });
+
+  it('where the package does not show groups, each round asks for one of them, and people are heard', async () => {
+    const { zalo, store } = stage;
+    twoGroups();
+    zalo.fail('group/conversation', { code: -224, times: 1000 });
+    const other = await makeOaStage({}, { zalo, store, clock, catchUpEveryMs: 20 });
+    await other.channel.start(accept);
+    await other.channel.settled();
+    expect(groupCalls()).toHaveLength(1);
+    anna().says('riêng');
+    await eventually('it is heard', () => messages().some(({ text }) => text === 'riêng'));
+    expect(store.marks).toEqual({});
+    await other.channel.stop();
+    await other.close();
+  });
+
+  it('old talk of a group that was never asked for is not answered, nor is talk of we don’t know when', async () => {
+    const { zalo, store } = stage;
+    const group = zalo.group({ name: 'Thôn 1', members: [anna()] });
+    store.groups.add(group.id);
+    anna().says('/camera cũ', { in: group });
+    zalo.clock += HOUR;
+    store.heardUpToMs = zalo.world.now();
+    zalo.clock += HOUR;
+    for (let n = 1; n <= 25; n += 1) anna().says(`nói chuyện ${n}`, { in: group });
+    anna().says('/camera mới', { in: group });
+    Object.assign(anna().says('/camera lúc nào', { in: group }), { atMs: undefined });
+    const other = await makeOaStage({}, { zalo, store, clock });
+    await other.channel.start(accept);
+    await other.channel.settled();
+    const asked = messages().filter(({ addressed }) => addressed);
+    expect(asked.map(({ text }) => text)).toEqual(['/camera mới']);
+    expect(messages()).toHaveLength(26);
+    // by talking there they may be written to again
+    expect(new Set(store.heardOf)).toEqual(new Set([anna().id]));
+    await other.channel.stop();
+    await other.close();
+  });
 });

@@ -1,3 +1,4 @@
+import { chatLine } from './chat-line.js';
 import type { Doing, Method } from './methods.js';
 import { type GroupState, invalid, OaFailure } from './types.js';
 
@@ -116,14 +117,7 @@ export const GROUP_METHODS: Record<string, Method> = {
   [`GET ${PATH}/conversation`]: ({ world, params }) => {
     const group = world.group(params.group_id);
     const said = world.messages.filter((message) => message.inGroup && message.chatId === group.id);
-    const messages = page(said.reverse(), params).map((message) => ({
-      message_id: message.id,
-      time: message.atMs,
-      type: message.kind,
-      message: message.text,
-      from_id: message.fromId ?? world.oaId,
-    }));
-    return { data: messages };
+    return { data: page(said.reverse(), params).map((message) => chatLine(world, message)) };
   },
   [`POST ${PATH}/invite`]: changing('user_join_group', (group, id) => {
     group.members.add(id);

@@ -1,4 +1,5 @@
 import type { Upload } from '../telegram/types.js';
+import { chatLine } from './chat-line.js';
 import { GROUP_METHODS, page } from './groups.js';
 import { MESSAGE_METHODS } from './messages.js';
 import { invalid, type PersonState, type ZaloMessage } from './types.js';
@@ -21,26 +22,6 @@ export type Method = (doing: Doing) => Done | Promise<Done>;
 /** DD/MM/YYYY in Việt Nam. */
 const dayOf = (ms: number) =>
   new Date(ms + 7 * 3_600_000).toISOString().slice(0, 10).split('-').reverse().join('/');
-
-const mediaOf = ({ raw }: ZaloMessage) => {
-  const payload = (raw.parts as { payload: Record<string, unknown> }[] | undefined)?.[0]?.payload ?? {};
-  return {
-    ...(payload.url === undefined ? {} : { url: payload.url, thumb: payload.thumbnail }),
-    ...(payload.coordinates === undefined ? {} : { location: JSON.stringify(payload.coordinates) }),
-  };
-};
-
-const chatLine = (world: World, message: ZaloMessage) => ({
-  ...mediaOf(message),
-  src: message.fromId === null ? 0 : 1,
-  time: message.atMs,
-  type: message.kind === 'image' ? 'photo' : message.kind,
-  message: message.text,
-  message_id: world.otherIds ? `c-${message.id}` : message.id,
-  from_id: message.fromId ?? world.oaId,
-  to_id: message.fromId === null ? message.chatId : world.oaId,
-  from_display_name: message.fromId === null ? 'OA' : (world.people.get(message.fromId)?.name ?? ''),
-});
 
 const fewer = (params: Record<string, unknown>) => {
   if (Number(params.count) > 10) throw invalid('count');

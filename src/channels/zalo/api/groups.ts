@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { asQuery, type Call } from './call.js';
+import { chatMessage } from './chat-message.js';
 
 const group = z.looseObject({
   group_id: z.string(),
@@ -28,15 +29,6 @@ const member = z.looseObject({
   oa_id: z.string().optional(),
   name: z.string().optional(),
   avatar: z.string().optional(),
-});
-
-const groupMessage = z.looseObject({
-  message_id: z.string(),
-  time: z.coerce.number().optional(),
-  type: z.string().optional(),
-  message: z.string().optional(),
-  from_id: z.string().optional(),
-  from_display_name: z.string().optional(),
 });
 
 /** A page of a list, whatever the list is called. */
@@ -123,11 +115,12 @@ export function makeGroups(call: Call) {
         signal,
       ),
 
+    /** The messages in a group, newest first. */
     groupConversation: (groupId: string, paging: Paging, signal?: AbortSignal) =>
       call(
         'group/conversation',
         asQuery(`${PATH}/conversation`, { group_id: groupId, ...paging }),
-        page('messages', groupMessage),
+        page('messages', chatMessage),
         {},
         signal,
       ),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { asData, type Call } from './call.js';
+import { chatMessage } from './chat-message.js';
 
 const count = z.coerce.number();
 
@@ -35,24 +36,6 @@ const oa = z.looseObject({
   package_valid_through_date: z.string().optional(),
   linked_ZCA: z.string().optional(),
 });
-
-/** One message of a conversation. [?] which fields there are beside these. */
-const chatMessage = z.looseObject({
-  message_id: z.string(),
-  /** 0: from the OA, 1: from the person */
-  src: z.number().optional(),
-  time: z.coerce.number().optional(),
-  type: z.string().optional(),
-  message: z.string().optional(),
-  url: z.string().optional(),
-  thumb: z.string().optional(),
-  location: z.string().optional(),
-  from_id: z.string().optional(),
-  to_id: z.string().optional(),
-  from_display_name: z.string().optional(),
-});
-
-export type ChatMessage = z.output<typeof chatMessage>;
 
 export function makePeople(call: Call) {
   return {

@@ -6,8 +6,9 @@ import type { OaClient } from '../api/oa.js';
 import type { HookCounters } from '../webhook/hook.js';
 import type { OaEvent } from '../webhook/oa-events.js';
 import type { SignatureKeys } from '../webhook/signature.js';
-import { readIncoming } from './incoming.js';
+import { type OwnAccount, readIncoming } from './incoming.js';
 import { type OaManners, oaLimits } from './limits.js';
+import { readListed } from './listed.js';
 import { makeOaGroup } from './make-group.js';
 import { fetchMedia, type MediaOptions } from './media.js';
 import { makeNames } from './names.js';
@@ -123,22 +124,36 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
     }
   }
 
+  const ourselves = (): OwnAccount => ({
+    ...{ id: account?.id ?? null, name: account?.name ?? null },
+    isOwn: (messageId) => own.has(messageId),
+  });
+
+  /** What a message tells of who wrote it, and of the group. */
+  async function noteWhere({ chatKind, chatId, addressed, sender, sentMs }: Message): Promise<void> {
+    if (chatKind === 'group') names.group(chatId);
+    // who says nothing to us is nobody to us
+    if (addressed) names.person(sender.userId);
+    else await store.heard(sender.userId, sentMs);
+  }
+
   async function take(event: OaEvent): Promise<void> {
     if (accept === null) throw new Error('the channel is not open yet');
     heardMs = clock.now();
     if (event.kind === 'echo' && event.messageId !== null) remember([event.messageId]);
     if (event.kind === 'permission-revoked') await options.onRevoked();
-    const incoming = readIncoming(event, {
-      name: account?.name ?? null,
-      isOwn: (messageId) => own.has(messageId),
-    });
+    const incoming = readIncoming(event, ourselves());
     if (incoming !== null) rounds?.heard((await acceptOnce(accept, incoming)).id);
     if (event.kind === 'group' && event.change === 'changed') names.groupChanged(event.groupId);
-    if (incoming?.kind !== 'message') return;
-    if (incoming.chatKind === 'group') names.group(incoming.chatId);
-    // who says nothing to us is nobody to us
-    if (incoming.addressed) names.person(incoming.sender.userId);
-    else await store.heard(incoming.sender.userId, event.atMs);
+    if (incoming?.kind === 'message') await noteWhere(incoming);
+  }
+
+  /** What a round found. Of people it brings the names, of groups it does not. */
+  async function takeListed(take: Parameters<Channel['start']>[0], incoming: Incoming) {
+    const taken = await acceptOnce(take, incoming);
+    if (taken.fresh && incoming.kind === 'message' && incoming.chatKind === 'group')
+      await noteWhere(incoming);
+    return taken;
   }
 
   const { router, counters } = makeWebhook({
@@ -153,7 +168,9 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
     heardMs: () => heardMs,
     async start(given) {
       if (accept !== null) throw new Error('the Zalo channel was started before');
-      const sinceMs = await store.heardUpTo();
+      const heardUpToMs = await store.heardUpTo();
+      const marks = Object.values(await store.groupsHeardUpTo());
+      const sinceMs = heardUpToMs === null ? null : Math.min(heardUpToMs, ...marks);
       const taken = sinceMs === null ? [] : await store.takenSince(comesAgainSince(sinceMs));
       once = makeOnce(taken, clock);
       // before anything is taken: it may be an answer to what an earlier run sent
@@ -161,7 +178,8 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
       accept = given;
       rounds = makeRounds({
         ...{ client, store, log, clock, signal, pauses },
-        accept: (incoming) => acceptOnce(given, incoming),
+        read: (listed, groupId) => readListed(listed, groupId, ourselves(), clock.now()),
+        accept: (incoming) => takeListed(given, incoming),
         everyMs: options.catchUpEveryMs,
         async onAccount(oa) {
           account = oa;

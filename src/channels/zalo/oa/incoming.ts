@@ -3,6 +3,8 @@ import type { OaAttachment, OaEvent, OaMessageEvent } from '../webhook/oa-events
 
 /** What one must know of the OA to read its events. */
 export interface OwnAccount {
+  /** null while it is not known */
+  id: string | null;
   /** as people see it; null while it is not known */
   name: string | null;
   /** ids of messages that the OA sent: an answer to one is meant for us */
@@ -40,7 +42,8 @@ function withoutMention(text: string, name: string | null): { text: string; ment
   return { text: `${bare.slice(0, at)} ${bare.slice(at + 1 + name.length)}`, mentioned: true };
 }
 
-function readMessage(event: OaEvent & OaMessageEvent, own: OwnAccount): Message | null {
+/** What a person said; null for what is not for the bot. */
+export function readMessage(event: OaEvent & OaMessageEvent, own: OwnAccount): Message | null {
   const { groupId, userId } = event;
   const { text, mentioned } =
     groupId === null ? { text: event.text, mentioned: false } : withoutMention(event.text, own.name);

@@ -1,9 +1,11 @@
 import { backoffMs } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
 import type { Log } from '../../../base/log.js';
-import type { Incoming } from '../../../chat/message.js';
+import type { Incoming, Message } from '../../../chat/message.js';
+import type { ChatMessage } from '../api/chat-message.js';
 import type { OaClient } from '../api/oa.js';
-import { catchUp } from './catch-up.js';
+import { catchUp, makeGroupCatchUp } from './catch-up.js';
+import { type InTurn, makeTurns } from './turns.js';
 
 /** A message may be listed later than another that is younger, ms. */
 export const OUT_OF_ORDER_MS = 60_000;
@@ -16,7 +18,14 @@ export interface RoundsOptions {
     /** up to when everything was heard, by Zalo's clock; null: never asked */
     heardUpTo(): Promise<number | null>;
     noteHeardUpTo(ms: number): Promise<void>;
+    /** the groups that we are in */
+    groupIds(): Promise<string[]>;
+    /** the same of groups, by their id; those that were never asked for are missing */
+    groupsHeardUpTo(): Promise<Record<string, number>>;
+    noteGroupsHeardUpTo(marks: Record<string, number>): Promise<void>;
   };
+  /** a listed message as the bot takes it; null for what is not for it. `groupId` null: the conversation with the OA */
+  read: (given: ChatMessage, groupId: string | null) => Message | null;
   /** a message is taken; `id`: as what it is there, `fresh`: by this */
   accept: (incoming: Incoming) => Promise<{ id: string; fresh: boolean }>;
   log: Log;
@@ -28,7 +37,7 @@ export interface RoundsOptions {
   onAccount: (oa: { name: string; id: string | null }) => Promise<void>;
   /** the webhook does not bring what people write */
   onMissed: () => Promise<void>;
-  /** a round got through: everything up to here is heard */
+  /** a round got through: everything up to here is heard, everywhere */
   onCaughtUp: (upToMs: number) => void;
 }
 
@@ -48,7 +57,8 @@ export interface Rounds {
  * got through moves the mark up to which everything was heard.
  */
 export function makeRounds(options: RoundsOptions): Rounds {
-  const { client, store, accept, log, clock, signal } = options;
+  const { client, store, read, accept, log, clock, signal } = options;
+  const catchUpGroups = makeGroupCatchUp({ client, read, accept, signal, log });
   let wake: () => void = () => {};
   /** who the OA is must be asked: it may be another one */
   let stale = true;
@@ -97,19 +107,47 @@ export function makeRounds(options: RoundsOptions): Rounds {
     await options.onAccount({ name: oa.name, id: oa.oa_id ?? null });
   }
 
+  /** @param heardMs for groups that were never asked for @param upToMs of what was asked for before them */
+  async function groupRound(inTurn: InTurn, heardMs: number | null, upToMs: number) {
+    const marks = await store.groupsHeardUpTo();
+    const sinceMs = (id: string) => {
+      const ms = marks[id] ?? heardMs;
+      return ms === null ? null : ms - OUT_OF_ORDER_MS;
+    };
+    const ids = await store.groupIds();
+    const done = await catchUpGroups(
+      ids.map((id) => ({ id, sinceMs: sinceMs(id) })),
+      inTurn,
+    );
+    const next: Record<string, number> = {};
+    for (const id of ids) {
+      const newestMs = done.marks.get(id);
+      // it was asked for after the people: what it had not by then is newer than all of theirs
+      const mark = newestMs === undefined ? marks[id] : Math.max(newestMs, upToMs, marks[id] ?? 0);
+      if (mark !== undefined) next[id] = mark;
+    }
+    if (JSON.stringify(next) !== JSON.stringify(marks)) await store.noteGroupsHeardUpTo(next);
+    return { ...done, upToMs: Math.min(upToMs, ...Object.values(next)) };
+  }
+
   async function round(first: boolean): Promise<void> {
     brought = new Set();
+    const inTurn = makeTurns(signal);
     const heardMs = await store.heardUpTo();
-    const { upToMs, missed, left } = await catchUp({
-      ...{ client, accept, signal, log, nowMs: clock.now() },
+    const people = await catchUp({
+      ...{ client, accept, inTurn, signal, log, nowMs: clock.now() },
+      read: (given) => read(given, null),
       sinceMs: heardMs === null ? null : heardMs - OUT_OF_ORDER_MS,
     });
     // nobody ever wrote: whatever comes is new
-    const mark = upToMs ?? heardMs ?? 0;
+    const mark = people.upToMs ?? heardMs ?? 0;
     if (mark !== heardMs) await store.noteHeardUpTo(mark);
-    options.onCaughtUp(mark);
+    const groups = await groupRound(inTurn, heardMs, mark);
+    options.onCaughtUp(groups.upToMs);
+    const missed = [...people.missed, ...groups.missed];
     if (missed.length > 0) log.info({ messages: missed.length }, 'caught up with what was written to the OA');
-    if (left) log.warn('more was written to the OA meanwhile than can be caught up with');
+    if (people.left || groups.left)
+      log.warn('more was written to the OA meanwhile than can be caught up with');
     if (awaited.size > 0) await options.onMissed();
     // after an outage of ours Zalo may still be about to tell
     const ids = first ? [] : missed.map(({ externalId }) => externalId);

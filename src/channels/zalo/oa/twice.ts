@@ -14,16 +14,16 @@ function pathOf(url: string): string {
 }
 
 /**
- * What a message is beside its id: who wrote it, in which millisecond, and which files or words. Two messages of one
- * moment with different files are two.
+ * What a message is beside its id: who wrote it, where, in which millisecond, and which files or words. Two messages of
+ * one moment with different files are two.
  */
-export function likenessOf({ sender, sentMs, text, attachments, place }: Message): string {
+export function likenessOf({ chatId, sender, sentMs, text, attachments, place }: Message): string {
   const what =
     attachments.length > 0
       ? attachments.map(({ ref }) => pathOf(ref))
       : [text.normalize('NFC').replace(/\s+/g, ' ').trim(), place?.latitude, place?.longitude];
   return createHash('sha256')
-    .update(JSON.stringify([sender.userId, sentMs, what]))
+    .update(JSON.stringify([chatId, sender.userId, sentMs, what]))
     .digest('base64url');
 }
 
@@ -46,9 +46,7 @@ export interface Once {
  */
 export function makeOnce(known: readonly Message[], { now }: { now: () => number }): Once {
   const seen = new Map<string, { id: string; atMs: number }>();
-  // groups are never caught up
-  const concerns = (incoming: Incoming): incoming is Message =>
-    incoming.kind === 'message' && incoming.chatKind === 'private';
+  const concerns = (incoming: Incoming): incoming is Message => incoming.kind === 'message';
   const remember = (likeness: string, id: string, atMs: number) => {
     seen.set(likeness, { id, atMs });
     for (const oldest of seen.keys()) {
