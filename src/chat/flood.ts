@@ -41,3 +41,26 @@ export function makeFloodGate(limit: FloodLimit = FLOOD): (person: string, sentM
     return 'say-so';
   };
 }
+
+/** Who sends a row of stickers hears once in so long that they can't be read. */
+export const UNREADABLE_EVERY_MS = 5 * 60_000;
+
+/**
+ * Lets each person through once within a time, by when they said it.
+ * @returns is it their turn?
+ */
+export function makeOnceGate(everyMs: number): (person: string, sentMs: number) => boolean {
+  const last = new Map<string, number>();
+  return (person, sentMs) => {
+    const before = last.get(person);
+    // a clock that was set back: what was said "later" counts no more
+    if (before !== undefined && Math.abs(sentMs - before) < everyMs) return false;
+    last.delete(person);
+    last.set(person, sentMs);
+    for (const oldest of last.keys()) {
+      if (last.size <= 5000) break;
+      last.delete(oldest);
+    }
+    return true;
+  };
+}

@@ -17,7 +17,7 @@ import type { Command, Fallbacks, Talk } from './command.js';
 import type { ChatCounters } from './counters.js';
 import { dispatch, Interrupted } from './dispatch.js';
 import { menusInGroups } from './fit.js';
-import { type FloodLimit, makeFloodGate } from './flood.js';
+import { type FloodLimit, makeFloodGate, makeOnceGate, UNREADABLE_EVERY_MS } from './flood.js';
 import {
   type Channel,
   type ChannelName,
@@ -62,6 +62,7 @@ const MENU_ANSWER = 40;
 export function makeHearing(room: HearingRoom) {
   const { database, clock, log, channels, outbox, spool, counters, signal } = room;
   const flooding = makeFloodGate(room.flood);
+  const mayTellUnreadable = makeOnceGate(UNREADABLE_EVERY_MS);
 
   /** What the staff says is answered before what everybody else says. */
   async function urgentAmong(messages: readonly Incoming[]): Promise<Set<Incoming>> {
@@ -84,8 +85,9 @@ export function makeHearing(room: HearingRoom) {
       : null;
     if (!message.addressed) return;
     // Before anything is looked up: a flood must not cost more than it has to. Run again after a crash it was let through.
+    const account = accountName(message.channel, message.sender.userId);
     if (!staff && !row.rerun) {
-      const verdict = flooding(`${message.channel} ${message.sender.userId}`, message.sentMs);
+      const verdict = flooding(account, message.sentMs);
       if (verdict !== 'answer') return refuseFlood(row, message, verdict);
     }
     const speaker = await identify(
@@ -97,6 +99,8 @@ export function makeHearing(room: HearingRoom) {
       Math.min(message.sentMs, row.receivedMs),
     ).then((known) => named(channel, message, known));
     await outbox.release(speaker.personId);
+    // they are heard all the same; run again after a crash it was let through
+    if (message.unreadable && !row.rerun && !mayTellUnreadable(account, message.sentMs)) return;
     const opened = openTalk({
       database,
       clock,

@@ -67,7 +67,7 @@ export interface Message {
   addressed: boolean;
   /** came from a button: run it as typed, and the platform's spinner is already answered */
   pressed?: boolean;
-  /** the platform told that something came and not what */
+  /** in private: nothing the bot can read (a sticker, a card, what the platform does not pass on); told so, once in a while */
   unreadable?: true;
   /** messages of one album share it */
   albumId?: string;

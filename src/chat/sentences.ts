@@ -11,7 +11,7 @@ export const fileTooBig = (sizeBytes: number, limitBytes: number) =>
   }. Anh/chị thử lấy đoạn ngắn hơn nhé.`;
 
 export const unreadable =
-  'Em chưa đọc được nội dung anh/chị vừa gửi (nhãn dán, danh thiếp, hoặc loại tin mà kênh chat này không chuyển cho em). Anh/chị gõ bằng chữ giúp em nhé; ảnh, video không gửi được ở đây thì anh/chị gửi qua kênh khác (Zalo OA của công an, Telegram).';
+  'Em chưa đọc được nội dung anh/chị vừa gửi (nhãn dán, danh thiếp, bình chọn, hoặc loại tin mà kênh chat này không chuyển cho em). Anh/chị gõ bằng chữ giúp em nhé; ảnh, video không gửi được ở đây thì anh/chị gửi qua kênh khác (Zalo OA của công an, Telegram).';
 
 export const noPhotoHere =
   'Kênh chat này chỉ gửi được ảnh khi máy chủ có địa chỉ công khai. Anh/chị xem giúp ở kênh khác (Telegram), hoặc ở máy của trụ sở nhé.';

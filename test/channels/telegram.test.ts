@@ -215,9 +215,28 @@ describe('Telegram: taking', () => {
       expect(fs.readFileSync(target)).toEqual(bytes);
     });
 
-    it('leaves out stickers and edits, and takes the first place of a live location', async () => {
+    it('what the bot can not read is told to who sent it in private, and passed over in a group', async () => {
       const { take, taken } = await open();
+      group.addsBot(officer);
       officer.sendsSticker('👍');
+      officer.sendsContact('Anh Ba', '0912345678');
+      officer.sendsPoll('Họp tối nay?');
+      officer.sendsDice();
+      // what happens without a word is not answered
+      officer.pins(officer.says('một'));
+      officer.sendsSticker('👍', { in: group });
+      officer.sendsContact('Anh Ba', '0912345678', { in: group });
+      officer.says('hai');
+      await take(7);
+      const messages = taken.filter((each): each is Message => each.kind === 'message');
+      expect(messages.map(({ unreadable, text, chatKind }) => [unreadable, text, chatKind])).toEqual([
+        ...Array.from({ length: 4 }, () => [true, '', 'private']),
+        ...[[undefined, 'một', 'private'] as const, [undefined, 'hai', 'private'] as const],
+      ]);
+    });
+
+    it('leaves out edits, and takes the first place of a live location', async () => {
+      const { take, taken } = await open();
       const live = officer.sendsLocation(20.1, 105.2, { livePeriod: 900 });
       officer.moves(live, 20.9, 105.9);
       const said = officer.says('một');

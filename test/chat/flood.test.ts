@@ -38,6 +38,24 @@ it('answers again after a minute, and says so again at the next flood', () => {
   expect([61_000, 61_001, 61_002].map((ms) => gate('a', ms))).toEqual(['answer', 'answer', 'say-so']);
 });
 
+it('a row of stickers is told once in five minutes to each that it can not be read', async () => {
+  const clock = { now: () => nowMs };
+  let nowMs = Date.UTC(2026, 10, 27);
+  house = talkTo({ commands: makeTable().commands, clock });
+  const sticker = async (who: string) =>
+    (await house.as(who).say('', { unreadable: true })).map(({ text }) => /^Em chưa đọc được/.test(text));
+  expect(await sticker('khach')).toEqual([true]);
+  for (let at = 0; at < 5; at += 1) {
+    nowMs += 50_000;
+    expect(await sticker('khach')).toEqual([]);
+  }
+  expect([await sticker('ho'), await sticker('truong')]).toEqual([[true], [true]]);
+  // words are answered all along, and going on does not put it off
+  expect((await house.as('khach').say('trợ giúp')).map(({ text }) => text)).toEqual(['Trợ giúp']);
+  nowMs += 50_000;
+  expect(await sticker('khach')).toEqual([true]);
+});
+
 it('is not confused by a clock that was set back', () => {
   const gate = makeFloodGate({ messages: 2, withinMs: 60_000 });
   for (const ms of [1e9, 1e9 + 1, 1e9 + 2]) gate('a', ms);

@@ -50,6 +50,8 @@ export interface SayOptions {
   albumId?: string;
   startPayload?: string;
   externalId?: string;
+  /** a sticker, say */
+  unreadable?: true;
 }
 
 /** A reply as the person heard it. */

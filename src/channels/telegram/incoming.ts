@@ -108,6 +108,17 @@ function readWords(raw: string, entities: MessageEntity[], bot: UserFromGetMe): 
   return { text, addressed, forAnother };
 }
 
+/** What happens in a private chat without anybody's word: not to be answered. */
+const HAPPENINGS = [
+  ...(['pinned_message', 'message_auto_delete_timer_changed', 'chat_background_set', 'boost_added'] as const),
+  ...(['write_access_allowed', 'connected_website', 'passport_data', 'web_app_data'] as const),
+  ...(['users_shared', 'chat_shared', 'proximity_alert_triggered', 'managed_bot_created'] as const),
+  ...(['successful_payment', 'refunded_payment', 'gift', 'unique_gift', 'gift_upgrade_sent'] as const),
+  ...(['checklist_tasks_done', 'checklist_tasks_added', 'poll_option_added', 'poll_option_deleted'] as const),
+  ...(['paid_message_price_changed', 'direct_message_price_changed'] as const),
+  ...(['forum_topic_created', 'forum_topic_edited', 'forum_topic_closed', 'forum_topic_reopened'] as const),
+] as const satisfies (keyof TelegramMessage)[];
+
 function readMessage(message: TelegramMessage, id: string, bot: UserFromGetMe): Incoming | null {
   const { chat, from } = message;
   if (chat.type === 'channel' || from === undefined || from.id === bot.id) return null;
@@ -139,9 +150,10 @@ function readMessage(message: TelegramMessage, id: string, bot: UserFromGetMe): 
   );
   const attachment = attachmentOf(message);
   const place = message.location ?? message.venue?.location;
-  // stickers, polls, contacts, service messages: nothing that the bot could do something with
-  if (words.text === '' && attachment === null && place === undefined && !words.addressed) return null;
   const inPrivate = chat.type === 'private';
+  // a sticker, a poll, a contact: nothing the bot could do something with; who sent it to us is told so
+  const empty = words.text === '' && attachment === null && place === undefined && !words.addressed;
+  if (empty && (!inPrivate || HAPPENINGS.some((kind) => message[kind] !== undefined))) return null;
   if (words.forAnother && !inPrivate) return null;
   return {
     kind: 'message',
@@ -153,6 +165,7 @@ function readMessage(message: TelegramMessage, id: string, bot: UserFromGetMe): 
     sender: senderOf(from),
     text: words.text,
     attachments: attachment === null ? [] : [attachment],
+    ...(empty ? { unreadable: true as const } : {}),
     ...(place === undefined ? {} : { place: { latitude: place.latitude, longitude: place.longitude } }),
     addressed: inPrivate || words.addressed || message.reply_to_message?.from?.id === bot.id,
     ...(message.media_group_id === undefined ? {} : { albumId: message.media_group_id }),

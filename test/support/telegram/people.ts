@@ -151,6 +151,23 @@ export class TgPerson {
     return this.put(options, { sticker: { ...file, emoji } });
   }
 
+  sendsContact(name: string, phone: string, options: SayOptions = {}): TgMessage {
+    return this.put(options, { contact: { phone_number: phone, first_name: name } });
+  }
+
+  sendsPoll(question: string, options: SayOptions = {}): TgMessage {
+    const choices = ['Có', 'Không'].map((text) => ({ text, voter_count: 0 }));
+    return this.put(options, { poll: { id: '1', question, options: choices } });
+  }
+
+  sendsDice(options: SayOptions = {}): TgMessage {
+    return this.put(options, { dice: { emoji: '🎲', value: 6 } });
+  }
+
+  pins(message: TgMessage): TgMessage {
+    return this.put({}, { pinned_message: message });
+  }
+
   sendsLocation(
     latitude: number,
     longitude: number,

@@ -66,6 +66,10 @@ export interface TgMessage {
   voice?: TgFile;
   video_note?: TgFile;
   sticker?: TgFile & { emoji: string };
+  contact?: { phone_number: string; first_name: string };
+  poll?: { id: string; question: string; options: { text: string; voter_count: number }[] };
+  dice?: { emoji: string; value: number };
+  pinned_message?: TgMessage;
   location?: { latitude: number; longitude: number; live_period?: number };
   media_group_id?: string;
   reply_to_message?: TgMessage;

@@ -38,6 +38,9 @@ const update = z.looseObject({
   }),
 });
 
+/** Of other kinds nothing arrives that we could read; that something came we know. */
+const KNOWN: ReadonlySet<string> = new Set(['text', 'image', 'voice']);
+
 /**
  * An update, bare or as `{"ok":true,"result":…}`; null for an empty probe. Unknown ones keep all they had. Never throws.
  * @param nowMs for an update without a time
@@ -49,7 +52,7 @@ export function readBotUpdate(value: unknown, nowMs: number): BotUpdate | null {
   const name = (inner as { event_name?: unknown }).event_name;
   if (typeof name !== 'string') return null;
   const read = update.safeParse(inner);
-  const kind = /^message\.(text|image|sticker|voice|unsupported)\.received$/.exec(name)?.[1];
+  const kind = /^message\.(\w+)\.received$/.exec(name)?.[1];
   if (!read.success || kind === undefined) {
     const part = read.success
       ? `${read.data.message.chat.id}:${read.data.message.message_id}`
@@ -69,7 +72,7 @@ export function readBotUpdate(value: unknown, nowMs: number): BotUpdate | null {
     text: cleanText(message.text ?? message.caption ?? ''),
     photoUrl: message.photo_url ?? message.photo ?? null,
     voiceUrl: message.voice_url ?? null,
-    also: kind === 'sticker' || kind === 'unsupported' ? kind : null,
+    also: KNOWN.has(kind) ? null : kind === 'sticker' ? kind : 'unsupported',
   };
 }
 
