@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import express from 'express';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { makeBotClient } from '../../src/channels/zalo/api/bot.js';
 import { makeZaloBot, type ZaloBotChannel } from '../../src/channels/zalo/bot/channel.js';
 import { makePhotoLinks } from '../../src/web/photo-links.js';
@@ -24,7 +24,11 @@ export interface BotStage {
 /** The Bot channel behind a web server of its own that also serves its photos, before the stand-in. Not started. */
 export async function makeBotStage(
   by: 'polling' | 'webhook',
-  { photos = true, token = TEST_APP.botToken } = {},
+  {
+    photos = true,
+    token = TEST_APP.botToken,
+    log = pino({ level: 'silent' }),
+  }: { photos?: boolean; token?: string; log?: Logger } = {},
 ): Promise<BotStage> {
   const zalo = await ZaloServer.start();
   const app = express();
@@ -34,7 +38,6 @@ export async function makeBotStage(
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'mat-than-photo-links-'));
   const links = makePhotoLinks({ folder, publicUrl });
   app.use(links.router);
-  const log = pino({ level: 'silent' });
   const channel = makeZaloBot({
     client: makeBotClient({ root: zalo.root, token, log }),
     media: { hosts: [zalo.root] },

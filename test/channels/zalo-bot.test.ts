@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Incoming, Message } from '../../src/chat/message.js';
 import { Bell } from '../support/bell.js';
 import { describeChannelContract } from './contract.js';
+import { makeLogBook } from './telegram-fixture.js';
 import { BOT_SECRET, type BotStage, makeBotFixture, makeBotStage } from './zalo-bot-fixture.js';
 
 describeChannelContract('zalo-bot, polling', () => makeBotFixture('polling'));
@@ -73,6 +74,19 @@ describe('a bot of the Bot Platform', () => {
       expect((await came(1))[0]?.text).toBe('có nghe không');
     });
 
+    it('takes it off where somebody sets one later, and goes on', async () => {
+      await open('polling');
+      hung().says('trước');
+      await came(1);
+      stage.zalo.bot.webhook = { url: 'http://127.0.0.1:9/zalo/bot', secret: BOT_SECRET };
+      // ends the poll that waits
+      stage.zalo.bot.updates.push({});
+      stage.zalo.bot.bell.ring();
+      await stage.zalo.called('deleteWebhook');
+      hung().says('có nghe không');
+      expect((await came(2))[1]?.text).toBe('có nghe không');
+    });
+
     it('goes on after a line that broke', async () => {
       stage = await makeBotStage('polling');
       stage.zalo.drop('getMe', 'before', 2);
@@ -86,6 +100,26 @@ describe('a bot of the Bot Platform', () => {
   });
 
   describe('the start', () => {
+    it('says in the log what this bot can do, and what not without a public address', async () => {
+      const book = makeLogBook();
+      await open('polling', { photos: false, log: book.log });
+      await stage.channel.connected();
+      const about = JSON.parse(book.lines.find((line) => line.includes('connected to the Zalo bot'))!);
+      expect(about).toMatchObject({ type: 'BASIC', photos: false, hears: 'polling' });
+      expect(book.text()).toContain('can send no pictures');
+    });
+
+    it('says so when its messages went to somebody else', async () => {
+      const book = makeLogBook();
+      stage = await makeBotStage('webhook', { log: book.log });
+      stage.zalo.bot.webhook = { url: 'http://127.0.0.1:9/khac', secret: BOT_SECRET };
+      await stage.channel.start(accept);
+      await stage.zalo.called('setWebhook');
+      expect(stage.zalo.bot.webhook.url).toBe(stage.hookUrl);
+      expect(book.text()).toContain('went to another address until now');
+      expect(book.text()).not.toContain('127.0.0.1:9');
+    });
+
     it('keeps trying with a token that is refused, and says nothing of it to anybody', async () => {
       stage = await makeBotStage('polling', { token: 'sai' });
       await stage.channel.start(accept);
@@ -132,12 +166,16 @@ describe('a bot of the Bot Platform', () => {
   });
 
   describe('what it takes and what not', () => {
-    it('tells of something the platform does not pass on; a sticker is nothing', async () => {
+    it('tells of a sticker, of what the platform does not pass on, and of what it may pass on one day', async () => {
       await open('polling');
       hung().sendsSticker();
       hung().sendsUnsupported();
-      const [message] = await came(1);
-      expect(message).toMatchObject({ text: '', attachments: [], unreadable: true, chatKind: 'private' });
+      stage.zalo.bot.push({
+        event_name: 'message.contact_card.received',
+        message: { message_id: 'c1', chat: { id: ID, chat_type: 'PRIVATE' }, from: { id: ID }, card: {} },
+      });
+      for (const message of await came(3))
+        expect(message).toMatchObject({ text: '', attachments: [], unreadable: true, chatKind: 'private' });
     });
 
     it('groups are beta there, and nothing of them is taken', async () => {

@@ -31,6 +31,13 @@ type Params = Record<string, unknown>;
 
 /** The Bot Platform: one bot, its chats, and what waits for it. */
 export class BotPlatform {
+  /** what `getMe` tells */
+  readonly account = {
+    id: '1459232241454765289',
+    account_name: 'bot.mat.than',
+    account_type: 'BASIC',
+    can_join_groups: false,
+  };
   readonly updates: unknown[] = [];
   readonly sent: BotMessage[] = [];
   readonly actions: string[] = [];
@@ -138,12 +145,7 @@ export class BotPlatform {
   async call(method: string, params: Params, gone: AbortSignal): Promise<unknown> {
     switch (method) {
       case 'getMe':
-        return {
-          id: '1459232241454765289',
-          account_name: 'bot.mat.than',
-          account_type: 'BASIC',
-          can_join_groups: false,
-        };
+        return this.account;
       case 'getUpdates':
         return this.getUpdates(params, gone);
       case 'setWebhook': {

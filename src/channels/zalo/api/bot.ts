@@ -28,6 +28,8 @@ const me = z.looseObject({
   account_type: z.string().optional(),
   can_join_groups: z.boolean().optional(),
 });
+/** What the platform tells of the bot. */
+export type BotAccount = z.output<typeof me>;
 const sent = z.looseObject({ message_id: z.string().optional(), date: z.number().optional() });
 const webhook = z.looseObject({ url: z.string().nullish(), updated_at: z.number().optional() });
 const anything = z.unknown();

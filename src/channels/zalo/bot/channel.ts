@@ -5,7 +5,8 @@ import { type Clock, systemClock } from '../../../base/clock.js';
 import { WorldError } from '../../../base/errors.js';
 import type { Log } from '../../../base/log.js';
 import type { Channel, ChannelLimits, OutFile, Reply } from '../../../chat/message.js';
-import type { BotClient } from '../api/bot.js';
+import type { BotAccount, BotClient } from '../api/bot.js';
+import { ZaloError } from '../api/errors.js';
 import { fetchMedia, type MediaOptions } from '../oa/media.js';
 import { type BotUpdate, readBotBody, readBotUpdate } from '../webhook/bot-events.js';
 import { makeHook } from '../webhook/hook.js';
@@ -92,24 +93,60 @@ export function makeZaloBot(options: ZaloBotOptions): ZaloBotChannel {
     return null;
   }
 
+  /** Who the bot is, what the platform lets it do, and how it hears: for whoever reads the log. */
+  function noteAbilities(me: BotAccount): void {
+    account = { id: me.id, name: me.account_name ?? '' };
+    log.info(
+      {
+        ...{ bot: account.name, type: me.account_type ?? null, groups: me.can_join_groups ?? null },
+        ...{ photos: photoLink !== null, hears: webhook === null ? 'polling' : 'webhook' },
+      },
+      'connected to the Zalo bot',
+    );
+    if (photoLink === null)
+      log.warn('the Zalo bot can send no pictures: Zalo fetches them from PUBLIC_URL, which is not set');
+    if (me.can_join_groups === true)
+      log.info('Zalo lets this bot into groups; what is said there is not listened to');
+  }
+
+  /** While a webhook is set nothing can be polled. */
+  async function takeOffWebhook(): Promise<void> {
+    if (((await client.webhook(signal)).url ?? '') === '') return;
+    log.warn('the Zalo bot had a webhook, which excludes polling: it is taken off');
+    await client.deleteWebhook(signal);
+  }
+
+  async function setWebhook({ url, secret }: NonNullable<typeof webhook>): Promise<void> {
+    const before = (await client.webhook(signal)).url ?? '';
+    if (before !== '' && before !== url)
+      log.warn(
+        'the messages of the Zalo bot went to another address until now: is another program using it?',
+      );
+    await client.setWebhook(url, secret, signal);
+  }
+
+  async function nextUpdate(): Promise<unknown> {
+    try {
+      return await client.nextUpdate(POLL_S, signal);
+    } catch (error) {
+      // somebody may have set one since
+      if (error instanceof ZaloError && error.remedy === 'permanent') await takeOffWebhook();
+      throw error;
+    }
+  }
+
   async function run(): Promise<void> {
     const me = await persist('connecting to the Zalo bot', () => client.me(signal));
     wasReached();
     if (me === null) return;
-    account = { id: me.id, name: me.account_name ?? '' };
-    log.info({ bot: account.name, groups: me.can_join_groups ?? false }, 'connected to the Zalo bot');
+    noteAbilities(me);
     if (webhook !== null) {
-      await persist('setting the webhook of the Zalo bot', () =>
-        client.setWebhook(webhook.url, webhook.secret, signal),
-      );
+      await persist('setting the webhook of the Zalo bot', () => setWebhook(webhook));
       return;
     }
-    // while a webhook is set nothing can be polled
-    await persist('taking off the webhook of the Zalo bot', async () => {
-      if (((await client.webhook(signal)).url ?? '') !== '') await client.deleteWebhook(signal);
-    });
+    await persist('taking off the webhook of the Zalo bot', takeOffWebhook);
     while (!signal.aborted) {
-      const update = await persist('polling the Zalo bot', () => client.nextUpdate(POLL_S, signal));
+      const update = await persist('polling the Zalo bot', nextUpdate);
       // an update is gone once it was answered: nothing is asked for before this one is written down
       if (update !== null)
         await persist('writing down a message of the Zalo bot', () =>
