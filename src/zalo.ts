@@ -4,11 +4,13 @@ import sharp from 'sharp';
 import { type Clock, DAY_MS } from './base/clock.js';
 import type { Config } from './base/config.js';
 import type { Log } from './base/log.js';
+import { BOT_HOOK, botWebhookAt } from './channels/zalo/bot/address.js';
 import { makeZaloBot, type ZaloBotChannel } from './channels/zalo/bot/channel.js';
 import { type Consent, type ConsentGiven, makeConsent } from './channels/zalo/consent.js';
 import { makeBotClient, makeOaClient, makeTokenKeeper, type TokenTrouble } from './channels/zalo/index.js';
 import { makeMinuteBudget, withBudget } from './channels/zalo/oa/budget.js';
 import { makeZaloOa, type OaStore, type ZaloOaChannel } from './channels/zalo/oa/channel.js';
+import type { HookCounters } from './channels/zalo/webhook/hook.js';
 import type { Message, Recipient, Reply } from './chat/message.js';
 import { nameAccount, nameGroup, noteHeard } from './store/accounts.js';
 import { writeAudit } from './store/audit.js';
@@ -31,7 +33,7 @@ export interface ZaloSide {
   /** Keeps the tokens fresh until the signal aborts. */
   start(signal: AbortSignal): Promise<void>;
   /** of the OA's webhook since the start; null: no OA */
-  health(): { oa: { heardMs: number | null; taken: number; dropped: number; late: number } | null };
+  health(): { oa: (HookCounters & { heardMs: number | null }) | null };
   sweep(): Promise<void>;
   /** Resolves when no token is being changed. */
   settled(): Promise<void>;
@@ -84,7 +86,7 @@ const TROUBLES: Record<TokenTrouble['why'] | 'none', string> = {
 };
 
 const MISSED =
-  '🔴 Zalo không gửi được tin tới máy chủ (địa chỉ công khai không vào được, hoặc Zalo đã tắt Webhook). Em vẫn tự hỏi Zalo vài phút một lần nên tin nhắn vẫn tới, chỉ chậm hơn (tin trong nhóm Zalo thì chỉ khi gói của OA cho em xem). Nhờ kỹ thuật viên xem lại địa chỉ công khai, rồi bật lại Webhook trong trang quản trị ứng dụng Zalo.';
+  '🔴 Zalo không gửi được tin tới máy chủ (địa chỉ công khai không vào được, Zalo đã tắt Webhook, hoặc OA Secret Key đã đổi). Em vẫn tự hỏi Zalo vài phút một lần nên tin nhắn vẫn tới, chỉ chậm hơn (tin trong nhóm Zalo thì chỉ khi gói của OA cho em xem). Nhờ kỹ thuật viên xem lại địa chỉ công khai, ZALO_OA_SECRET, rồi bật lại Webhook trong trang quản trị ứng dụng Zalo (npm run doctor chỉ rõ chỗ sai).';
 
 /** Puts Zalo's side together, as far as the settings name it. Making it does nothing. */
 export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
@@ -108,7 +110,7 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
       webhook:
         publicUrl === null || zalo.botSecret === null
           ? null
-          : { path: '/zalo/bot', url: `${publicUrl.replace(/\/+$/, '')}/zalo/bot`, secret: zalo.botSecret },
+          : { path: BOT_HOOK, url: botWebhookAt(publicUrl), secret: zalo.botSecret },
     });
     channels.push(bot);
     if (bot.router !== null) publicRouters.push(bot.router);

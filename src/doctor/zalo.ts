@@ -3,20 +3,21 @@ import { DAY_MS } from '../base/clock.js';
 import type { Config } from '../base/config.js';
 import { WorldError } from '../base/errors.js';
 import { sayAgo, sayDate, sayMoment } from '../base/vietnamese/say.js';
-import {
-  lookAtTokens,
-  makeBotClient,
-  makeOaClient,
-  type TokensLook,
-  ZaloError,
-} from '../channels/zalo/index.js';
+import { lookAtTokens, makeOaClient, type TokensLook, ZaloError } from '../channels/zalo/index.js';
 import { broken, careful, type Finding, fine } from './finding.js';
+import { checkBot } from './zalo-bot.js';
 import { askOa } from './zalo-oa.js';
 
 /** What the running bot tells of its channels of Zalo (part of `/healthz`). */
 export interface ZaloHealth {
   /** the OA's webhook since the start of the bot; null: no OA */
-  oa: { heardMs: number | null; taken: number; dropped: number; late: number } | null;
+  oa: {
+    heardMs: number | null;
+    taken: number;
+    dropped: number;
+    droppedSince: number;
+    late: number;
+  } | null;
 }
 
 export interface ZaloSituation {
@@ -37,6 +38,9 @@ const OPEN_MS = 5 * 60_000;
 const SOON_MS = 14 * DAY_MS;
 /** Zalo's console knocks once without a signature when the address is stored, and so may anybody. */
 const UNSIGNED = 3;
+/** So many without one that is signed, for so long: strangers, or the key has changed, ms. */
+const UNSIGNED_SINCE = 10;
+const FORGED_MS = 3_600_000;
 /** An OA that hears nothing for so long is looked at, ms. */
 const QUIET_MS = 7 * DAY_MS;
 
@@ -229,6 +233,13 @@ export function judgeHeard(
       `Hãy xem Webhook URL ở developers.zalo.me có đúng là ${address} và đang bật không, rồi nhắn thử một tin cho OA.`,
       facts,
     );
+  if (health !== null && health.droppedSince >= UNSIGNED_SINCE && nowMs - heardMs > FORGED_MS)
+    return careful(
+      check,
+      `Từ tin gần nhất (${sayAgo(heardMs, nowMs)}) có ${health.droppedSince} tin gửi tới webhook mà chữ ký không khớp nên đã bị bỏ.`,
+      'Nếu OA Secret Key vừa được đổi ở developers.zalo.me: hãy chép lại vào ZALO_OA_SECRET rồi khởi động lại. Nếu không, đó là người lạ thử cửa: hãy nhắn thử một tin cho OA.',
+      facts,
+    );
   const last = `Webhook của Zalo OA: tin gần nhất ${sayAgo(heardMs, nowMs)}`;
   if (health !== null && health.late > 0)
     return careful(
@@ -245,59 +256,4 @@ export function judgeHeard(
       facts,
     );
   return fine(check, `${last}.`, facts);
-}
-
-async function checkBot(situation: ZaloSituation, signal: AbortSignal): Promise<Finding[]> {
-  const { zalo, publicUrl } = situation.config;
-  const check = 'zalo-bot';
-  if (zalo.botToken === null) return [];
-  const host = new URL(zalo.roots.bot).host;
-  const client = makeBotClient({
-    ...{ root: zalo.roots.bot, token: zalo.botToken, log: LOG, timeoutMs: situation.timeoutMs },
-  });
-  try {
-    const found = [sayBot(await client.me(signal))];
-    const url = (await client.webhook(signal)).url ?? '';
-    const ours =
-      publicUrl === null || zalo.botSecret === null ? '' : `${publicUrl.replace(/\/+$/, '')}/zalo/bot`;
-    // where it does not run it has not set its own yet
-    if (url !== ours && (situation.running || url !== ''))
-      found.push(
-        careful(
-          'zalo-bot-webhook',
-          url === ''
-            ? 'Zalo Bot chưa có webhook của máy này nên tin chưa tới được.'
-            : 'Zalo Bot đang gửi tin tới một địa chỉ khác, không phải máy này.',
-          'Hãy dừng chương trình khác dùng cùng ZALO_BOT_TOKEN (nếu có) rồi khởi động lại Mắt Thần: nó tự đặt lại lúc khởi động.',
-          { set: url !== '' },
-        ),
-      );
-    return found;
-  } catch (error) {
-    if (!(error instanceof WorldError)) throw error;
-    if (error instanceof ZaloError && error.remedy !== 'back-off')
-      return [
-        broken(
-          check,
-          `Zalo không nhận ZALO_BOT_TOKEN (mã ${error.code}).`,
-          'Hãy chép lại token ở bot.zaloplatforms.com vào .env (hoặc chạy npm run setup) rồi khởi động lại.',
-          { code: error.code },
-        ),
-      ];
-    return [
-      broken(
-        check,
-        `Không tới được Zalo Bot tại ${host}, hoặc Zalo đang bận.`,
-        'Hãy xem máy có mạng không; nếu có, hãy chờ vài phút rồi chạy lại npm run doctor.',
-      ),
-    ];
-  }
-}
-
-/** For setup and the doctor alike. */
-export function sayBot(me: Awaited<ReturnType<ReturnType<typeof makeBotClient>['me']>>): Finding {
-  const groups = me.can_join_groups === true ? '' : ' Bot chỉ nhắn riêng từng người, không vào nhóm.';
-  return fine('zalo-bot', `Zalo nhận token của bot ${me.account_name ?? me.id}.${groups}`, {
-    groups: me.can_join_groups ?? null,
-  });
 }

@@ -3,10 +3,10 @@ import http from 'node:http';
 import { pino } from 'pino';
 import { type Config, isLoopback } from '../base/config.js';
 import { WorldError } from '../base/errors.js';
-import { makeBotClient, makeOaClient, ZaloError } from '../channels/zalo/index.js';
+import { botWebhookAt, makeBotClient, makeOaClient, tryApp, ZaloError } from '../channels/zalo/index.js';
 import type { Finding } from '../doctor/finding.js';
 import { checkTelegram } from '../doctor/telegram.js';
-import { sayBot } from '../doctor/zalo.js';
+import { sayBot } from '../doctor/zalo-bot.js';
 import { askOa } from '../doctor/zalo-oa.js';
 
 /** What the world says of a setting. `unknown`: nobody answered, so it may be right. */
@@ -16,6 +16,9 @@ export interface Verdict {
 }
 
 const TIMEOUT_MS = 15_000;
+/** Zalo's words for an app. Source: chat-apis.md §1.1. */
+const APP_INACTIVE = -14002;
+const SECRET_WRONG = -14004;
 const log = pino({ level: 'silent' });
 const within = () => AbortSignal.timeout(TIMEOUT_MS);
 
@@ -44,13 +47,51 @@ const linesOf = (findings: Finding[]): string[] =>
 
 const away = (root: string) => `Không tới được Zalo tại ${new URL(root).host}: hãy xem máy có mạng không.`;
 
-/** Does the Bot Platform know this token? */
-export async function tryZaloBot(root: string, token: string): Promise<Verdict> {
+/** Does the Bot Platform know this token, and what can its bot do? @param publicUrl as it will be; null: no pictures */
+export async function tryZaloBot(root: string, token: string, publicUrl: string | null): Promise<Verdict> {
+  const client = makeBotClient({ root, token, log, timeoutMs: TIMEOUT_MS });
   try {
-    const me = await makeBotClient({ root, token, log, timeoutMs: TIMEOUT_MS }).me();
-    return { is: 'good', lines: linesOf([sayBot(me)]) };
+    const lines = linesOf(sayBot(await client.me(), publicUrl));
+    const { url } = await client.webhook();
+    const address = publicUrl === null ? '' : botWebhookAt(publicUrl);
+    if (url && url !== address)
+      lines.push(
+        'Bot này đang gửi tin tới một địa chỉ khác: Mắt Thần sẽ đổi về máy này khi khởi động; chương trình kia (nếu còn dùng) sẽ không nhận được tin nữa.',
+      );
+    return { is: 'good', lines };
   } catch (error) {
     return judge(error, 'Zalo không nhận token này', away(root));
+  }
+}
+
+/** Do the OA's app and its secret fit? Zalo is asked; no token of the OA's is used up. */
+export async function tryZaloApp(zalo: Config['zalo'], appId: string, appSecret: string): Promise<Verdict> {
+  const { oauth: root } = zalo.roots;
+  try {
+    await tryApp({ root, appId, appSecret }, { timeoutMs: TIMEOUT_MS });
+    return { is: 'good', lines: ['Zalo nhận ID ứng dụng và khóa bí mật này.'] };
+  } catch (error) {
+    if (!(error instanceof ZaloError)) return judge(error, '', away(root));
+    if (error.code === SECRET_WRONG)
+      return {
+        is: 'wrong',
+        lines: [
+          `Khóa bí mật này không phải của ứng dụng ${appId} (mã ${error.code}).`,
+          'Hãy chép lại cả hai từ cùng một ứng dụng ở developers.zalo.me (ID sai thì Enter cho qua rồi chạy lại npm run setup).',
+        ],
+      };
+    if (error.code === APP_INACTIVE)
+      return {
+        is: 'unknown',
+        lines: [
+          `Ứng dụng ${appId} đang tắt, hoặc ID chưa đúng (mã ${error.code}).`,
+          'Hãy xem ID, và gạt ứng dụng sang "Đang hoạt động" ở developers.zalo.me: đang tắt thì không cấp quyền được.',
+        ],
+      };
+    return {
+      is: 'unknown',
+      lines: [`Zalo trả lời mã ${error.code}, nên chưa biết chắc: hãy xem lại ID và khóa bí mật.`],
+    };
   }
 }
 

@@ -3,7 +3,7 @@ import { WorldError } from '../base/errors.js';
 import { makeToken } from '../base/seal.js';
 import { type GivenPair, readPasted } from '../channels/zalo/index.js';
 import type { Interview } from './interview.js';
-import { tryPublicUrl, tryTelegram, tryZaloBot, tryZaloOa } from './live.js';
+import { tryPublicUrl, tryTelegram, tryZaloApp, tryZaloBot, tryZaloOa } from './live.js';
 import { verifierCode, zaloAddresses } from './words.js';
 
 const configOf = (interview: Interview) => makeConfig(interview.env, false);
@@ -41,8 +41,14 @@ export async function askZaloOa(interview: Interview): Promise<GivenPair | null>
     return null;
   }
   if (!(await interview.setting('ZALO_APP_ID', 'ID ứng dụng (dãy số)'))) return null;
-  if (!(await interview.setting('ZALO_APP_SECRET', 'Khóa bí mật của ứng dụng'))) return null;
+  const hasSecret = await interview.setting('ZALO_APP_SECRET', 'Khóa bí mật của ứng dụng', {
+    test: (secret) => tryZaloApp(configOf(interview).zalo, interview.value('ZALO_APP_ID'), secret),
+  });
+  if (!hasSecret) return null;
   await interview.setting('ZALO_OA_SECRET', 'OA Secret Key ở trang Webhook (không có thì bỏ qua)');
+  questions.say(
+    '    Khóa này chỉ thử được khi có tin tới: chạy xong hãy nhắn một tin cho OA rồi gõ npm run doctor.',
+  );
   const publicUrl = interview.value('PUBLIC_URL');
   if (publicUrl === '')
     questions.say('  ! Zalo OA cần tên miền công khai (mục 3): chưa có thì OA không nhận được tin nhắn.');
@@ -87,7 +93,10 @@ export async function askZaloBot(interview: Interview): Promise<void> {
     '\n5. Zalo Bot (bot.zaloplatforms.com): nhắn riêng cho cán bộ, chỉ chữ và ảnh. Không bắt buộc.',
   );
   const has = await interview.setting('ZALO_BOT_TOKEN', 'Token của Zalo Bot', {
-    test: (token) => tryZaloBot(configOf(interview).zalo.roots.bot, token),
+    test: (token) => {
+      const { zalo, publicUrl } = configOf(interview);
+      return tryZaloBot(zalo.roots.bot, token, publicUrl);
+    },
   });
   if (!has || !interview.value('PUBLIC_URL').startsWith('https:')) return;
   if (interview.value('ZALO_BOT_SECRET') === '') interview.set('ZALO_BOT_SECRET', makeToken());

@@ -204,11 +204,29 @@ describe('a bot of the Bot Platform', () => {
       });
     await set('https://khac.example.vn/hook');
     zalo.calls.length = 0;
+    expect((await look(BOT, true))('zalo-bot-webhook')?.says).toContain('không tự hỏi tin được');
     for (const env of [hooked, BOT])
       expect((await look(env, true))('zalo-bot-webhook')?.says).toContain('địa chỉ khác');
     await set('https://xa.example.vn/zalo/bot');
     zalo.calls.length = 0;
     expect((await look(hooked, true))('zalo-bot-webhook')).toBeUndefined();
+  });
+});
+
+describe('what a bot can do', () => {
+  const BOT = { ZALO_BOT_TOKEN: TEST_APP.botToken };
+  it('groups and the kind of account, by what the platform tells; pictures by our public address', async () => {
+    const without = await look(BOT);
+    expect(without('zalo-bot')?.says).toMatch(/loại BASIC.*không vào nhóm được/);
+    expect(without('zalo-bot-photos')).toMatchObject({
+      ...{ mark: 'warn', says: expect.stringContaining('không gửi được ảnh') },
+    });
+    zalo.calls.length = 0;
+    Object.assign(zalo.bot.account, { can_join_groups: true });
+    const withAddress = await look({ ...BOT, PUBLIC_URL: 'https://xa.example.vn' });
+    expect(withAddress('zalo-bot')?.says).toContain('cho bot này vào nhóm, nhưng');
+    expect(withAddress('zalo-bot')?.facts).toMatchObject({ groups: true, photos: true });
+    expect(withAddress('zalo-bot-photos')).toBeUndefined();
   });
 });
 
@@ -220,15 +238,17 @@ it('neither: nothing is asked', async () => {
 describe('the webhook, by what came in', () => {
   const nowMs = 1_790_000_000_000;
   const about = { nowMs, publicUrl: 'https://xa.example.vn/' };
-  const health = (change: Partial<{ heardMs: number; taken: number; dropped: number; late: number }>) => ({
-    ...{ heardMs: nowMs - 60_000, taken: 5, dropped: 0, late: 0 },
+  const health = (
+    change: Partial<{ heardMs: number; taken: number; dropped: number; droppedSince: number; late: number }>,
+  ) => ({
+    ...{ heardMs: nowMs - 60_000, taken: 5, dropped: 0, droppedSince: 0, late: 0 },
     ...change,
   });
   it('alive, never heard of, silent for long, badly signed, too slow', () => {
     expect(judgeHeard(health({}), null, about)).toMatchObject({ mark: 'ok' });
     // strangers knock at every door
     expect(judgeHeard(health({ dropped: 3 }), null, about)).toMatchObject({ mark: 'ok' });
-    const none = { heardMs: null, taken: 0, dropped: 0, late: 0 };
+    const none = { heardMs: null, taken: 0, dropped: 0, droppedSince: 0, late: 0 };
     const never = judgeHeard(none, null, about);
     expect(never).toMatchObject({ mark: 'warn', says: expect.stringContaining('Chưa có tin nào') });
     expect(never.todo).toContain('https://xa.example.vn/zalo/oa');
@@ -240,6 +260,13 @@ describe('the webhook, by what came in', () => {
     expect(judgeHeard({ ...none, dropped: 3 }, nowMs, about)).toMatchObject({
       ...{ mark: 'bad', todo: expect.stringContaining('ZALO_OA_SECRET') },
     });
+    // the key was changed while the bot ran; or strangers knock at a quiet hour
+    const since = { heardMs: nowMs - 2 * 3_600_000, dropped: 12, droppedSince: 12 };
+    expect(judgeHeard(health(since), null, about)).toMatchObject({
+      ...{ mark: 'warn', todo: expect.stringContaining('ZALO_OA_SECRET') },
+    });
+    expect(judgeHeard(health({ ...since, heardMs: nowMs - 60_000 }), null, about).mark).toBe('ok');
+    expect(judgeHeard(health({ ...since, droppedSince: 2 }), null, about).mark).toBe('ok');
     expect(judgeHeard(health({ late: 2 }), null, about)).toMatchObject({ mark: 'warn' });
   });
 });

@@ -96,7 +96,10 @@ describe('npm run setup', () => {
     expect(said).toMatch(/Zalo nhận mã của OA “.+”/);
     expect(said).toMatch(/Gói: .+, dùng đến \d\d\/\d\d\/\d{4}/);
     expect(said).toContain('Nhóm tới 50 người: 0 nhóm đang dùng, còn tạo được 1.');
-    expect(said).toContain('Zalo nhận token của bot bot.mat.than');
+    expect(said).toContain('✓ Zalo nhận ID ứng dụng và khóa bí mật này.');
+    expect(said).toContain('Khóa này chỉ thử được khi có tin tới');
+    expect(said).toContain('Zalo nhận token của bot bot.mat.than (loại BASIC).');
+    expect(said).not.toContain('không gửi được ảnh');
     for (const where of ['/zalo/oa', '/zalo/callback', '/zalo_verifierAbCdEfGh1234.html'])
       expect(said).toContain(url + where);
     expect(said).toContain('Đang bật: Telegram, Tên miền');
@@ -143,7 +146,17 @@ describe('npm run setup', () => {
     fs.writeFileSync(envFile(), roots());
     const { code, said } = await setUp([
       ...[unit, 'khong-phai-token', '123456789:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', telegram.token, ''],
-      ...['c', ...app(), 'sai-access', 'sai-refresh', 'cung-mot', 'cung-mot', ...pair()],
+      ...[
+        'c',
+        app()[0]!,
+        'sai-khoa',
+        ...app().slice(1),
+        'sai-access',
+        'sai-refresh',
+        'cung-mot',
+        'cung-mot',
+        ...pair(),
+      ],
       ...['sai-bot-token', TEST_APP.botToken, 'c'],
     ]);
     expect(code, said).toBe(0);
@@ -151,19 +164,38 @@ describe('npm run setup', () => {
     expect(said).toContain('token sai hoặc đã bị thu hồi');
     expect(said).toContain('Zalo không nhận access token này (mã -216)');
     expect(said).toContain('Đó không phải một cặp mã');
+    expect(said).toContain(`Khóa bí mật này không phải của ứng dụng ${TEST_APP.appId} (mã -14004)`);
     expect(said).toContain('Zalo không nhận token này (mã 401)');
+    expect(said).toContain('Zalo Bot không gửi được ảnh');
     expect(readEnvFile(envFile())).toMatchObject({
       ...{ TELEGRAM_BOT_TOKEN: telegram.token, ZALO_BOT_TOKEN: TEST_APP.botToken },
     });
     expect(await kept()).toMatchObject({ accessToken: zalo.tokens.accessToken });
-    expect(said).not.toMatch(/sai-access|sai-refresh|sai-bot-token|khong-phai-token/);
+    expect(said).not.toMatch(/sai-khoa|sai-access|sai-refresh|sai-bot-token|khong-phai-token/);
+  }, 60_000);
+
+  it('an app that is off, and codes that nobody knows: told, and the person decides', async () => {
+    fs.writeFileSync(envFile(), roots());
+    zalo.tokens.active = false;
+    const off = await setUp([unit, telegram.token, '', 'c', ...app().slice(0, 2), 'k', '-', '', 'c']);
+    expect(off.code, off.said).toBe(0);
+    expect(off.said).toContain(`Ứng dụng ${TEST_APP.appId} đang tắt, hoặc ID chưa đúng (mã -14002)`);
+    expect(readEnvFile(envFile()).ZALO_APP_SECRET ?? '').toBe('');
+    zalo.tokens.active = true;
+    const id = '99';
+    const strange = await setUp(['', '', '', 'c', id, app()[1]!, 'c', app()[2]!, '', '', 'c']);
+    expect(strange.code, strange.said).toBe(0);
+    expect(strange.said).toMatch(/Zalo trả lời mã -\d+, nên chưa biết chắc/);
+    expect(readEnvFile(envFile())).toMatchObject({ ZALO_APP_ID: id, ZALO_APP_SECRET: app()[1] });
+    expect(zalo.tokens.given).toBe(1);
   }, 60_000);
 
   it('no network: the person may keep what could not be tried', async () => {
     const dead = `http://127.0.0.1:${await freePort()}`;
     fs.writeFileSync(envFile(), roots().replaceAll(zalo.root, dead).replaceAll(telegram.apiRoot, dead));
     const { code, said } = await setUp([
-      ...[unit, telegram.token, 'c', `${dead}`, 'k', '', 'c', ...app(), ...pair(), 'c', '', 'c'],
+      ...[unit, telegram.token, 'c', `${dead}`, 'k', '', 'c', ...app().slice(0, 2), 'c', app()[2]!],
+      ...[...pair(), 'c', '', 'c'],
     ]);
     expect(code, said).toBe(0);
     expect(said).toContain('Không tới được Telegram');

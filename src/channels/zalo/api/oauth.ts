@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { WorldError } from '../../../base/errors.js';
-import { refusal, ZaloError } from './errors.js';
+import { CONSENT_NEEDED, refusal, ZaloError } from './errors.js';
 import { ask, readAs, readJson, under, type Wire } from './http.js';
 
 /** Both tokens of an OA, as OAuth gives them. */
@@ -147,6 +147,22 @@ export const exchangeCode = (
     { code: about.code, grant_type: 'authorization_code', code_verifier: about.verifier },
     limits,
   );
+
+/**
+ * Do the app's id and its secret fit? Asked with a refresh token that is none: an app that Zalo lets in is told so
+ * (-14020) [?], and nothing is used up. Resolves when they fit.
+ * @throws ZaloError what is wrong instead; any other WorldError: nobody answered
+ */
+export async function tryApp(
+  options: OauthOptions,
+  limits: { timeoutMs?: number; signal?: AbortSignal } = {},
+): Promise<void> {
+  try {
+    await refreshPair(options, makeVerifier(), limits);
+  } catch (error) {
+    if (!(error instanceof ZaloError) || error.code !== CONSENT_NEEDED) throw error;
+  }
+}
 
 /**
  * A refresh token (single use) for a new pair. For the token keeper alone: whoever else calls it burns the token.

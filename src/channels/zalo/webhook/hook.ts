@@ -13,6 +13,8 @@ export interface HookCounters {
   taken: number;
   /** not signed, or no event at all */
   dropped: number;
+  /** of these, since the newest that was taken */
+  droppedSince: number;
   /** could not be written down in time: not confirmed */
   late: number;
 }
@@ -36,14 +38,21 @@ export function makeHook({ path, log, isGenuine, take }: HookOptions): {
   counters: Readonly<HookCounters>;
 } {
   const router = express.Router();
-  const counters: HookCounters = { taken: 0, dropped: 0, late: 0 };
+  const counters: HookCounters = { taken: 0, dropped: 0, droppedSince: 0, late: 0 };
   let toldMs = Number.NEGATIVE_INFINITY;
   const drop = () => {
     counters.dropped += 1;
+    counters.droppedSince += 1;
     const now = performance.now();
     if (now - toldMs < TELL_EVERY_MS) return;
     toldMs = now;
     log.warn({ path, dropped: counters.dropped }, 'events that the platform does not vouch for were dropped');
+  };
+  const count = () => {
+    if (counters.taken === 0)
+      log.info({ path }, 'the first event since the start: the platform vouches for it');
+    counters.taken += 1;
+    counters.droppedSince = 0;
   };
   router.get(path, (_request, response) => void response.status(200).type('text').send('ok'));
   router.post(
@@ -61,7 +70,7 @@ export function makeHook({ path, log, isGenuine, take }: HookOptions): {
         return null;
       });
       if (taken === null) counters.late += 1;
-      else if (taken) counters.taken += 1;
+      else if (taken) count();
       else drop();
       response.status(taken === null ? 503 : 200).end();
     },
