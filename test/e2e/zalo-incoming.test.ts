@@ -122,20 +122,28 @@ describe('nobody is left without an answer', () => {
     const person = newPerson('Trần Theo Dõi');
     person.follows();
     await onZalo(person, /Chào Trần Theo Dõi, đây là Công an xã Cẩm Lương/);
-    for (const send of [
-      () => person.sendsSticker(),
-      () => person.sendsCard('Anh Ba', '0912345678'),
-      () => {
+    const kinds = [
+      () => void person.sendsSticker(),
+      () => void person.sendsCard('Anh Ba', '0912345678'),
+      () =>
         zalo.world.emit({
           ...{ event_name: 'user_send_todo', sender: { id: person.id }, recipient: { id: TEST_APP.oaId } },
           message: { msg_id: 'todo-1', attachments: [{ type: 'todo', payload: {} }] },
-        });
-      },
-    ]) {
+        }),
+    ];
+    for (const [at, send] of kinds.entries()) {
       const skip = toldZalo(person).length;
+      zalo.clock = (at - kinds.length) * 6 * 60_000;
       send();
       await onZalo(person, /Em chưa đọc được nội dung/, skip);
     }
+    // more of them within minutes: no row of answers
+    const skip = toldZalo(person).length;
+    person.sendsSticker();
+    person.sendsSticker();
+    zalo.clock = 0;
+    await asks(person, 'xin chào', /^(?!Em chưa đọc)/);
+    expect(toldZalo(person).slice(skip)).toHaveLength(1);
   }, 60_000);
 
   it('the chief lets in who asks to join a group', async () => {
@@ -235,6 +243,34 @@ describe('files', () => {
     held.release();
     await onZalo(person, /Mã tin báo: \S+/);
   }, 120_000);
+});
+
+describe('an outage of ours', () => {
+  it('what was said to the bot in a group meanwhile is answered once, by webhook or not', async () => {
+    const person = newPerson('Lò Văn Hỏi');
+    group.state.members.add(person.id);
+    await asks(person, '/quyen', /Anh\/chị|quyền/, group);
+    await stage.product.stop();
+    zalo.webhook.held = [];
+    const skip = toldZalo(group).length;
+    const alone = toldZalo(person).length;
+    officer.says('/quyen', { in: group });
+    person.says('mọi người ăn cơm chưa', { in: group });
+    person.sendsSticker({ in: group });
+    person.sendsSticker();
+    await stage.startAgain();
+    await onZalo(group, /cán bộ công an/, skip, 60_000);
+    await onZalo(person, /Em chưa đọc được nội dung/, alone);
+    zalo.webhook.release();
+    await zalo.webhook.idle();
+    await eventually(
+      'all is answered',
+      async () => (await rows(`SELECT id FROM Inbox WHERE state = 'waiting'`)).length === 0,
+    );
+    await asks(officer, 'quyền', /cán bộ công an/);
+    expect(toldZalo(group).slice(skip)).toHaveLength(1);
+    expect(toldZalo(person).slice(alone)).toHaveLength(1);
+  }, 90_000);
 });
 
 describe('who withdraws', () => {

@@ -153,6 +153,18 @@ describe('pictures and clips on Zalo', () => {
     expect((await asks(officer, '2', isImage)).text).toContain('Camera 2 ');
   }, 60_000);
 
+  it('the numbers under a photo choose from its own menu, in the words people use', async () => {
+    const photo = await asks(officer, 'ảnh 2', isImage);
+    expect(photo.text).toMatch(/Camera 2 [\s\S]*1\. Chụp lại\n2\. Clip 1 phút vừa rồi/);
+    expect((await asks(officer, '1', isImage)).text).toContain('Camera 2 ');
+    expect((await asks(officer, 'chọn 2', isGif)).text).toContain('Camera 2 ');
+    const sheet = await asks(officer, 'ảnh tất cả', isImage);
+    expect(sheet.text).toMatch(/1 Cổng chợ\n2 Cầu treo\n/);
+    expect((await asks(officer, 'so 1', isImage)).text).toContain('Camera 1 ');
+    // of the newest photo's menu: there is no third
+    await asks(officer, 'so 3', ({ kind, text }) => kind === 'text' && text !== '');
+  }, 120_000);
+
   it('in a group too, by who was asked', async () => {
     group = zalo.group({ name: 'Trực ban', members: [chiefThere, officer] });
     await asks(chiefThere, '/nhom cán bộ', /Đây là nhóm cán bộ/, group);
