@@ -121,7 +121,9 @@ export async function checkPromises(subject: Subject, expected: Expected = {}): 
   for (const [id, beganMs] of subject.beganMs) {
     wrong.push(...(await settled(() => accountOf(subject, id, beganMs, expected), settleMs)));
     const of = rows.filter((row) => row.cameraId === id && !row.open);
-    if (!expected.timeTwice) wrong.push(...overlapsOf(of));
+    // a file that was swapped with a longer one says its name's time with the other's length
+    const own = of.filter(({ path }) => !expected.tampered?.includes(path));
+    if (!expected.timeTwice) wrong.push(...overlapsOf(own));
   }
   wrong.push(...(await heldStays(subject, rows)));
   wrong.push(...(await verifies(subject, expected)));
