@@ -1,8 +1,6 @@
 import { findAmount, sayAmount } from '../src/base/vietnamese/money.js';
-import { sayMoment } from '../src/base/vietnamese/say.js';
 import { fold } from '../src/base/vietnamese/text.js';
 import type { Command, Fallbacks, Talk } from '../src/chat/command.js';
-import { reportByCode } from '../src/store/reports.js';
 import { readCode } from './codes.js';
 import { help } from './commands/help.js';
 import type { House } from './house.js';
@@ -10,6 +8,7 @@ import { joinByCode } from './join-accounts.js';
 import { answerQuickly, exampleButtons } from './quick.js';
 import { redeem } from './redeem.js';
 import { looksLikeReport } from './reports/looks-like-report.js';
+import { aboutReport } from './reports/read.js';
 import { receiveReport } from './reports/report.js';
 import { may } from './rights.js';
 import { smallTalk, speaksOfBooks, speaksOfGiving } from './small-talk.js';
@@ -105,13 +104,4 @@ async function askStaff(house: House, talk: Talk, text: string): Promise<void> {
       [{ label: 'Trợ giúp', says: 'trợ giúp' }],
     ],
   });
-}
-
-async function aboutReport(house: House, talk: Talk, code: string): Promise<void> {
-  const report = await reportByCode(house.db, code);
-  await talk.reply(
-    report === null || report.personId !== talk.speaker.personId
-      ? `Em không thấy tin báo ${code} của anh/chị. Anh/chị xem lại mã giúp nhé.`
-      : `Tin báo ${code} đã nhận lúc ${sayMoment(report.receivedMs)} và đã chuyển tới cán bộ. Cần thêm gì, anh/chị cứ gửi tiếp vào đây.`,
-  );
 }

@@ -2,6 +2,7 @@ import type { RecorderClient } from '../media/types.js';
 import type { Clock } from '../src/base/clock.js';
 import type { Log } from '../src/base/log.js';
 import type { Seal } from '../src/base/seal.js';
+import type { TellOptions } from '../src/chat/chat.js';
 import type { Channel, ChannelName, Recipient, Reply } from '../src/chat/message.js';
 import type { MakeLink } from '../src/chat/outgoing.js';
 import type { Intake } from '../src/intake/types.js';
@@ -23,14 +24,6 @@ export interface HouseSettings {
   publicUrl: string | null;
   /** absolute; reports lie in `reports/` inside */
   dataDir: string;
-}
-
-export interface TellOptions {
-  /** same key = same message: told twice, sent once */
-  key: string;
-  priority: 'alert' | 'answer' | 'notice';
-  /** messages of one such kind to one chat may become a digest when they pile up */
-  digest?: string;
 }
 
 /** What handlers are given: the outside world, by hand. */

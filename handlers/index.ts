@@ -1,6 +1,7 @@
 import { ROLES, type Role } from '../src/base/roles.js';
 import type { Held } from '../src/chat/chat.js';
 import type { Command, Fallbacks, Talk } from '../src/chat/command.js';
+import type { DigestPart, Digests } from '../src/chat/digest.js';
 import type { ChatAddress, ChatEvent } from '../src/chat/message.js';
 import type { Troubles } from '../src/chat/pass-on.js';
 import { leaveTopic } from './alerts/recipients.js';
@@ -20,17 +21,19 @@ import { linksCommand } from './commands/links.js';
 import { loginCommand } from './commands/login.js';
 import { peopleCommand } from './commands/people.js';
 import { pictureCommand } from './commands/picture.js';
+import { readReportCommand } from './commands/read-report.js';
 import { reportCommand } from './commands/report.js';
 import { rightsCommand } from './commands/rights.js';
 import { makeFallbacks } from './fallbacks.js';
 import type { House } from './house.js';
 import { JOBS, type Job } from './jobs.js';
+import { REPORT_DIGESTS } from './reports/urgency.js';
 import { log } from './saying.js';
 import { makeTroubles } from './troubles.js';
 import { askToCall } from './unreached.js';
 
 export { ensureFirstChiefCode } from './first-chief.js';
-export type { House, HouseSettings, TellOptions } from './house.js';
+export type { House, HouseSettings } from './house.js';
 
 /** What the bot does, in three tables: when someone speaks, when a camera speaks, when the clock speaks. */
 export interface Handlers {
@@ -39,8 +42,8 @@ export interface Handlers {
   /** for the chat core: somebody asked for what they may not have */
   onRefused(talk: Talk, command: Command): Promise<void>;
   alerts: Alerts;
-  /** for the chat core: many alerts of one kind at once, as one text */
-  digests: Record<string, (texts: string[]) => string>;
+  /** for the chat core: many alerts or reports of one kind at once, as one text */
+  digests: Digests;
   /** for the chat core: something happened to a chat */
   onEvent(event: ChatEvent, inboxId: number): Promise<void>;
   /** for the chat core: something waits for a person who can't be written to */
@@ -63,6 +66,7 @@ export function makeHandlers(house: House): Handlers {
     historyCommand(house),
     cameras,
     reportCommand(house),
+    readReportCommand(house),
     donateCommand(house),
     inviteCommand(house),
     peopleCommand(house),
@@ -88,15 +92,15 @@ export function makeHandlers(house: House): Handlers {
     troubles,
     // When a camera speaks.
     alerts: makeAlerts(house),
-    digests: { outage: outageDigest },
+    digests: { outage: { say: outageDigest }, ...REPORT_DIGESTS },
     // When the clock speaks.
     jobs: JOBS,
   };
 }
 
 /** The first line of each: the advice is the same and said elsewhere. */
-const outageDigest = (texts: string[]): string =>
-  `${texts.length} tin về camera:\n${texts.map((text) => text.split('\n')[0]).join('\n')}`;
+const outageDigest = (parts: DigestPart[]): string =>
+  `${parts.length} tin về camera:\n${parts.map(({ text }) => text.split('\n')[0]).join('\n')}`;
 
 const LOGGED_AS: Record<string, string> = { anh: 'snapshot', camera: 'camera.show' };
 

@@ -10,6 +10,7 @@ export const MAY = {
   cameraChange: ['chief', 'technician'],
   people: ['chief'],
   groups: ['chief'],
+  reports: ['chief', 'officer'],
   log: ['chief'],
   links: ['chief', 'officer', 'technician', 'hamletHead'],
   allLinks: ['chief'],

@@ -50,6 +50,8 @@ const ACTIONS: Record<string, string> = {
   'group.make': 'tạo nhóm',
   'group.let-in': 'cho vào nhóm',
   'group.turn-away': 'không cho vào nhóm',
+  'report.read': 'đọc tin báo',
+  tin: 'đọc tin báo',
   'hamlet.add': 'thêm thôn',
   'donation.add': 'ghi nhận ủng hộ',
   'first-chief': 'nhận quyền trưởng',

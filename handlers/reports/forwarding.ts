@@ -2,8 +2,11 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { DocumentReply, PhotoReply, Reply, VideoReply } from '../../src/chat/message.js';
 import type { TakenFile } from '../../src/intake/types.js';
+import { personById } from '../../src/store/people.js';
+import { reportByCode } from '../../src/store/reports.js';
 import { officersChats, recipientName } from '../alerts/recipients.js';
 import type { House } from '../house.js';
+import { urgencyOf } from './urgency.js';
 
 /** Longer words stand before the pictures instead of under them. */
 const CAPTION = 900;
@@ -14,14 +17,14 @@ export type ForwardedFile = Pick<TakenFile, 'path' | 'shown'>;
 
 /**
  * The words on the first picture; pictures together as albums, what could not be decoded as documents.
- * @param spool gives a path for a copy that goes with the reply of this index
+ * @param spool gives a path for a copy
  */
 export async function repliesOf(
-  spool: (reply: number, fileName: string) => Promise<string>,
+  spool: (fileName: string) => Promise<string>,
   code: string,
   words: string,
   files: ForwardedFile[],
-): Promise<Reply[]> {
+): Promise<[Reply, ...Reply[]]> {
   const pictures = files.filter((file) => file.shown !== null);
   const together: ForwardedFile[][] = [];
   for (let from = 0; from < pictures.length; from += ALBUM) together.push(pictures.slice(from, from + ALBUM));
@@ -35,13 +38,13 @@ export async function repliesOf(
     const items: (PhotoReply | VideoReply | DocumentReply)[] = [];
     for (const file of group) {
       count += 1;
-      items.push(await copied(file, `${code}-${count}`, (fileName) => spool(replies.length, fileName)));
+      items.push(await copied(file, `${code}-${count}`, spool));
     }
     const [only] = items;
     if (items.length === 1 && only !== undefined) replies.push({ ...only, ...caption });
     else replies.push({ kind: 'album', items: items.filter((item) => item.kind !== 'document'), ...caption });
   }
-  return replies;
+  return replies as [Reply, ...Reply[]];
 }
 
 /**
@@ -54,12 +57,18 @@ export async function forwardFiles(
 ): Promise<void> {
   const { spoolFor } = house;
   if (spoolFor === undefined) return;
+  const { code, words, files } = part;
+  const report = await reportByCode(house.db, code);
+  const sender = report === null ? null : await personById(house.db, report.personId);
+  const more = !words.includes('\n');
+  const urgency = urgencyOf(sender?.role ?? 'guest', {
+    ...{ code, more, text: more ? '' : (report?.text ?? ''), files: files.length },
+  });
   for (const chat of (await officersChats(house.db)).chats) {
-    const keyOf = (reply: number) => `${part.key}:${reply}:${recipientName(chat)}`;
-    const spool = (reply: number, fileName: string) => spoolFor.call(house, keyOf(reply), fileName);
-    const replies = await repliesOf(spool, part.code, part.words, part.files);
-    for (const [i, reply] of replies.entries())
-      await house.tell(chat, reply, { key: keyOf(i), priority: 'alert' });
+    const key = `${part.key}:0:${recipientName(chat)}`;
+    const spool = (fileName: string) => spoolFor.call(house, key, fileName);
+    const [first, ...rest] = await repliesOf(spool, code, words, files);
+    await house.tell(chat, first, { key, more: rest, ...urgency });
   }
 }
 

@@ -4,7 +4,7 @@ import { DAY_MS, toVietnamTime } from '../../src/base/clock.js';
 import { PersonError } from '../../src/base/errors.js';
 import { ROLE_NAMES } from '../../src/base/roles.js';
 import type { Talk } from '../../src/chat/command.js';
-import type { Attachment, Button, Recipient, Reply } from '../../src/chat/message.js';
+import type { Attachment, Button } from '../../src/chat/message.js';
 import type { TakenFile } from '../../src/intake/types.js';
 import { personById } from '../../src/store/people.js';
 import {
@@ -27,6 +27,7 @@ import { repliesOf } from './forwarding.js';
 import { rowOf } from './kept-file.js';
 import { fetchLateSoon, keepLate } from './late-files.js';
 import { maskPhones } from './mask-phones.js';
+import { urgencyOf } from './urgency.js';
 
 /** Words wait so long for their files, ms. */
 const PATIENCE_MS = 15_000;
@@ -227,14 +228,14 @@ async function forward(
     await holdAlbum(house, talk, { reportId: kept.id, code: kept.code, words, files });
     return bound;
   }
-  const replies = await repliesOf((_, fileName) => talk.spool(fileName), kept.code, words, files);
-  for (const chat of chats) await tellAll(talk, chat, replies);
+  const [first, ...more] = await repliesOf((name) => talk.spool(name), kept.code, words, files);
+  const { priority, ...gathered } = urgencyOf(talk.speaker.role, {
+    ...{ code: kept.code, more: kept.joined, files: files.length + late.length },
+    text: [text, place === undefined ? '' : '(có vị trí)'].join(' '),
+  });
+  for (const chat of chats)
+    await talk.tell(chat, first, `report:${recipientName(chat)}:0`, priority, { more, ...gathered });
   return bound;
-}
-
-async function tellAll(talk: Talk, chat: Recipient, replies: Reply[]): Promise<void> {
-  for (const [i, reply] of replies.entries())
-    await talk.tell(chat, reply, `report:${recipientName(chat)}:${i}`, 'alert');
 }
 
 /** The sender agrees that the officers learn the name; the phone stays with us. */

@@ -2,7 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DAY_MS } from '../base/clock.js';
 import { pruneQueues } from '../store/inbox.js';
 import { expireHeld, heldOutgoing, type OutboxRow, waitingOutgoing } from '../store/outbox.js';
+import type { TellAbout } from './command.js';
 import { type ChatCounters, makeCounters } from './counters.js';
+import type { Digests } from './digest.js';
 import { makeCode } from './dispatch.js';
 import { type HearingOptions, makeHearing } from './hearing.js';
 import { makeInbox } from './inbox.js';
@@ -15,9 +17,10 @@ import {
   type Recipient,
   type Reply,
 } from './message.js';
-import { makeOutbox, type Outbox, PRIORITY, type Priority } from './outbox.js';
+import { makeOutbox, type Outbox } from './outbox.js';
 import { type MakeLink, type MakePreview, wholeKey, wordsOf } from './outgoing.js';
 import type { Troubles } from './pass-on.js';
+import { type Priority, priorityOf } from './priority.js';
 import { reachPerson } from './reach.js';
 import { setAside } from './sentences.js';
 import { makeSpool } from './spool.js';
@@ -31,8 +34,8 @@ export interface ChatOptions extends HearingOptions {
   makeLink?: MakeLink;
   /** Makes a moving picture of a video for channels that play none. */
   makePreview?: MakePreview;
-  /** texts of digests by kind, from the texts they stand for */
-  digests?: Record<string, (texts: string[]) => string>;
+  /** kinds of messages that become a digest when they pile up; what is not named here becomes a plain list */
+  digests?: Digests;
   digestOver?: number;
   /** Something for a person waits until they write; at each start again, as long as it does: use keys. */
   onHeld?: (held: Held, tell: Chat['tell']) => Promise<void>;
@@ -59,12 +62,10 @@ export interface Held {
   createdMs: number;
 }
 
-export interface TellOptions {
+export interface TellOptions extends TellAbout {
   /** put twice, sent once */
   key: string;
   priority: Priority;
-  /** messages of one kind to one chat are merged into a digest when they pile up */
-  digest?: string;
 }
 
 /** The chat core: inbox, dispatcher and outbox behind the channels. Making it does nothing; `start` acts. */
@@ -139,7 +140,7 @@ export function makeChat(options: ChatOptions): Chat {
       );
       const held = {
         ...{ personId: row.personId!, key: wholeKey(row.key), createdMs: row.createdMs },
-        ...{ text: wordsOf(reply), answer: row.priority === PRIORITY.answer },
+        ...{ text: wordsOf(reply), answer: /answer$/.test(priorityOf(row.priority)) },
       };
       await options.onHeld?.(held, chat.tell);
     },
@@ -244,18 +245,11 @@ export function makeChat(options: ChatOptions): Chat {
       await Promise.race([Promise.all(first), new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
     },
     stop: () => stop(),
-    async tell(to, given, { key, priority, digest }) {
+    async tell(to, given, { key, priority, ...about }) {
       const reply = asReply(given);
       const channel = 'personId' in to ? undefined : channels.get(to.channel);
       if (channel !== undefined) await openMenuFor(database, to as ChatAddress, reply, channel, clock);
-      return outbox.put({
-        to,
-        reply,
-        key,
-        priority,
-        inboxId: null,
-        ...(digest === undefined ? {} : { digest }),
-      });
+      return outbox.put({ to, reply, key, priority, inboxId: null, ...about });
     },
     spoolFor: (key, fileName) => spool.forKey(key, fileName),
     turnDone: (inboxId) => turns.done(inboxId),

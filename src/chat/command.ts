@@ -2,6 +2,7 @@ import type { Log } from '../base/log.js';
 import type { GroupPurpose, Role } from '../base/roles.js';
 import type { Transaction } from '../store/database.js';
 import type { ChannelLimits, Message, Recipient, Reply } from './message.js';
+import type { Priority } from './priority.js';
 
 /** Who speaks, as the bot knows them. */
 export interface Speaker {
@@ -59,13 +60,14 @@ export interface Talk {
   /**
    * Says it to somebody else, durably: to a chat, or to a person wherever they can be reached.
    * @param key distinguishes several tells of one message
-   * @param priority alert goes before answer goes before notice
+   * @param priority left out: a notice
    */
   tell(
     to: Recipient,
     reply: Reply | string,
     key: string,
-    priority?: 'alert' | 'answer' | 'notice',
+    priority?: Priority,
+    about?: TellAbout,
   ): Promise<void>;
   /**
    * Says it to the person in private even when the words were said in a group; where they have not opened a private
@@ -81,6 +83,16 @@ export interface Talk {
    * addressed message that nobody answered is answered by the core.
    */
   staySilent(): void;
+}
+
+/** More about something that is told. */
+export interface TellAbout {
+  /** what belongs to it and follows it */
+  more?: readonly Reply[];
+  /** messages of one such kind to one chat may become a digest when they pile up */
+  digest?: string;
+  /** how a digest calls it; left out: by its words */
+  brief?: string;
 }
 
 /** What a command made of the words after its name. */

@@ -1,6 +1,9 @@
 import type { OutboxRow } from '../store/outbox.js';
+import type { Digests } from './digest.js';
 import type { Channel, ChannelLimits, ChatAddress } from './message.js';
 import { costOf, filesOf, type OutPayload, readPayload, wholeKey } from './outgoing.js';
+import { makePaces } from './paces.js';
+import { isUrgent } from './priority.js';
 import { makeRates } from './rates.js';
 
 /** What waits for one chat, in the order of sending. */
@@ -55,9 +58,9 @@ interface Weight {
   payload: string;
   /** messages as the platform counts them */
   cost: number;
+  files: number;
   /** of its files together */
   bytes: number;
-  first: boolean;
 }
 
 const weights = new WeakMap<OutboxRow, Weight>();
@@ -66,15 +69,15 @@ const weights = new WeakMap<OutboxRow, Weight>();
 export function weightOf(row: OutboxRow): Weight {
   const known = weights.get(row);
   if (known?.payload === row.payload) return known;
-  const { reply, first } = readPayload(row.payload);
-  const bytes = filesOf(reply).reduce((sum, file) => sum + file.sizeBytes, 0);
-  const weight = { payload: row.payload, cost: costOf(reply), bytes, first: first === true };
+  const { reply } = readPayload(row.payload);
+  const files = filesOf(reply);
+  const bytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const weight = { payload: row.payload, cost: costOf(reply), files: files.length, bytes };
   weights.set(row, weight);
   return weight;
 }
 
-const before = (a: OutboxRow, b: OutboxRow) =>
-  a.priority - b.priority || Number(weightOf(b).first) - Number(weightOf(a).first) || a.id - b.id;
+const before = (a: OutboxRow, b: OutboxRow) => a.priority - b.priority || a.id - b.id;
 
 function makeLane(chatId: string, limits: ChannelLimits): Lane {
   return {
@@ -98,8 +101,9 @@ function makeLane(chatId: string, limits: ChannelLimits): Lane {
   };
 }
 
-export function makeLine(channel: Channel): Line {
+export function makeLine(channel: Channel, digests: Digests = {}): Line {
   const rates = makeRates(channel.limits.rates);
+  const paces = makePaces(digests);
   const lanes = new Map<string, Lane>();
   const groups = new Set<string>();
   /** rows that alone are held back while their chat goes on */
@@ -117,7 +121,22 @@ export function makeLine(channel: Channel): Line {
     }
     return lane;
   };
-  const headOf = (lane: Lane, nowMs: number) => lane.rows.find((row) => (heldRows.get(row.id) ?? 0) <= nowMs);
+  const heldMs = (row: OutboxRow) => heldRows.get(row.id) ?? 0;
+  /** The row that may go now: not one that is held back alone, or whose kind has to wait. */
+  function headOf(lane: Lane, nowMs: number): OutboxRow | undefined {
+    const paceMs = paces.look(lane.chatId, nowMs);
+    return lane.rows.find((row) => paceMs(row) === 0 && heldMs(row) <= nowMs);
+  }
+  /** When something of this lane may go. */
+  function wakeMs(lane: Lane, nowMs: number): number {
+    const paceMs = paces.look(lane.chatId, nowMs);
+    let next = Number.POSITIVE_INFINITY;
+    for (const row of lane.rows) {
+      next = Math.min(next, Math.max(nowMs + paceMs(row), heldMs(row)));
+      if (next <= nowMs) break;
+    }
+    return next;
+  }
   const cost = (row: OutboxRow) => weightOf(row).cost;
 
   const line: Line = {
@@ -153,15 +172,19 @@ export function makeLine(channel: Channel): Line {
       let next = Number.POSITIVE_INFINITY;
       for (const lane of lanes.values()) {
         if (lane.busy || lane.rows.length === 0) continue;
-        const held = heldRows.size === 0 ? 0 : Math.min(...lane.rows.map((row) => heldRows.get(row.id) ?? 0));
-        const at = Math.max(lane.heldUntilMs, held, pausedUntilMs);
+        const at = Math.max(lane.heldUntilMs, pausedUntilMs, wakeMs(lane, nowMs));
         if (at > nowMs) next = Math.min(next, at);
       }
       return next;
     },
-    waitMs: (lane, row, nowMs) => rates.waitMs(lane.chatId, groups.has(lane.chatId), cost(row), nowMs),
+    waitMs(lane, row, nowMs) {
+      // asked first: in a flood it closes the channel for thousands of chats at once
+      const roomMs = channel.roomInMs?.(weightOf(row).files, isUrgent(row.priority)) ?? 0;
+      return roomMs > 0 ? roomMs : rates.waitMs(lane.chatId, groups.has(lane.chatId), cost(row), nowMs);
+    },
     take(lane, row, nowMs) {
       rates.take(lane.chatId, groups.has(lane.chatId), cost(row), nowMs);
+      paces.take(lane.chatId, row, nowMs);
       lastTryMs.set(lane.chatId, nowMs);
       heldRows.delete(row.id);
       if (lastTryMs.size > 5000) lastTryMs.clear();
@@ -176,7 +199,7 @@ export function makeLine(channel: Channel): Line {
       const lane = lanes.get(chatId);
       if (nowMs < pausedUntilMs || (lane && (lane.heldUntilMs > nowMs || lane.rows.length > 0))) return false;
       const group = groups.has(chatId);
-      if (rates.waitMs(chatId, group, 1, nowMs) > 0) return false;
+      if ((channel.roomInMs?.(0, false) ?? 0) > 0 || rates.waitMs(chatId, group, 1, nowMs) > 0) return false;
       rates.take(chatId, group, 1, nowMs);
       return true;
     },

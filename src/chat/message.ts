@@ -282,6 +282,11 @@ export interface Channel {
    */
   nameOf?(userId: string): Promise<string | null>;
   /**
+   * Milliseconds until the platform takes one more message with so many files; 0: now. For platforms that count calls of
+   * every kind: a share of them is kept for what is urgent. Left out: `limits.rates` says it all.
+   */
+  roomInMs?(files: number, urgent: boolean): number;
+  /**
    * Makes a group with these accounts in it. @returns null when the platform has no group left for us
    * @throws WorldError
    */
@@ -292,6 +297,13 @@ export interface Channel {
   }): Promise<{ chatId: string; link: string | null } | null>;
   /** Lets somebody who asked into a group, or does not. WorldError invalid: they ask no longer. */
   decideJoin?(chatId: string, userId: string, letIn: boolean): Promise<void>;
+  /** Takes somebody out of a group; false: they were not in it. @throws WorldError refused, invalid: a person must do it */
+  removeFromGroup?(chatId: string, userId: string): Promise<boolean>;
+  /**
+   * Brings somebody into a group as far as the platform lets us (an invitation, the end of a ban); false: nothing was to be
+   * done. @throws WorldError as above
+   */
+  bringIntoGroup?(chatId: string, userId: string): Promise<boolean>;
   /** An address that opens the private chat, with a payload where the platform knows such; null where not. */
   privateChatLink(payload?: string): string | null;
   stop(): Promise<void>;

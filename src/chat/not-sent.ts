@@ -9,21 +9,26 @@ import type { OutboxOptions, Outgoing } from './outbox.js';
 import {
   degrade,
   filesPresent,
+  isLaterPart,
   type LinkAbout,
   type LinkedFile,
   type OutPayload,
   placeName,
   prepare,
+  readPayload,
   wholeKey,
   wordsOf,
 } from './outgoing.js';
 import { makePassOn, type Troubles, type WhyNot } from './pass-on.js';
+import { PRIORITY, priorityOf } from './priority.js';
 import { reachPerson } from './reach.js';
 import { afterFailure } from './retry.js';
 import { fileGone, undelivered } from './sentences.js';
 
 /** part numbers of what was parted for another form: so many for each */
 const FURTHER_PARTS = 1000;
+/** so many rows are minded as passed on; told twice, others hear a thing once all the same */
+const MOST_MINDED = 50_000;
 /** failures after which what is meant for a person tries another chat of theirs */
 const ELSEWHERE_AFTER = 3;
 
@@ -36,6 +41,8 @@ export interface OutboxRoom {
   pump: (line: Line) => void;
   put: (outgoing: Outgoing) => Promise<boolean>;
   settle: (row: OutboxRow) => Promise<void>;
+  /** Makes one of many that are alike; else gives the row back. */
+  merge: (lane: Lane, row: OutboxRow) => Promise<OutboxRow>;
   move: (line: Line, from: string, to: string) => Promise<void>;
   stopped: () => boolean;
 }
@@ -45,8 +52,10 @@ export interface OutboxRoom {
  * person; or it is held until the person writes, or given up with a word about it.
  */
 export function makeNotSent(room: OutboxRoom) {
-  const { options, lines, elapsed, pump, put, settle, move } = room;
+  const { options, lines, elapsed, pump, put, settle, merge, move } = room;
   const { database, clock, log, channels, spool, counters } = options;
+  /** rows that were passed on, or for which there is nobody: minded so that they are not looked at each time */
+  const passedBehind = new Set<number>();
 
   async function failed(line: Line, lane: Lane, row: OutboxRow, payload: OutPayload, error: unknown) {
     const { priority, attempts, createdMs } = row;
@@ -128,6 +137,23 @@ export function makeNotSent(room: OutboxRoom) {
     return true;
   }
 
+  /**
+   * What waits in this group behind that row would meet the same refusal: it goes other ways now, each once. Gathered first;
+   * what others heard by itself is gathered no more, or they would hear it again with the rest.
+   */
+  async function passOnBehind(line: Line, lane: Lane, head: OutboxRow, reason: string): Promise<void> {
+    head.digest = null;
+    for (const waiting of [...lane.rows]) {
+      if (waiting === head || waiting.personId !== null || isLaterPart(waiting)) continue;
+      if (passedBehind.has(waiting.id) || !lane.rows.includes(waiting)) continue;
+      const row = waiting.digest === null ? waiting : await merge(lane, waiting);
+      if (passedBehind.size >= MOST_MINDED) passedBehind.clear();
+      passedBehind.add(row.id);
+      row.digest = null;
+      await passedOn(line, lane, row, readPayload(row.payload), 'channel', reason);
+    }
+  }
+
   /** Trying again is in vain: those who can help are told, and it goes another way, if there is one. */
   async function onlyAPersonHelps(
     line: Line,
@@ -140,7 +166,11 @@ export function makeNotSent(room: OutboxRoom) {
     const need = error instanceof WorldError ? error.needsHuman : undefined;
     if (need === undefined) return false;
     await tellTrouble((troubles) => troubles.needsHuman(line.channel.name, need));
-    if (row.personId === null) return passedOn(line, lane, row, payload, 'channel', reason);
+    if (row.personId === null) {
+      const gone = await passedOn(line, lane, row, payload, 'channel', reason);
+      if (line.groups.has(lane.chatId)) await passOnBehind(line, lane, row, reason);
+      return gone;
+    }
     const here = placeName({ channel: line.channel.name, chatId: lane.chatId });
     // where it came from in vain: it is tried here again, with patience
     if (payload.tried?.some((place) => place !== here)) return false;
@@ -166,7 +196,6 @@ export function makeNotSent(room: OutboxRoom) {
     const { channel, chatId, priority, inboxId, personId, createdMs } = row;
     const same = {
       ...(payload.topic === undefined ? {} : { topic: payload.topic }),
-      ...(payload.first === undefined ? {} : { first: payload.first }),
       ...(payload.only === undefined ? {} : { only: payload.only }),
     };
     const rows =
@@ -181,7 +210,10 @@ export function makeNotSent(room: OutboxRoom) {
             })),
           );
     row.payload = JSON.stringify({ ...payload, reply: first!, forms } satisfies OutPayload);
-    if (!(await readdress(database, row.id, { channel, chatId, payload: row.payload }, from))) return false;
+    // its further parts stand apart from it: no digest may take it alone
+    if (more.length > 0) row.digest = null;
+    const to = { channel, chatId, payload: row.payload, digest: row.digest };
+    if (!(await readdress(database, row.id, to, from))) return false;
     const line = lines.get(channel as ChannelName)!;
     for (const part of rows ?? []) if (line.add(part, elapsed())) options.onWaiting(part);
     return true;
@@ -294,7 +326,7 @@ export function makeNotSent(room: OutboxRoom) {
           to: addressOf(line, lane, payload),
           reply: { kind: 'text', text },
           key: `${row.key}:undelivered`,
-          priority: row.priority === 0 ? 'alert' : 'answer',
+          priority: row.priority < PRIORITY.answer ? priorityOf(row.priority) : 'answer',
           inboxId: row.inboxId,
         });
     }

@@ -17,8 +17,9 @@ import {
   waitingOutgoing,
 } from '../store/outbox.js';
 import { groupChatIds, moveChat, purposeOf } from '../store/speakers.js';
+import type { TellAbout } from './command.js';
 import type { ChatCounters } from './counters.js';
-import { digestWith } from './digest.js';
+import { type Digests, digestWith, PLAIN_DIGEST } from './digest.js';
 import { gather } from './gather.js';
 import { addressOf, type Lane, type Line, makeLine, weightOf } from './lines.js';
 import type { Channel, ChannelName, ChatAddress, Recipient, Reply, Sent } from './message.js';
@@ -36,30 +37,22 @@ import {
   withoutTokens,
 } from './outgoing.js';
 import type { Troubles } from './pass-on.js';
-import { manyMessages, rightsEnded } from './sentences.js';
+import { PRIORITY, type Priority } from './priority.js';
+import { rightsEnded } from './sentences.js';
 import type { Spool } from './spool.js';
 import { stillHolds } from './still-holds.js';
 
-export const PRIORITY = { alert: 0, answer: 1, notice: 2 } as const;
-export type Priority = keyof typeof PRIORITY;
-
-export interface Outgoing {
+export interface Outgoing extends TellAbout {
   /** a chat, or a person wherever they can be reached */
   to: Recipient;
   reply: Reply;
-  /** what belongs to it and follows it */
-  more?: readonly Reply[];
   /** its files are another message's: they are copied */
   ownFiles?: true;
   /** put twice, sent once */
   key: string;
   priority: Priority;
   inboxId: number | null;
-  /** messages of one kind to one chat are merged into a digest when they pile up */
-  digest?: string;
   replaces?: string;
-  /** an answer to one of the staff: it goes before the other answers */
-  first?: boolean;
   /** what must still be true when it goes, however long it waited; left out: an officers' group must still be one */
   only?: Only;
 }
@@ -73,8 +66,8 @@ export interface OutboxOptions {
   counters: ChatCounters;
   makeLink?: MakeLink;
   makePreview?: MakePreview;
-  /** the text of a digest by kind, from the texts it stands for; kinds not named get a plain list */
-  digests?: Record<string, (texts: string[]) => string>;
+  /** kinds of digests; what is not named here becomes a plain list */
+  digests?: Digests;
   /** more than so many waiting messages of one digest kind to one chat are merged */
   digestOver?: number;
   /** monotonic milliseconds, for waiting */
@@ -94,8 +87,8 @@ export interface OutboxOptions {
 }
 
 /**
- * Sends what must arrive: alerts first, then answers (the staff's before the others'), then notices; by age within one
- * of these; one at a time per chat, at the pace the channel allows. A row is marked sent right after the channel has taken it: killed in between, the
+ * Sends what must arrive: the most urgent first (`PRIORITY`), by age within one of these; one at a time per chat, at the
+ * pace the channel allows. A row is marked sent right after the channel has taken it: killed in between, the
  * service sends that one again after its restart. That is the only duplicate there can be. To keep it at one per kill,
  * words and small pictures go one at a time per channel; only uploads, which take long, go a few side by side.
  *
@@ -133,12 +126,12 @@ export function makeOutbox(options: OutboxOptions): Outbox {
   const elapsed = options.elapsedMs ?? (() => performance.now());
   const digestOver = options.digestOver ?? 5;
   const lines = new Map<ChannelName, Line>();
-  for (const channel of channels.values()) lines.set(channel.name, makeLine(channel));
+  for (const channel of channels.values()) lines.set(channel.name, makeLine(channel, options.digests));
   let running = false;
   let stopped = false;
   const underWay = new Set<Promise<void>>();
   const { failed, redirect, prepareFor, reach } = makeNotSent({
-    ...{ options, lines, elapsed, pump, put, settle, move },
+    ...{ options, lines, elapsed, pump, put, settle, merge, move },
     stopped: () => stopped,
   });
 
@@ -232,7 +225,7 @@ export function makeOutbox(options: OutboxOptions): Outbox {
   async function merge(lane: Lane, row: OutboxRow): Promise<OutboxRow> {
     const merged = digestWith(lane.rows, row, {
       ...{ over: digestOver, textLength: lane.limits.textLength },
-      say: options.digests?.[row.digest!] ?? manyMessages,
+      say: (options.digests?.[row.digest!] ?? PLAIN_DIGEST).say,
     });
     if (merged === null) return row;
     const { alike, text } = merged;
@@ -321,13 +314,14 @@ export function makeOutbox(options: OutboxOptions): Outbox {
           reply,
           ...(at === 0 && replaces !== undefined ? { replaces } : {}),
           ...(to.topic === undefined ? {} : { topic: to.topic }),
-          ...(outgoing.first === true ? { first: true } : {}),
+          ...(at === 0 && outgoing.brief !== undefined ? { brief: outgoing.brief } : {}),
           ...(Object.keys(only).length === 0 ? {} : { only }),
         } satisfies OutPayload),
         priority: PRIORITY[outgoing.priority],
         inboxId,
         personId,
-        digest: parts.length === 1 ? (outgoing.digest ?? null) : null,
+        // the first part stands for all
+        digest: at === 0 ? (outgoing.digest ?? null) : null,
         createdMs: clock.now(),
       })),
     );

@@ -11,8 +11,8 @@ export interface OutPayload {
   /** the progress message that turns into it */
   replaces?: string;
   topic?: string;
-  /** an answer to one of the staff: it goes before the other answers */
-  first?: true;
+  /** how a digest calls it; left out: by its words */
+  brief?: string;
   /** it goes only as long as this holds */
   only?: Only;
   /** chats of the person in which it was tried in vain, as `placeName` writes them */
@@ -64,7 +64,9 @@ export const linkWords = ({ url, note, pin }: MadeLink): { with: string; after: 
 
 /** Parts of one message share its key. */
 export const partKey = (key: string, part: number) => (part === 0 ? key : `${key}#${part}`);
-export const wholeKey = (key: string) => key.replace(/(?:#\d+)+$/, '');
+export const wholeKey = (key: string) => (key.includes('#') ? key.replace(/(?:#\d+)+$/, '') : key);
+/** Is it a part that follows the first of its message? */
+export const isLaterPart = ({ key }: { key: string }) => wholeKey(key) !== key;
 
 /** A sent message as we keep it: the addresses in it open nothing any more. */
 export const withoutTokens = (payload: string) =>

@@ -7,6 +7,7 @@ import { accountOfChat, personOfAccount, purposeOf } from '../store/speakers.js'
 import type { ChannelName, ChatAddress, Recipient, Reply } from './message.js';
 import type { Outgoing } from './outbox.js';
 import { type Only, type OutPayload, readPayload, wholeKey } from './outgoing.js';
+import { priorityOf } from './priority.js';
 import { copyQuestion } from './question.js';
 
 /** To whom something goes instead, and under which key. */
@@ -48,7 +49,8 @@ export interface PassOnOptions {
 /** Is it said to somebody else than the one who wrote? */
 const toOthers = ({ inboxId, key }: OutboxRow) => inboxId === null || key.startsWith(`${inboxId}:to:`);
 
-const DIGEST = /^digest:(\d+)-/;
+/** The first and the last of what it stands for. */
+const DIGEST = /^digest:(\d+)-(\d+)$/;
 
 /** Finds others for what a chat does not take. */
 export function makePassOn({ database, troubles, put, clock, reach }: PassOnOptions) {
@@ -71,6 +73,14 @@ export function makePassOn({ database, troubles, put, clock, reach }: PassOnOpti
     return [{ to: { personId }, key: `${whole}:elsewhere` }];
   }
 
+  /** Keys of what a digest stands for; its own where they are forgotten. */
+  async function keysOf(row: OutboxRow, ids: number[]): Promise<string[]> {
+    const keys = (await Promise.all(ids.map((id) => keyOfOutgoing(database, id)))).filter(
+      (key) => key !== null,
+    );
+    return keys.length > 0 ? keys : [row.key];
+  }
+
   const isGroup = async ({ channel, chatId }: ChatAddress) =>
     (await purposeOf(database, channel, chatId)) !== undefined;
 
@@ -82,14 +92,17 @@ export function makePassOn({ database, troubles, put, clock, reach }: PassOnOpti
     // who asked in the group hears the answer in private
     if (!toOthers(row)) return asPerson(await senderOf(database, row.inboxId!), from, whole, why);
     const digest = DIGEST.exec(row.key);
-    const told = digest === null ? whole : await keyOfOutgoing(database, Number(digest[1]));
-    const found = (await troubles?.insteadOf(from, wholeKey(told ?? whole), why)) ?? [];
-    if (found.length === 0) return null;
+    const keys = digest === null ? [whole] : await keysOf(row, digest.slice(1).map(Number));
     const untold: Instead[] = [];
-    for (const one of found)
-      if (!(await isOutgoingKnown(database, one.key)))
-        // a digest has no twin, but what it stands for has
-        untold.push(digest === null ? one : { ...one, key: `${whole}:${one.key}` });
+    const found = await Promise.all(keys.map((key) => troubles?.insteadOf(from, wholeKey(key), why) ?? []));
+    if ((found[0] ?? []).length === 0) return null;
+    for (const [at, one] of found[0]!.entries()) {
+      const twins = found.flatMap((each) => each[at]?.key ?? []);
+      const known = await Promise.all(twins.map((key) => isOutgoingKnown(database, key)));
+      if (known.every((is) => is)) continue;
+      // a digest has no twin, but what it stands for has
+      untold.push(digest === null ? one : { ...one, key: `${whole}:${one.key}` });
+    }
     return untold;
   }
 
@@ -111,8 +124,9 @@ export function makePassOn({ database, troubles, put, clock, reach }: PassOnOpti
       const [reply, ...more] = payloads.map((payload, at) => withPreface(payload.reply, at, preface));
       await put({
         ...{ to, reply: reply!, more, key, inboxId: null, ownFiles: true },
-        priority: (['alert', 'answer', 'notice'] as const)[first.priority] ?? 'notice',
+        priority: priorityOf(first.priority),
         ...(first.digest === null ? {} : { digest: first.digest }),
+        ...(payloads[0]!.brief === undefined ? {} : { brief: payloads[0]!.brief }),
         ...onlyFor(payloads[0]!.only ?? {}, to),
       });
     }

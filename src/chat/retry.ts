@@ -1,6 +1,7 @@
 import { backoffMs } from '../base/backoff.js';
 import { DAY_MS } from '../base/clock.js';
 import { WorldError } from '../base/errors.js';
+import { type Priority, priorityOf } from './priority.js';
 
 /** What to do with a message that a channel did not take. */
 export type AfterFailure =
@@ -16,15 +17,22 @@ export type AfterFailure =
   | { do: 'give-up'; why: 'closed' | 'invalid' | 'too-old' | 'fault' };
 
 export interface FailedSend {
-  /** 0 alert, 1 answer, 2 notice */
+  /** as the store has it */
   priority: number;
   /** tries before this one */
   attempts: number;
   ageMs: number;
 }
 
-/** How long a message is tried: an alert for ever, an answer for a day, a notice for three. */
-const TRIED_FOR_MS = [Number.POSITIVE_INFINITY, DAY_MS, 3 * DAY_MS];
+/** How long a message is tried: what officers must hear for ever, an answer for a day, a notice for three. */
+const TRIED_FOR_MS: Record<Priority, number> = {
+  alert: Number.POSITIVE_INFINITY,
+  report: Number.POSITIVE_INFINITY,
+  'staff-answer': DAY_MS,
+  'stranger-report': Number.POSITIVE_INFINITY,
+  answer: DAY_MS,
+  notice: 3 * DAY_MS,
+};
 /** An error nobody foresaw is tried so often: it may be ours, and would fail for ever. */
 const UNFORESEEN_TRIES = 5;
 
@@ -34,7 +42,7 @@ export function afterFailure(
   random: () => number = Math.random,
 ): AfterFailure {
   const again = (): AfterFailure =>
-    ageMs > (TRIED_FOR_MS[priority] ?? DAY_MS)
+    ageMs > TRIED_FOR_MS[priorityOf(priority)]
       ? { do: 'give-up', why: 'too-old' }
       : { do: 'retry', ms: backoffMs(attempts + 1, 1000, 300_000, random) };
   if (!(error instanceof WorldError))

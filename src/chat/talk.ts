@@ -7,8 +7,9 @@ import { accountOfChat, privateChatOf } from '../store/speakers.js';
 import type { Speaker, SpokenIn, Talk } from './command.js';
 import { asButtons, choicesOf } from './fit.js';
 import { type Activity, type Channel, type Message, placeOf, type Reply } from './message.js';
-import type { Outbox, Priority } from './outbox.js';
+import type { Outbox } from './outbox.js';
 import type { Only } from './outgoing.js';
+import type { Priority } from './priority.js';
 import { makeProgress } from './progress.js';
 import { openQuestion } from './question.js';
 import { OPEN_PRIVATE_LABEL, openPrivate, openPrivateWithoutLink } from './sentences.js';
@@ -48,6 +49,7 @@ export function openTalk(options: TalkOptions): OpenTalk {
   const { database, clock, channel, outbox, spool, message, inboxId, speaker } = options;
   const here = placeOf(message);
   const place = { channel: message.channel, chatId: message.chatId, userId: message.sender.userId };
+  const answers: Priority = STAFF.has(speaker.role) ? 'staff-answer' : 'answer';
   const progress = makeProgress({ channel, outbox, to: here, inboxId, log: options.log });
   /** Files go only while their asker has the role, and the group the purpose, that they were asked with. */
   const conditionsOf = (reply: Reply, purpose: GroupPurpose | null): Only =>
@@ -75,8 +77,7 @@ export function openTalk(options: TalkOptions): OpenTalk {
       to: here,
       reply,
       key: `${inboxId}:${number}`,
-      priority: 'answer',
-      first: STAFF.has(speaker.role),
+      priority: answers,
       inboxId,
       only: conditionsOf(reply, options.group?.purpose ?? null),
       ...(replaces === null ? {} : { replaces }),
@@ -120,8 +121,11 @@ export function openTalk(options: TalkOptions): OpenTalk {
       acting = setInterval(act, ACT_EVERY_MS);
       acting.unref();
     },
-    async tell(to, reply, key, priority: Priority = 'notice') {
-      await outbox.put({ to, reply: asReply(reply), key: `${inboxId}:to:${key}`, priority, inboxId });
+    async tell(to, reply, key, priority = 'notice', about = {}) {
+      await outbox.put({
+        ...{ to, reply: asReply(reply), key: `${inboxId}:to:${key}`, priority, inboxId },
+        ...about,
+      });
       if (!('personId' in to)) await openMenuFor(database, to, asReply(reply), channel, clock);
     },
     async replyPrivately(given) {
@@ -147,8 +151,7 @@ export function openTalk(options: TalkOptions): OpenTalk {
         to: { channel: message.channel, chatId },
         reply,
         key: `${inboxId}:${number}`,
-        priority: 'answer',
-        first: STAFF.has(speaker.role),
+        priority: answers,
         inboxId,
         only: conditionsOf(reply, null),
       });

@@ -7,7 +7,7 @@ export interface OutboxRow {
   chatId: string;
   /** JSON of what to send */
   payload: string;
-  /** 0 alert, 1 answer, 2 notice */
+  /** smaller goes first: 0 alert, 1 report, 2 answer to the staff, 3 stranger's report, 4 answer, 5 notice */
   priority: number;
   inboxId: number | null;
   /** whom it is meant for, wherever they can be reached; null: for this chat alone */
@@ -149,7 +149,7 @@ export async function markRetry(database: Database, id: number, error: string, n
 export async function readdress(
   database: Database,
   id: number,
-  to: { channel: string; chatId: string; payload: string },
+  to: { channel: string; chatId: string; payload: string; digest: string | null },
   from: 'waiting' | 'held',
 ): Promise<boolean> {
   const { count } = await database.outbox.updateMany({

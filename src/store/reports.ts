@@ -9,6 +9,8 @@ export interface ReportFile {
   mime: string;
   sizeBytes: number;
   sha256: string;
+  /** what of it people are shown, JSON; null: the file itself, as a document */
+  shown: string | null;
 }
 
 export interface NewReport {
@@ -21,26 +23,11 @@ export interface NewReport {
   receivedMs: number;
 }
 
-export interface Report {
-  id: number;
-  code: string;
-  personId: number;
-  text: string;
-  receivedMs: number;
-}
+export type Report = Omit<NewReport, 'inboxId'> & { id: number };
 
-const seen = (row: {
-  id: number;
-  code: string;
-  personId: number;
-  text: string;
-  receivedMs: bigint;
-}): Report => ({
-  id: row.id,
-  code: row.code,
-  personId: row.personId,
-  text: row.text,
-  receivedMs: Number(row.receivedMs),
+const seen = (row: Omit<Report, 'receivedMs'> & { receivedMs: bigint }): Report => ({
+  ...{ id: row.id, code: row.code, personId: row.personId, text: row.text },
+  ...{ latitude: row.latitude, longitude: row.longitude, receivedMs: Number(row.receivedMs) },
 });
 
 /** Throws when the code is taken: make another. @returns the report's id */
@@ -84,8 +71,27 @@ export async function reportByCode(db: Store, code: string): Promise<Report | nu
   return row === null ? null : seen(row);
 }
 
-export async function countReportFiles(db: Store, reportId: number): Promise<number> {
-  return db.reportFile.count({ where: { reportId } });
+export async function reportFiles(db: Store, reportId: number): Promise<ReportFile[]> {
+  const rows = await db.reportFile.findMany({ where: { reportId }, orderBy: { id: 'asc' } });
+  return rows.map(({ id: _id, reportId: _report, kind, ...row }) => ({
+    ...row,
+    kind: kind as ReportFile['kind'],
+  }));
+}
+
+/** The newest reports, with who sent them and how many files they have; with `before`, those older than it. */
+export async function newestReports(
+  db: Store,
+  most: number,
+  before?: number,
+): Promise<(Report & { role: string; files: number })[]> {
+  const rows = await db.report.findMany({
+    ...(before === undefined ? {} : { where: { id: { lt: before } } }),
+    orderBy: { id: 'desc' },
+    take: most,
+    include: { person: { select: { role: true } }, _count: { select: { files: true } } },
+  });
+  return rows.map((row) => ({ ...seen(row), role: row.person.role, files: row._count.files }));
 }
 
 /** How many reports a person has sent since a moment. */

@@ -11,6 +11,7 @@ it('killed at any moment: nothing lost, no effect twice, no reply missing, order
     missingReplies: 0,
     disordered: 0,
     wrongFiles: 0,
+    toldToNobody: 0,
     setAside: 0,
     spoolLeft: 0,
   });
@@ -18,4 +19,7 @@ it('killed at any moment: nothing lost, no effect twice, no reply missing, order
   expect(outcome.repliesPerLife.filter((replies) => replies > 0).length).toBeGreaterThan(outcome.kills / 2);
   // a message the platform had taken but we had not recorded yet: the one window there is
   expect(outcome.mostDuplicatesPerKill).toBeLessThanOrEqual(1);
+  // many were gathered; alone and gathered are those alone that just went when a kill came
+  expect(outcome.digests).toBeGreaterThan(2);
+  expect(outcome.toldTwoWays).toBeLessThanOrEqual(outcome.kills);
 }, 180_000);

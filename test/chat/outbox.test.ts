@@ -8,6 +8,7 @@ import { type Chat, type ChatOptions, makeChat } from '../../src/chat/chat.js';
 import { command } from '../../src/chat/command.js';
 import type { ChannelLimits } from '../../src/chat/message.js';
 import { wordsOf } from '../../src/chat/outgoing.js';
+import { PRIORITY, type Priority } from '../../src/chat/priority.js';
 import { makeRates } from '../../src/chat/rates.js';
 import { afterFailure } from '../../src/chat/retry.js';
 import { makeTestChannel, type TestChannel } from '../support/channel.js';
@@ -91,8 +92,8 @@ describe('what must arrive', () => {
     expect(record.atMs - begun).toBeLessThan(150);
   });
 
-  it('goes alerts first, then answers, then notices, by age within each', async () => {
-    const order = ['alert', 'answer', 'notice'] as const;
+  it('goes the most urgent first, by age within each', async () => {
+    const order = ['alert', 'report', 'staff-answer', 'stranger-report', 'answer', 'notice'] as const;
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.constantFrom(...order), { minLength: 1, maxLength: 25 }),
@@ -370,7 +371,11 @@ describe('when the platform does not take it', () => {
 
   it('a flood of one kind to one chat becomes one message that says them all', async () => {
     const setup = await setUp({
-      digests: { outage: (lines) => `${lines.length} camera mất kết nối: ${lines.join(', ')}` },
+      digests: {
+        outage: {
+          say: (parts) => `${parts.length} camera mất kết nối: ${parts.map(({ text }) => text).join(', ')}`,
+        },
+      },
     });
     for (let at = 1; at <= 12; at += 1)
       await setup.chat.tell(to('g'), `camera ${at}`, { key: `o${at}`, priority: 'alert', digest: 'outage' });
@@ -391,6 +396,83 @@ describe('when the platform does not take it', () => {
     await chat.start();
     await chat.drained();
     expect(texts(channel)).toHaveLength(5);
+  });
+});
+
+describe('a kind with a pace of its own', () => {
+  const many = (parts: { text: string }[]) => `gom ${parts.map(({ text }) => text).join(', ')}`;
+  const slowly = { digests: { tin: { say: many, pace: { atOnce: 2, everyMs: 600_000 } } } };
+  const tin = (at: number) => ({ key: `t${at}`, priority: 'stranger-report' as const, digest: 'tin' });
+
+  it('holds up nothing else, and waits for its own', async () => {
+    const { chat, channel } = await setUp(slowly);
+    await chat.start();
+    for (let at = 1; at <= 4; at += 1)
+      await chat.tell(to('g'), `tin ${at}`, { ...tin(at), more: [{ kind: 'text', text: `kèm ${at}` }] });
+    await chat.tell(to('g'), 'cảm ơn', { key: 'n', priority: 'notice' });
+    await chat.tell(to('h'), 'tin khác', { ...tin(5), key: 'h' });
+    await channel.waitFor(({ reply }) => wordsOf(reply) === 'cảm ơn');
+    await channel.waitFor(({ reply }) => wordsOf(reply) === 'tin khác');
+    expect(texts(channel).sort()).toEqual(['cảm ơn', 'kèm 1', 'kèm 2', 'tin 1', 'tin 2', 'tin khác']);
+    // two, each with what follows it
+    await expect.poll(() => chat.waiting().outbox).toBe(4);
+  });
+
+  it('goes when its time has come, with what came meanwhile', async () => {
+    const { chat, channel } = await setUp({
+      digests: { tin: { say: many, pace: { atOnce: 1, everyMs: 300 } } },
+    });
+    await chat.start();
+    for (let at = 1; at <= 8; at += 1) await chat.tell(to('g'), `tin ${at}`, tin(at));
+    await chat.drained();
+    const [first, digest] = channel.sent;
+    expect(texts(channel)).toEqual(['tin 1', 'gom tin 2, tin 3, tin 4, tin 5, tin 6, tin 7, tin 8']);
+    expect(digest!.atMs - first!.atMs).toBeGreaterThanOrEqual(290);
+  });
+
+  it('is gathered whole: pictures go with their words, and stay with words that went', async () => {
+    const setup = await setUp({ ...slowly, digestOver: 2 });
+    const picture = async (key: string) => {
+      const path = await setup.chat.spoolFor(key, `${key}.bin`);
+      await fs.writeFile(path, key);
+      const file = { path, sizeBytes: key.length, fileName: `${key}.bin` };
+      return { kind: 'document' as const, file };
+    };
+    for (let at = 1; at <= 4; at += 1)
+      await setup.chat.tell(to('g'), `lời ${at}`, {
+        ...{ ...tin(at), brief: `tin ${at}` },
+        more: [await picture(`t${at}`)],
+      });
+    // the words of the first have gone when the service ends
+    await setup.test.database.outbox.updateMany({ where: { key: 't1' }, data: { state: 'sent' } });
+    const { chat, channel } = await setup.again();
+    await chat.drained();
+    expect(texts(channel)).toEqual(['', 'gom tin 2, tin 3, tin 4']);
+    expect(channel.sent[0]?.files.map(String)).toEqual(['t1']);
+    await expect.poll(() => fs.readdir(`${setup.test.dir}/spool`)).toEqual([]);
+  });
+});
+
+describe('calls that a platform counts', () => {
+  it('are left to alarms and the staff where few are left', async () => {
+    const { chat, channel } = await setUp();
+    const asked: [number, boolean][] = [];
+    channel.roomInMs = (files, urgent) => {
+      asked.push([files, urgent]);
+      return urgent ? 0 : 600_000;
+    };
+    await chat.start();
+    for (const [at, priority] of (['answer', 'notice', 'stranger-report'] as const).entries())
+      await chat.tell(to(`a${at}`), 'người lạ', { key: `${at}`, priority });
+    await chat.tell(to('a0'), 'cán bộ', { key: 's', priority: 'staff-answer' });
+    await chat.tell(to('a1'), 'camera', { key: 'c', priority: 'alert' });
+    await channel.waitFor(({ reply }) => wordsOf(reply) === 'camera');
+    expect(texts(channel)).toEqual(['cán bộ', 'camera']);
+    expect(asked).toContainEqual([0, false]);
+    channel.roomInMs = () => 0;
+    await chat.tell(to('a1'), 'lại có chỗ', { key: 'l', priority: 'alert' });
+    await chat.drained();
+    expect(texts(channel).filter((text) => text === 'người lạ')).toHaveLength(3);
   });
 });
 
@@ -460,16 +542,15 @@ describe('what to do after a failure', () => {
     });
     expect(waits).toEqual([1000, 2000, 4000, 256_000, 300_000, 300_000]);
   });
-  it('tries an alert for ever, an answer for a day, a notice for three', () => {
+  it('tries alerts and reports for ever, an answer for a day, a notice for three', () => {
     const day = 86_400_000;
-    const doAt = (priority: number, ageMs: number) =>
-      afterFailure(unreachable, { priority, attempts: 9, ageMs }).do;
-    expect([doAt(0, 300 * day), doAt(1, 0.9 * day), doAt(1, 1.1 * day)]).toEqual([
-      'retry',
-      'retry',
-      'give-up',
-    ]);
-    expect([doAt(2, 2.9 * day), doAt(2, 3.1 * day)]).toEqual(['retry', 'give-up']);
+    const doAt = (priority: Priority, ageMs: number) =>
+      afterFailure(unreachable, { priority: PRIORITY[priority], attempts: 9, ageMs }).do;
+    for (const urgent of ['alert', 'report', 'stranger-report'] as const)
+      expect(doAt(urgent, 300 * day)).toBe('retry');
+    for (const answer of ['answer', 'staff-answer'] as const)
+      expect([doAt(answer, 0.9 * day), doAt(answer, 1.1 * day)]).toEqual(['retry', 'give-up']);
+    expect([doAt('notice', 2.9 * day), doAt('notice', 3.1 * day)]).toEqual(['retry', 'give-up']);
   });
   it('does not try an unforeseen error for ever', () => {
     expect(afterFailure(new Error('bug'), { ...failed, attempts: 3 }).do).toBe('retry');

@@ -330,3 +330,65 @@ describe('codes', () => {
     expect(readCode('tb moi')).toBeNull();
   });
 });
+
+describe('reading reports', () => {
+  const send = async (who: string, text: string, refs: string[] = []) => {
+    const [receipt] = await house.as(who).say(text, { attachments: refs.map(file) });
+    return /TB-[A-Z0-9]{4}/.exec(receipt?.text ?? '')?.[0] ?? '';
+  };
+
+  it('an officer reads one by its code, with or without the command, pictures and documents', async () => {
+    const code = await send('ho', 'trộm ở nhà bà Năm, gọi 0912 345 678', ['photo1', 'video1', 'strange']);
+    await house.drained();
+    for (const words of [`tin ${code}`, `tin báo ${code}`, `/tin ${code.slice(3).toLowerCase()}`]) {
+      const heard = await house.as('canbo').say(words);
+      expect(
+        heard.map(({ reply }) => reply.kind),
+        words,
+      ).toEqual(['album', 'document']);
+      expect(heard[0]?.text).toContain('trộm ở nhà bà Năm');
+      expect(heard[0]?.text).toContain('Người gửi: hộ thành viên, tên được giữ kín');
+      expect(heard[0]?.text.replace(/\D/g, '')).not.toContain('912345678');
+      expect(heard.flatMap(({ files }) => files.map(String))).toEqual([
+        'photo1 content',
+        'video1 content',
+        'strange content',
+      ]);
+    }
+  });
+
+  it('the newest are listed, older ones follow', async () => {
+    const codes: string[] = [];
+    for (let n = 0; n < 17; n += 1) {
+      codes.push(await send('ho', `báo tin có trộm ở ngõ ${n}`));
+      house.clock.ms += 3 * 60_000;
+    }
+    const [newest] = await house.as('truong').say('tin');
+    expect(newest?.text).toContain(`${codes[16]} · `);
+    expect(newest?.text).not.toContain(codes[1]);
+    const older = await house.as('truong').press('Cũ hơn');
+    expect(older[0]?.text).toContain(codes[1]);
+    expect(older[0]?.text).not.toContain(`• ${codes[2]}`);
+    const [one] = await house.as('truong').press(codes[0]!);
+    expect(one?.text).toContain('ngõ 0');
+  });
+
+  it('is for officers: others hear of their own, and a group that is not theirs sees nothing', async () => {
+    const code = await send('ho', 'có trộm ở nhà bà Năm');
+    expect((await house.as('ho').say(code))[0]?.text).toContain('đã nhận lúc');
+    expect((await house.as('khach').say(code))[0]?.text).toContain('không thấy tin báo');
+    expect((await house.as('thon1').say(`/tin ${code}`))[0]?.text).not.toContain('bà Năm');
+    const [public_] = await house.as('canbo').in('nhom-chung').say(`/tin ${code}`);
+    expect(public_?.text).toContain('gửi riêng');
+    expect(house.heardIn('canbo').at(-1)?.text).toContain('bà Năm');
+    expect((await house.as('canbo').say('/tin TB-A9A9'))[0]?.text).toContain('không thấy tin báo TB-A9A9');
+    expect((await house.as('canbo').say('/tin gì thế'))[0]?.text).toContain('/tin TB-7K3M');
+  });
+
+  it('a file that is gone from the disk is said', async () => {
+    const code = await send('ho', 'trộm', ['photo1']);
+    await fs.rm(path.join(house.dataDir, 'reports'), { recursive: true });
+    const [heard] = await house.as('canbo').say(`tin ${code}`);
+    expect(heard?.text).toContain('1 tệp của tin này không còn trên máy');
+  });
+});

@@ -113,6 +113,35 @@ describe('a group of officers that is closed', () => {
 });
 
 describe('what only a person can mend', () => {
+  it('what waits in the group behind an answer that nobody else can hear goes other ways all the same', async () => {
+    await onlyZalo();
+    const need = { code: '-211', advice: 'Mua thêm tin.' };
+    zalo.failWith(() => new WorldError('refused', 'no', { needsHuman: need }));
+    const about = { channel: 'zalo-oa', userId: 'o1', displayName: 'Tám', createdMs: 0n };
+    await house.db.person.create({
+      data: { name: 'Tám', role: 'officer', createdMs: 0n, addresses: { create: about } },
+    });
+    const { chat } = await house.ready;
+    await zalo.hear({
+      ...{ kind: 'message', ...GROUP, chatKind: 'group', externalId: 'm1', sentMs: 0, text: '/quyen' },
+      ...{ sender: { userId: 'o1', name: 'Tám' }, attachments: [], addressed: true },
+    });
+    await expect.poll(() => chat.counters.retries).toBeGreaterThan(0);
+    const reports = () => heard('truong').filter((text) => text.startsWith('Tin báo mới'));
+    for (let n = 1; n <= 3; n += 1) {
+      await house.as(`la${n}`).say(`báo tin có trộm ở ngõ ${n}`);
+      // something to try again for
+      await wake();
+      await expect.poll(() => reports().length, { timeout: 5000 }).toBe(n);
+    }
+    zalo.failWith(null);
+    await wake();
+    await expect
+      .poll(() => zalo.sent.filter(({ to }) => to.chatId === 'g1').length, { timeout: 5000 })
+      .toBe(4);
+    expect(reports(), 'the chief hears each once').toHaveLength(3);
+  });
+
   it('is told once a day and code; alerts go to others meanwhile, and the rest waits', async () => {
     await onlyZalo();
     const need = { code: '-211', advice: 'Mua thêm tin.' };

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Client, createClient } from '@libsql/client';
 import { describe, expect, test } from 'vitest';
+import { PRIORITY } from '../../src/chat/priority.js';
 
 /** Every migration is tried on a database that the version before it filled: nothing lost, nothing left dangling. */
 
@@ -97,4 +98,39 @@ describe.each(['bot', 'recorder'])('the migrations of the %s database', (name) =
       client.close();
     }
   });
+});
+
+test('what waits to be sent keeps its order when priorities get new numbers', async () => {
+  const client = createClient({ url: ':memory:' });
+  try {
+    const migrations = migrationsOf('bot');
+    const at = migrations.indexOf('0006_reports');
+    for (const one of migrations.slice(0, at)) await client.executeMultiple(sqlOf('bot', one));
+    const text = '{"reply":{"kind":"text","text":"anh hỏi \\"first\\":true"}';
+    const rows: [key: string, priority: number, payload: string][] = [
+      ['alert', 0, `${text}}`],
+      ['answer', 1, `${text}}`],
+      ['staff', 1, `${text},"first":true}`],
+      ['notice', 2, `${text}}`],
+    ];
+    for (const row of rows)
+      await client.execute({
+        sql: `INSERT INTO "Outbox" ("key", "priority", "payload", "channel", "chatId", "createdMs", "nextMs")
+              VALUES (?, ?, ?, 'console', 'a', 1, 1)`,
+        args: row,
+      });
+    await client.executeMultiple(sqlOf('bot', migrations[at]!));
+    const kept = await rowsOf<{ key: string; priority: number }>(
+      client,
+      'SELECT "key", "priority" FROM "Outbox" ORDER BY "priority"',
+    );
+    expect(kept.map(({ key, priority }) => [key, priority])).toEqual([
+      ['alert', PRIORITY.alert],
+      ['staff', PRIORITY['staff-answer']],
+      ['answer', PRIORITY.answer],
+      ['notice', PRIORITY.notice],
+    ]);
+  } finally {
+    client.close();
+  }
 });

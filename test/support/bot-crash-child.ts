@@ -18,6 +18,9 @@ import { WIDE_LIMITS } from './channel.js';
 const [databaseFile, spoolDir, sentFile] = process.argv.slice(2) as [string, string, string];
 const pause = (most: number) => new Promise((resolve) => setTimeout(resolve, Math.random() * most));
 
+/** where everybody's words are told, too */
+const GROUP = 'nhom';
+
 const sent = fs.openSync(sentFile, 'a');
 const channel: Channel = {
   name: 'console',
@@ -29,7 +32,8 @@ const channel: Channel = {
     });
   },
   async send(to, reply) {
-    await pause(4);
+    // a busy group: what is for it piles up, and is gathered
+    await pause(to.chatId === GROUP ? 60 : 4);
     const contents = await Promise.all(filesOf(reply).map((file) => fsp.readFile(file.path, 'utf8')));
     fs.writeSync(sent, `${JSON.stringify({ chatId: to.chatId, text: wordsOf(reply), contents })}\n`);
     process.send!({ sent: true });
@@ -43,7 +47,7 @@ const channel: Channel = {
   stop: async () => {},
 };
 
-/** "ghi 17": one row that must be written once, three replies, the last with a file. */
+/** "ghi 17": one row that must be written once, a word to the group, three replies, the last with a file. */
 const write = command<string>({
   name: 'ghi',
   aliases: ['ghi'],
@@ -69,6 +73,9 @@ const write = command<string>({
       });
       return row.id;
     });
+    await talk.tell({ channel: 'console', chatId: GROUP }, `tin ${words}`, 'nhom', 'stranger-report', {
+      ...{ digest: 'tin', brief: words },
+    });
     await talk.reply(`${words} a ${made}`);
     await pause(6);
     await talk.reply(`${words} b ${made}`);
@@ -92,6 +99,7 @@ const chat = makeChat({
   channels: [channel],
   commands: [write],
   fallbacks: { words: (talk) => talk.reply('?'), files: (talk) => talk.reply('?') },
+  digests: { tin: { say: (parts) => `gom ${parts.map(({ text }) => text).join(' ')}` } },
   spoolDir,
 });
 await chat.start();

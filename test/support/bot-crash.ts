@@ -34,6 +34,10 @@ export interface CrashOutcome {
   disordered: number;
   /** files whose content was not what was written for that message */
   wrongFiles: number;
+  /** messages of which the group heard nothing; those it heard of in two ways, alone and in a digest; and the digests */
+  toldToNobody: number;
+  toldTwoWays: number;
+  digests: number;
   /** messages put aside, never answered properly */
   setAside: number;
   /** folders left in the spool at the end */
@@ -193,6 +197,10 @@ export async function crashBot(options: CrashOptions): Promise<CrashOutcome> {
         const [a, b] = [list[i - 1]!, list[i]!];
         if (a.number > b.number || (a.number === b.number && a.part > b.part)) disordered += 1;
       }
+    const told = new Map<string, number>();
+    const inGroup = new Set(lines.flatMap(({ chatId, text }) => (chatId === 'nhom' ? [text] : [])));
+    for (const text of inGroup)
+      for (const number of text.split(' ').slice(1)) told.set(number, (told.get(number) ?? 0) + 1);
     const steps = duplicatesAt.map((total, at) => total - (duplicatesAt[at - 1] ?? 0));
     return {
       kills: options.kills,
@@ -204,6 +212,9 @@ export async function crashBot(options: CrashOptions): Promise<CrashOutcome> {
       mostDuplicatesPerKill: Math.max(0, ...steps),
       disordered,
       wrongFiles,
+      toldToNobody: count - told.size,
+      toldTwoWays: [...told.values()].filter((ways) => ways > 1).length,
+      digests: [...inGroup].filter((text) => text.startsWith('gom ')).length,
       setAside,
       spoolLeft: (await fs.readdir(spoolDir).catch(() => [])).length,
       repliesPerLife: linesAt.map((total, at) => total - (linesAt[at - 1] ?? 0)),
