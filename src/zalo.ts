@@ -52,6 +52,8 @@ interface ZaloSideOptions {
   ) => Promise<unknown>;
 }
 
+/** of the calls of each minute, so much is for alarms, reports and the staff */
+const KEPT = 0.2;
 const HEARD_UP_TO = 'zalo-oa.heard-up-to';
 const GROUPS_HEARD_UP_TO = 'zalo-oa.groups-heard-up-to';
 /** the id of the OA we speak for */
@@ -173,11 +175,14 @@ export function makeZaloSide(options: ZaloSideOptions): ZaloSide {
     ...{ dataDir: config.dataDir, secretKey: config.secretKey, oauth, log, clock },
     onTrouble: ({ why, key }) => tellChiefs(why, key),
   });
-  const oa = makeZaloOa({
-    client: makeOaClient({
+  const budget = makeMinuteBudget(zalo.perMinute, Math.floor(zalo.perMinute * KEPT));
+  const clientOf = (urgent: boolean) =>
+    makeOaClient({
       ...{ root: zalo.roots.api, tokens: keeper, log },
-      fetch: withBudget({}, makeMinuteBudget(zalo.perMinute)),
-    }),
+      fetch: withBudget({}, budget, urgent),
+    });
+  const oa = makeZaloOa({
+    ...{ client: clientOf(false), sender: clientOf(true), budget },
     keys: { appId: zalo.appId, secret: zalo.oaSecret },
     store: makeOaStore(database),
     ...{ media, log, clock, buttons: zalo.buttons, paid: zalo.paid, webhookPath: '/zalo/oa' },

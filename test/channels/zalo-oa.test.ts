@@ -590,17 +590,39 @@ describe('what goes out', () => {
 
   it('calls beyond the minute are refused here, with the time to wait', () => {
     let ms = 0;
-    const budget = makeMinuteBudget(3, () => ms);
+    const budget = makeMinuteBudget(3, 0, () => ms);
     for (let n = 0; n < 3; n += 1) {
-      budget.take();
+      budget.take(false);
       ms += 10_000;
     }
-    expect(() => budget.take()).toThrowError(
+    expect(() => budget.take(true)).toThrowError(
       expect.objectContaining({ kind: 'rate-limited', retryAfterS: 30 }),
     );
     ms = 60_000;
-    budget.take();
-    expect(() => budget.take()).toThrowError(expect.objectContaining({ retryAfterS: 10 }));
+    budget.take(false);
+    expect(() => budget.take(false)).toThrowError(expect.objectContaining({ retryAfterS: 10 }));
+  });
+
+  it('the last calls of a minute are kept for what is urgent, whatever the others take', () => {
+    let ms = 0;
+    const budget = makeMinuteBudget(10, 4, () => ms);
+    for (let n = 0; n < 6; n += 1) {
+      expect(budget.waitMs(1, false)).toBe(0);
+      budget.take(false);
+      ms += 1000;
+    }
+    expect(budget.waitMs(1, false)).toBe(54_000);
+    expect(() => budget.take(false)).toThrowError(expect.objectContaining({ kind: 'rate-limited' }));
+    expect(budget.waitMs(4, true)).toBe(0);
+    expect(budget.waitMs(5, true)).toBe(54_000);
+    for (let n = 0; n < 4; n += 1) budget.take(true);
+    expect(budget.waitMs(1, true)).toBe(54_000);
+    // the urgent ones have eaten into what the others have next
+    ms = 61_500;
+    expect([budget.waitMs(1, true), budget.waitMs(1, false)]).toEqual([0, 2500]);
+    // more than there ever is goes once there is nothing else
+    ms = 200_000;
+    expect(budget.waitMs(99, false)).toBe(0);
   });
 });
 

@@ -6,6 +6,7 @@ import type { OaClient } from '../api/oa.js';
 import type { HookCounters } from '../webhook/hook.js';
 import type { OaEvent } from '../webhook/oa-events.js';
 import type { SignatureKeys } from '../webhook/signature.js';
+import type { MinuteBudget } from './budget.js';
 import { type OwnAccount, readIncoming } from './incoming.js';
 import { type OaManners, oaLimits } from './limits.js';
 import { readListed } from './listed.js';
@@ -33,6 +34,10 @@ export type OaStore = RoundsOptions['store'] & {
 
 export interface ZaloOaOptions extends OaManners {
   client: OaClient;
+  /** for what people wait for: may use the calls of a minute that the other leaves; left out: the same */
+  sender?: OaClient;
+  /** of both; left out: no calls are counted */
+  budget?: Pick<MinuteBudget, 'waitMs'>;
   keys: SignatureKeys;
   store: OaStore;
   media: MediaOptions;
@@ -75,6 +80,7 @@ const PAUSES = { firstMs: 2000, mostMs: 300_000 };
  */
 export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   const { client, store, log, formImage, clock = systemClock, pauses = PAUSES } = options;
+  const { sender = client, budget } = options;
   const limits = oaLimits(options);
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -192,20 +198,22 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
     },
     async send(to, reply) {
       const group = await store.isGroup(to.chatId);
-      const ids = await track(deliver({ client, group, chatId: to.chatId, formImage }, reply));
+      const ids = await track(deliver({ client: sender, group, chatId: to.chatId, formImage }, reply));
       remember(ids);
       return { ids };
     },
+    // a file is uploaded by a call of its own
+    roomInMs: (files, urgent) => budget?.waitMs(1 + files, urgent) ?? 0,
     async act() {
       // an OA can't show that it is typing
     },
     fetch: (attachment, path, maxBytes, given) =>
       track(fetchMedia(attachment.ref, path, maxBytes, options.media, untilStop(given))),
     makeGroup: ({ name, description, userIds }) =>
-      track(makeOaGroup(client, { name, description, userIds }, signal)),
+      track(makeOaGroup(sender, { name, description, userIds }, signal)),
     nameOf: (userId) => names.personNow(userId),
     async decideJoin(groupId, userId, letIn) {
-      const decide = letIn ? client.acceptPending : client.rejectPending;
+      const decide = letIn ? sender.acceptPending : sender.rejectPending;
       await track(decide(groupId, [userId], signal));
     },
     privateChatLink: () => (account?.id == null ? null : `https://zalo.me/${account.id}`),

@@ -48,7 +48,7 @@ export function makeNames({ client, log, nameAccount, nameGroup, signal }: Names
   ): Promise<string> {
     const under = asking.get(key);
     if (under !== undefined) return under;
-    budget.take();
+    budget.take(false);
     const asked = queue
       .add(async () => cleanName((await question()) ?? ''), { priority })
       .then((name) => name ?? '')
