@@ -10,6 +10,7 @@ import { peopleByRole, personById, renamePerson, setPhone } from '../src/store/p
 import { scrubMessage } from '../src/store/scrub.js';
 import { findGroup, identify, NO_NAME, personOfAccount } from '../src/store/speakers.js';
 import { channelName } from './channel-names.js';
+import { changeMembers, settleMembersSoon } from './group-members.js';
 import type { House } from './house.js';
 import { maskPhones } from './reports/mask-phones.js';
 import { may } from './rights.js';
@@ -170,6 +171,10 @@ async function erase(house: House, event: ChatEvent, userId: string, inboxId: nu
   const { db } = house;
   const account = { channel: event.channel, userId };
   const { erased, words } = await makeOnce(db, inboxId, 'erase', async (tx) => {
+    const before = await personOfAccount(tx, account.channel, userId);
+    const person = before === null ? null : await personById(tx, before);
+    if (person !== null && may(person.role, 'clip'))
+      await changeMembers(tx, 'remove', [account], { name: null, nowMs: house.clock.now() });
     const done = await eraseAccount(tx, account, inboxId, house.clock.now());
     const said = keptWords(done);
     if (done.kind !== 'unknown')
@@ -182,6 +187,7 @@ async function erase(house: House, event: ChatEvent, userId: string, inboxId: nu
     return { erased: done, words: said };
   });
   if (erased.kind === 'unknown') return;
+  settleMembersSoon(house);
   const key = `erased:${event.channel}:${event.externalId}`;
   const of = channelName(event.channel);
   if (erased.kind === 'account' && (await accountsOf(db, erased.personId)).length > 0)

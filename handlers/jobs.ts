@@ -5,6 +5,7 @@ import { pruneExpired } from '../src/store/prune.js';
 import { tellBackup } from './alerts/backup.js';
 import { tellDayDigest } from './alerts/day-digest.js';
 import { tellRoom } from './alerts/room.js';
+import { settleMembers } from './group-members.js';
 import type { House } from './house.js';
 import { forwardAlbums } from './reports/album.js';
 import { fetchLateFiles } from './reports/late-files.js';
@@ -35,6 +36,13 @@ export const JOBS: Job[] = [
     cron: '* * * * *',
     about: 'Tải tiếp các tệp của tin báo mà kênh chat chưa đưa được lúc tin đến',
     run: fetchLateFiles,
+  },
+  {
+    name: 'settle-members',
+    cron: '* * * * *',
+    about:
+      'Đưa người vừa thôi quyền ra khỏi nhóm cán bộ, mời cán bộ mới vào, thử lại khi kênh chat chưa làm được',
+    run: settleMembers,
   },
   {
     name: 'tell-backup',

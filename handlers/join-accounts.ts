@@ -6,7 +6,9 @@ import { type Account, accountOfCode, accountsOf, joinPeople, useJoinCode } from
 import { countAudit, writeAudit } from '../src/store/audit.js';
 import { personById } from '../src/store/people.js';
 import { channelName } from './channel-names.js';
+import { changeMembers, settleMembersSoon } from './group-members.js';
 import type { House } from './house.js';
+import { may } from './rights.js';
 import { placeOf } from './saying.js';
 
 const HOUR_MS = 3_600_000;
@@ -77,11 +79,16 @@ export async function joinByCode(house: House, talk: Talk, code: string, sure: b
     if (joining.ask && !sure) return { kind: 'asks', account };
     if (!(await useJoinCode(tx, hash, talk.nowMs))) return { kind: 'unknown' };
     const [keep, gone] = joining.keep === 'maker' ? [maker, sayer] : [sayer, maker];
+    if (may(keep.role, 'clip') && !may(gone.role, 'clip'))
+      await changeMembers(tx, 'bring', await accountsOf(tx, gone.id), { name: keep.name, nowMs: talk.nowMs });
     await joinPeople(tx, keep.id, gone.id, talk.nowMs);
     await note('ok', `${gone.name} vào ${keep.name} (${ROLE_NAMES[keep.role]})`);
     return { kind: 'joined', keepId: keep.id, role: keep.role, name: keep.name, account };
   });
-  if (outcome.kind === 'joined') return welcome(house, talk, outcome);
+  if (outcome.kind === 'joined') {
+    settleMembersSoon(house);
+    return welcome(house, talk, outcome);
+  }
   if (outcome.kind === 'asks')
     return talk.ask(
       `Mã này của tài khoản ${channelName(outcome.account.channel)} “${outcome.account.displayName}”. Nối rồi, tài khoản đó có mọi quyền của anh/chị. Đúng là tài khoản của chính anh/chị chứ ạ?`,

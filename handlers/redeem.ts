@@ -5,6 +5,7 @@ import { lookUpInvitation, useInvitation } from '../src/store/invitations.js';
 import { hasPhone, personById, setRole } from '../src/store/people.js';
 import { readCode } from './codes.js';
 import { redeemChiefCode } from './first-chief.js';
+import { followRole, settleMembersSoon } from './group-members.js';
 import type { House } from './house.js';
 import { calling, placeOf } from './saying.js';
 
@@ -84,11 +85,13 @@ export async function redeem(house: House, talk: Talk, words: string): Promise<v
       return { kind: 'kept' };
     }
     if (!(await useInvitation(tx, invitation))) return { kind: 'used-up' };
+    if (person !== null) await followRole(tx, person, invitation.role, talk.nowMs);
     await setRole(tx, talk.speaker.personId, invitation.role, invitation.hamletId ?? undefined);
     await note('ok', `${ROLE_NAMES[invitation.role]}, lời mời ${invitation.id}`);
     return { kind: 'joined', role: invitation.role };
   });
   if (outcome.kind === 'joined') {
+    settleMembersSoon(house);
     await talk.reply({
       kind: 'text',
       text: `Chào mừng ${calling(talk.speaker.name)} đến với ${house.settings.communeName}. Anh/chị là ${ROLE_NAMES[outcome.role]}.\n${WELCOME[outcome.role] ?? ''}`,

@@ -14,8 +14,10 @@ import {
 import { writeAudit } from '../../src/store/audit.js';
 import { channelName, MESSENGERS } from '../channel-names.js';
 import { makeJoinCode, readCode } from '../codes.js';
+import { changeMembers, settleMembersSoon } from '../group-members.js';
 import type { House } from '../house.js';
 import { joinByCode } from '../join-accounts.js';
+import { may } from '../rights.js';
 import { log, placeOf, rows } from '../saying.js';
 
 type Args =
@@ -204,6 +206,8 @@ async function cut(house: House, talk: Talk, addressId: number, sure: boolean): 
   const done = await talk.once('account', async (tx) => {
     const gone = await cutAccount(tx, talk.speaker.personId, addressId, talk.nowMs);
     if (gone === null) return false;
+    if (may(talk.speaker.role, 'clip'))
+      await changeMembers(tx, 'remove', [gone], { name: talk.speaker.name, nowMs: talk.nowMs });
     await writeAudit(tx, [
       {
         ...{ atMs: talk.nowMs, personId: talk.speaker.personId, personName: talk.speaker.name },
@@ -212,5 +216,6 @@ async function cut(house: House, talk: Talk, addressId: number, sure: boolean): 
     ]);
     return true;
   });
+  settleMembersSoon(house);
   await talk.reply(done ? `Đã bỏ ${name}.` : 'Tài khoản này đã được bỏ trước đó.');
 }

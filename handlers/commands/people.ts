@@ -16,8 +16,9 @@ import {
 } from '../../src/store/people.js';
 import { channelName } from '../channel-names.js';
 import { findPeople } from '../find.js';
+import { followRole, leavingWords, settleMembersSoon } from '../group-members.js';
 import type { House } from '../house.js';
-import { MAY } from '../rights.js';
+import { MAY, may } from '../rights.js';
 import { readRole } from '../role-words.js';
 import { hamletCalled, insists, placeOf, rows, sayInPrivate } from '../saying.js';
 
@@ -198,6 +199,9 @@ async function change(
             ? 'person.hamlet'
             : 'person.remove';
     let detail = now.name;
+    const role = args.do === 'role' ? args.role : args.do === 'remove-surely' ? 'guest' : now.role;
+    const groups = await followRole(tx, now, role, talk.nowMs);
+    const leaving = may(role, 'clip') ? '' : leavingWords(groups);
     if (args.do === 'role') {
       await setRole(tx, now.id, args.role);
       detail = `${now.name}: ${ROLE_NAMES[now.role]} → ${ROLE_NAMES[args.role]}`;
@@ -219,8 +223,11 @@ async function change(
         detail,
       },
     ]);
-    return args.do === 'remove-surely' ? `Đã gỡ ${now.name}. Muốn mời lại, gõ: mời` : `Đã đổi. ${detail}.`;
+    const done =
+      args.do === 'remove-surely' ? `Đã gỡ ${now.name}. Muốn mời lại, gõ: mời` : `Đã đổi. ${detail}.`;
+    return `${done}${leaving}`;
   });
+  settleMembersSoon(house);
   if (said === null) {
     await guardLastChief(house, talk, person, 'guest');
     throw new PersonError('Người này không còn trong danh sách.');

@@ -1,5 +1,5 @@
 import { GROUP_PURPOSES, type GroupPurpose, ROLES, type Role, STAFF } from '../base/roles.js';
-import { type Database, inTransaction, isDuplicate, lax } from './database.js';
+import { type Database, inTransaction, isDuplicate, lax, type Transaction } from './database.js';
 
 export interface KnownPerson {
   personId: number;
@@ -221,7 +221,7 @@ export async function privateChatOf(database: Database, addressId: number): Prom
 
 /** The person behind an account, or null. */
 export async function personOfAccount(
-  database: Database,
+  database: Database | Transaction,
   channel: string,
   userId: string,
 ): Promise<number | null> {

@@ -99,8 +99,6 @@ describe('the OpenAPI', () => {
     const { group_id: id } = await oa.makeGroup(about);
     await expect(oa.makeGroup(about)).rejects.toMatchObject({ code: -238 });
     await oa.invite(id, [ba.id]);
-    await oa.addAdmins(id, [ba.id]);
-    await oa.removeAdmins(id, [ba.id]);
     const group = server.groupById(id);
     const ca = server.person({ id: '3', name: 'Ca' });
     group.asksToJoin(ca);

@@ -7,6 +7,7 @@ import type { Channel, ChannelLimits, Incoming } from '../../chat/message.js';
 import { type ButtonStore, fromData } from './buttons.js';
 import { type ConnectionOptions, makeConnection } from './connection.js';
 import { readPress, readUpdate } from './incoming.js';
+import { makeMembers } from './members.js';
 import { type Menus, publishMenus } from './menus.js';
 import { deliver, inTopic } from './outgoing.js';
 import { limited, PAUSES, type Pauses, persist, poll } from './polling.js';
@@ -72,6 +73,7 @@ export function makeTelegram(options: TelegramOptions): TelegramChannel {
   const { publicUrl, checkMs = CHECK_MS } = options;
   const webhook = makeWebhook(log);
   const connection = makeConnection(options);
+  const members = makeMembers(connection);
   const limits = telegramLimits(local);
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -194,6 +196,8 @@ export function makeTelegram(options: TelegramOptions): TelegramChannel {
       };
       return track(load());
     },
+    removeFromGroup: (chatId, userId) => track(members.remove(chatId, userId)),
+    bringIntoGroup: (chatId, userId) => track(members.letIn(chatId, userId)),
     privateChatLink(payload) {
       if (me === null) return null;
       return `https://t.me/${me.username}${payload === undefined ? '' : `?start=${payload}`}`;

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Body } from './body.js';
 import { checkCaption, checkKeyboard, checkPhoto, checkText, DOWNLOAD_BYTES, readMp4 } from './checks.js';
-import { badRequest, type TgFile, type TgKeyboard, type TgMessage } from './types.js';
+import { badRequest, type MemberStatus, type TgFile, type TgKeyboard, type TgMessage } from './types.js';
 import type { World } from './world.js';
 
 export interface Made {
@@ -167,6 +167,23 @@ const scopeKey = (scope: unknown) => {
 const ACTIONS =
   /^(?:typing|upload_(?:photo|video|document|voice|video_note)|record_(?:video|voice|video_note)|choose_sticker|find_location)$/;
 
+/** Only an administrator may, and nobody may with one of them. */
+const changeMember =
+  (to: MemberStatus, really: (now: MemberStatus, params: Doing['params']) => boolean): Method =>
+  ({ world, params }) => {
+    const group = world.groups.get(world.chatFor(params.chat_id).id);
+    if (group === undefined) throw badRequest('chat not found');
+    if (group.bot !== 'administrator')
+      throw badRequest('not enough rights to restrict/unrestrict chat member');
+    const id = Number(params.user_id);
+    const status = group.members.get(id) ?? 'left';
+    if (!world.people.has(id)) throw badRequest('PARTICIPANT_ID_INVALID');
+    if (status === 'creator') throw badRequest("can't remove chat owner");
+    if (status === 'administrator') throw badRequest('user is an administrator of the chat');
+    if (really(status, params)) group.members.set(id, to);
+    return { result: true };
+  };
+
 /** What the bot may call. */
 export const METHODS: Record<string, Method> = {
   getme: ({ world }) => ({
@@ -310,4 +327,9 @@ export const METHODS: Record<string, Method> = {
     if (person === undefined) throw badRequest('invalid user_id specified');
     return { result: { user: person.user, status: group?.members.get(id) ?? 'left' } };
   },
+  banchatmember: changeMember('kicked', () => true),
+  unbanchatmember: changeMember(
+    'left',
+    (status, params) => params.only_if_banned !== true || status === 'kicked',
+  ),
 };

@@ -128,8 +128,6 @@ export function makeGroups(call: Call) {
     invite: members('invite'),
     acceptPending: members('acceptpendinginvite'),
     rejectPending: members('rejectpendinginvite'),
-    addAdmins: members('addadmins'),
-    removeAdmins: members('removeadmins'),
     removeMembers: members('removemembers'),
   };
 }

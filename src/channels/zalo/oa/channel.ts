@@ -12,6 +12,7 @@ import { type OaManners, oaLimits } from './limits.js';
 import { readListed } from './listed.js';
 import { makeOaGroup } from './make-group.js';
 import { fetchMedia, type MediaOptions } from './media.js';
+import { makeMembers } from './members.js';
 import { makeNames } from './names.js';
 import { deliver } from './outgoing.js';
 import { makeRounds, OUT_OF_ORDER_MS, type Rounds, type RoundsOptions } from './rounds.js';
@@ -89,6 +90,7 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
   const own = new Set<string>();
   const { nameAccount, nameGroup } = store;
   const names = makeNames({ client, log, signal, nameAccount, nameGroup });
+  const members = makeMembers(sender, signal);
   const running = new Set<Promise<unknown>>();
   let accept: Parameters<Channel['start']>[0] | null = null;
   let account: { name: string; id: string | null } | null = null;
@@ -216,6 +218,8 @@ export function makeZaloOa(options: ZaloOaOptions): ZaloOaChannel {
       const decide = letIn ? sender.acceptPending : sender.rejectPending;
       await track(decide(groupId, [userId], signal));
     },
+    removeFromGroup: (groupId, userId) => track(members.remove(groupId, userId)),
+    bringIntoGroup: (groupId, userId) => track(members.bringIn(groupId, userId)),
     privateChatLink: () => (account?.id == null ? null : `https://zalo.me/${account.id}`),
     wake: () => rounds?.wake(),
     async settled() {
