@@ -1,125 +1,123 @@
 /**
- * What each command gives on each channel: its example is said by a chief on a channel with that platform's limits, and
- * what comes back is put in a table. As a program it prints the table into src/channels/README.md.
+ * What each command gives on each channel: its example is said by a chief to the real bot core behind the real channel,
+ * which speaks over HTTP with a stand-in of its platform; what arrived there is put in a table. As a program it prints the
+ * table into src/channels/README.md.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
-import { CONSOLE_LIMITS } from '../../src/channels/console/channel.js';
-import { telegramLimits } from '../../src/channels/telegram/telegram.js';
-import { botLimits } from '../../src/channels/zalo/bot/channel.js';
-import { oaLimits } from '../../src/channels/zalo/oa/limits.js';
-import type { ChannelLimits, ChannelName, Reply } from '../../src/chat/message.js';
-import { wordsOf } from '../../src/chat/outgoing.js';
+import type { Channel, ChannelName } from '../../src/chat/message.js';
 import { fileNotTaken, kindNotTaken, noPhotoHere, noVideoHere } from '../../src/chat/sentences.js';
-import { makeTestChannel } from './channel.js';
+import { makeMp4 } from '../channels/mp4.js';
 import { openHouse } from './house.js';
+import { CHIEF, MATRIX_PLATFORMS, type Platform, type Seen } from './matrix-platforms.js';
 import { projectRoot } from './project-root.js';
 
 export const MATRIX_FILE = path.join('src', 'channels', 'README.md');
 
-const COLUMNS: { title: string; name: ChannelName; limits: ChannelLimits; links: boolean }[] = [
-  { title: 'Telegram', name: 'telegram', limits: telegramLimits(false), links: true },
-  {
-    title: 'Zalo OA',
-    name: 'zalo-oa',
-    limits: oaLimits({ buttons: false, paid: false, formImage: null }),
-    links: true,
-  },
-  { title: 'Zalo Bot', name: 'zalo-bot', limits: botLimits(true), links: true },
-  { title: 'Zalo Bot, no public address', name: 'zalo-bot', limits: botLimits(false), links: false },
-  { title: 'web console', name: 'console', limits: CONSOLE_LIMITS, links: true },
-];
-
 const LINK = 'https://xa.example.vn/m/';
 const SENTENCES = [noPhotoHere, noVideoHere, kindNotTaken, fileNotTaken(1).slice(0, 7)];
+/** What goes out is not what is measured here: nothing waits for its turn. */
+const AT_ONCE = { perSecond: 1000, perChatMs: 0, perGroupPerMinute: 1000 };
 
 /** What a person gets, in a few words. */
-function kindOf(reply: Reply, limits: ChannelLimits): string {
-  const words = wordsOf(reply);
-  const linked = words.includes(LINK) ? ' + link' : '';
+function describe({ kind, text, buttons }: Seen): string {
+  if (kind === 'text' && SENTENCES.some((sentence) => text.includes(sentence))) return 'a sentence: not here';
+  const linked = text.includes(LINK) ? ' + link' : '';
   // what buttons became is in the words
-  const menu = /Trả lời (?:số|1 )/.test(words) ? ' + numbered menu' : '';
-  const buttons =
-    reply.kind !== 'album' && limits.buttons && (reply.buttons ?? []).length > 0 ? ' + buttons' : '';
-  if (reply.kind === 'text' && SENTENCES.some((sentence) => words.includes(sentence)))
-    return 'a sentence: not here';
-  const what =
-    reply.kind === 'photo' && reply.moving === true
-      ? 'moving preview'
-      : reply.kind === 'document'
-        ? 'file'
-        : reply.kind;
-  return `${what}${linked}${buttons}${menu}`;
+  const menu = /Trả lời (?:số|1 )/.test(text) ? ' + numbered menu' : '';
+  return `${kind}${linked}${buttons ? ' + buttons' : ''}${menu}`;
 }
 
-/** Says every command's example on one channel. @returns by command, what came back */
-async function sayAll({ name, limits, links }: (typeof COLUMNS)[number]): Promise<Map<string, string>> {
-  const channel = makeTestChannel({ name, limits: { ...limits, rates: makeTestChannel().limits.rates } });
+/** "I am cutting it": where nothing can be changed it stays above the answer. */
+const isProgress = ({ kind, text }: Seen) => kind === 'text' && /^(?:⏳|Em đang|Đang )/.test(text);
+
+/** Says every command's example on one platform. @returns by command, what came back */
+async function sayAll(platform: Platform): Promise<Map<string, string>> {
   const gif = await sharp({ create: { width: 48, height: 27, channels: 3, background: '#369' } })
     .gif()
     .toBuffer();
+  const { name } = platform.channel;
+  const channel: Channel = {
+    ...platform.channel,
+    limits: { ...platform.channel.limits, rates: AT_ONCE },
+  };
   const house = await openHouse({
-    // the console of the house is the same channel with other limits
-    others: name === 'console' ? [] : [channel],
-    ...(name === 'console' ? { limits } : {}),
+    others: [channel],
     settings: { demo: false },
-    house: { makeLoginLink: async () => 'https://xa.example.vn/login/…' },
+    house: { makeLoginLink: async () => 'https://xa.example.vn/login/x' },
     chat: {
-      ...(links ? { makeLink: async () => ({ url: `${LINK}${'x'.repeat(43)}` }) } : {}),
+      ...(platform.links ? { makeLink: async () => ({ url: `${LINK}${'x'.repeat(43)}` }) } : {}),
       async makePreview(_video, file) {
         fs.writeFileSync(file, gif);
         return { sizeBytes: gif.length, width: 48, height: 27 };
       },
     },
   });
+  // platforms look into what they are given
+  house.recorder.savePart = async (_job, _index, file) => {
+    const bytes = makeMp4({ sound: true });
+    fs.writeFileSync(file, bytes);
+    return { sizeBytes: bytes.length };
+  };
   try {
     const { chat } = await house.ready;
-    const on = name === 'console' ? house.channel : channel;
-    const { id: personId } = await house.db.person.findFirstOrThrow({ where: { alias: 'truong' } });
-    if (name !== 'console')
-      await house.db.address.create({
-        data: {
-          ...{ channel: name, userId: 'truong', personId, displayName: 'Trường', privateChatId: 'truong' },
-          createdMs: 0n,
-        },
-      });
+    await platform.opened();
+    await bindChief(house.db, name, platform.chiefId);
     const said = new Map<string, string>();
-    for (const [at, one] of house.handlers.commands.entries()) {
-      const { inboxId } = await on.hear({
-        ...{ kind: 'message', channel: name, chatId: 'truong', chatKind: 'private', text: one.example },
-        ...{ externalId: `matrix-${at}`, sender: { userId: 'truong', name: 'Trường' } },
-        ...{ sentMs: house.clock.now(), attachments: [], addressed: true },
-      });
-      await chat.turnDone(inboxId);
-      const mine = on.sent.filter((record) => record.inboxId === inboxId && record.to.chatId === 'truong');
-      const replaced = new Set(mine.map((record) => record.replaces));
-      const shown = mine.filter((record) => !replaced.has(record.id) && !isProgress(record.reply));
-      said.set(one.name, shown.map(({ reply }) => kindOf(reply, limits)).join(', then '));
+    let newest = 0;
+    for (const { name: command, example } of house.handlers.commands) {
+      const before = (await platform.seen()).length;
+      await platform.says(example);
+      newest = await inboxAfter(house.db, name, newest);
+      await chat.turnDone(newest);
+      const shown = (await platform.seen()).slice(before).filter((one) => !isProgress(one));
+      said.set(command, shown.map(describe).join(', then '));
     }
     return said;
   } finally {
     await house.close();
+    await platform.close();
   }
 }
 
-/** "I am cutting it": where nothing can be changed it stays above the answer. */
-const isProgress = (reply: Reply) => reply.kind === 'text' && /^(?:⏳|Em đang|Đang )/.test(reply.text);
+type Db = Awaited<ReturnType<typeof openHouse>>['db'];
+
+/** The chief of the demo has an account there. */
+async function bindChief(db: Db, channel: ChannelName, userId: string): Promise<void> {
+  const { id: personId } = await db.person.findFirstOrThrow({ where: { alias: CHIEF } });
+  const where = { channel_userId: { channel, userId } };
+  const create = { channel, userId, personId, displayName: 'Trường', createdMs: 0n };
+  await db.address.upsert({ where, create, update: {} });
+}
+
+/** The message that was just said, once it has been taken care of. */
+async function inboxAfter(db: Db, channel: ChannelName, newest: number): Promise<number> {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const rows = await db.inbox.findMany({ where: { channel, id: { gt: newest } }, orderBy: { id: 'asc' } });
+    const said = rows.find(({ payload }) => (JSON.parse(payload) as { kind: string }).kind === 'message');
+    if (said?.state === 'done') return said.id;
+    if (Date.now() > deadline) throw new Error(`what was said on ${channel} was not taken care of`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 /** The table, Markdown. */
 export async function printMatrix(): Promise<string> {
-  const columns: Map<string, string>[] = [];
-  for (const column of COLUMNS) columns.push(await sayAll(column));
+  const columns = await Promise.all(
+    MATRIX_PLATFORMS.map(async ({ title, open }) => ({ title, said: await sayAll(await open()) })),
+  );
   const house = await openHouse({ settings: { demo: false }, house: { makeLoginLink: async () => '' } });
   const commands = house.handlers.commands.map(({ name, example }) => ({ name, example }));
   await house.close();
   const row = (cells: string[]) => `| ${cells.join(' | ')} |`;
   return [
-    row(['a chief says', ...COLUMNS.map(({ title }) => title)]),
-    row(['---', ...COLUMNS.map(() => '---')]),
+    row(['a chief says', ...columns.map(({ title }) => title)]),
+    row(['---', ...columns.map(() => '---')]),
     ...commands.map(({ name, example }) =>
-      row([`\`${example}\``, ...columns.map((column) => column.get(name) || '–')]),
+      row([`\`${example}\``, ...columns.map(({ said }) => said.get(name) || '–')]),
     ),
   ].join('\n');
 }
