@@ -22,6 +22,7 @@ import { peopleCommand } from './commands/people.js';
 import { pictureCommand } from './commands/picture.js';
 import { reportCommand } from './commands/report.js';
 import { rightsCommand } from './commands/rights.js';
+import { storyboardCommand } from './commands/storyboard.js';
 import { makeFallbacks } from './fallbacks.js';
 import type { House } from './house.js';
 import { JOBS, type Job } from './jobs.js';
@@ -55,10 +56,12 @@ export interface Handlers {
 export function makeHandlers(house: House): Handlers {
   // When someone speaks.
   const clips = clipCommand(house);
-  const pictures = pictureCommand(house, clips);
+  const storyboards = storyboardCommand(house);
+  const pictures = pictureCommand(house, storyboards);
   const cameras = cameraCommand(house, { pictures, clips });
   const commands: Command[] = [
     pictures,
+    storyboards,
     clips,
     historyCommand(house),
     cameras,
@@ -80,7 +83,7 @@ export function makeHandlers(house: House): Handlers {
   const troubles = makeTroubles(house);
   return {
     commands,
-    fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips, cameras }),
+    fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips, storyboards, cameras }),
     onRefused: logRefused,
     onEvent: (event, inboxId) => onChatEvent(house, event, inboxId, troubles),
     onHeld: (held) => askToCall(house, held),
@@ -98,7 +101,7 @@ export function makeHandlers(house: House): Handlers {
 const outageDigest = (texts: string[]): string =>
   `${texts.length} tin về camera:\n${texts.map((text) => text.split('\n')[0]).join('\n')}`;
 
-const LOGGED_AS: Record<string, string> = { anh: 'snapshot', camera: 'camera.show' };
+const LOGGED_AS: Record<string, string> = { anh: 'snapshot', xem: 'storyboard', camera: 'camera.show' };
 
 async function logRefused(talk: Talk, command: Command): Promise<void> {
   await log(talk, [{ action: LOGGED_AS[command.name] ?? command.name, result: 'not-allowed' }]);
