@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { cut, drawn, forXml } from './drawing.js';
+import { cut, drawn, forXml, sheetOf } from './drawing.js';
 
 /** One place of the sheet: a picture, or the reason why there is none. */
 export interface Tile {
@@ -102,21 +102,16 @@ export async function contactSheet(
   const heading = `<text x="${GAP + 2}" y="${Math.round(style.head * 0.66)}" font-size="${style.heading}" font-weight="700" fill="#ffffff">${forXml(cut(title, fits(style.heading, width)))}</text>`;
   const between = strip?.draw({ left: GAP, top: style.head, width: width - 2 * GAP }) ?? '';
   const words = drawn(width, height, heading + between + labels.join(''));
-  const pictures = await Promise.all(
-    tiles.map(async (tile, i) =>
-      tile.jpeg === null
-        ? null
-        : {
-            input: await sharp(tile.jpeg)
-              .resize(tileWidth, tileHeight, { fit: 'contain', background: '#000000' })
-              .toBuffer(),
-            ...at(i),
-          },
-    ),
+  const pictures = tiles.flatMap(({ jpeg }, i) => (jpeg === null ? [] : [{ jpeg, ...at(i) }]));
+  const scaled = await Promise.all(
+    pictures.map(async ({ jpeg: input, ...place }) => {
+      const { data, info } = await sharp(input)
+        .resize(tileWidth, tileHeight, { fit: 'contain', background: '#000000' })
+        .toColourspace('srgb')
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+      return { input: data, raw: info, ...place };
+    }),
   );
-  const jpeg = await sharp({ create: { width, height, channels: 3, background: '#14181f' } })
-    .composite([...pictures.filter((picture) => picture !== null), { input: words, left: 0, top: 0 }])
-    .jpeg({ quality: 82 })
-    .toBuffer();
-  return { jpeg, width, height };
+  return { jpeg: await sheetOf(width, height, [...scaled, words], 82), width, height };
 }

@@ -1,10 +1,9 @@
-import sharp from 'sharp';
 import type { Coverage, Range } from '../../media/types.js';
 import { toVietnamTime } from '../../src/base/clock.js';
 import { sayDate, sayShortClock } from '../../src/base/vietnamese/say.js';
 import { gapWords } from '../alerts/causes.js';
 import type { Sheet } from './contact-sheet.js';
-import { cut, drawn, forXml } from './drawing.js';
+import { cut, drawn, forXml, sheetOf } from './drawing.js';
 
 /** One camera's line. */
 export interface CoverageRow {
@@ -111,7 +110,7 @@ export async function coveragePicture(title: string, asked: Range, rows: Coverag
     return `<rect x="${left}" y="${height - 40}" width="18" height="18" fill="${color}"/><text x="${left + 26}" y="${height - 25}" font-size="16" fill="#b9c2d0">${words}</text>`;
   });
   const heading = `<text x="16" y="38" font-size="24" font-weight="700" fill="#ffffff">${forXml(title)}</text>`;
-  const png = drawn(WIDTH, height, [heading, ...axis, ...lines, ...legend].join(''));
-  const jpeg = await sharp(png).flatten({ background: '#14181f' }).jpeg({ quality: 88 }).toBuffer();
+  const drawing = drawn(WIDTH, height, [heading, ...axis, ...lines, ...legend].join(''));
+  const jpeg = await sheetOf(WIDTH, height, [drawing], 88);
   return { jpeg, width: WIDTH, height };
 }
