@@ -27,6 +27,7 @@ import { putSection } from './results.js';
 import { scale, scaleLimit } from './scale.js';
 import { slowDiskBench } from './slow-disk.js';
 import { soak } from './soak.js';
+import { storyboard } from './storyboard.js';
 import { updateGap } from './update-gap.js';
 import { zaloTokens } from './zalo-tokens.js';
 import { zaloWebhook } from './zalo-webhook.js';
@@ -44,6 +45,7 @@ export interface BenchOptions {
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Section[]>> = {
   answers,
   'long-clips': longClips,
+  storyboard,
   'recording-cost': recordingCost,
   'promise-price': promisePrice,
   scale,

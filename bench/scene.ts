@@ -68,6 +68,12 @@ export interface Scene extends Served, Chat {
 
 const NAMES = ['Cổng chợ', 'Ngã ba', 'Nhà văn hóa', 'Trường học', 'Cầu đá', 'Đình làng'];
 
+/** What a scene has before it begins. */
+export interface Beforehand {
+  /** puts earlier recordings of its cameras there; the product is stopped meanwhile */
+  recordings?(root: string, cameras: ChatCamera[]): Promise<void>;
+}
+
 /**
  * Runs `work` before the whole product (parent, recorder, bot) in real mode with the stand-in of Telegram, set up as a
  * chief would do it by chat, while the cameras at `urls` (up to 6) record; then takes everything down.
@@ -75,15 +81,15 @@ const NAMES = ['Cổng chợ', 'Ngã ba', 'Nhà văn hóa', 'Trường học', '
 export async function whileChatting<T>(
   urls: readonly string[],
   work: (chat: Chat) => Promise<T>,
+  before: Beforehand = {},
 ): Promise<T> {
   const telegram = await TelegramServer.start();
+  const env = {
+    ...{ DEMO: '0', TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_API_ROOT: telegram.apiRoot },
+    ...{ MIN_FREE_PERCENT: '0', MIN_FREE_GB: '0' },
+  };
   try {
-    const product = await startProduct({
-      env: {
-        ...{ DEMO: '0', TELEGRAM_BOT_TOKEN: telegram.token, TELEGRAM_API_ROOT: telegram.apiRoot },
-        ...{ MIN_FREE_PERCENT: '0', MIN_FREE_GB: '0' },
-      },
-    });
+    let product = await startProduct({ env });
     const chief = telegram.user({ id: 7001, name: 'Trưởng' });
     chief.says((await readFile(join(product.data, 'first-chief-code.txt'), 'utf8')).trim());
     await chief.receives('Từ giờ anh/chị là trưởng');
@@ -91,14 +97,19 @@ export async function whileChatting<T>(
       chief.says(`camera thêm ${NAMES[i]} ${url}`);
       await chief.receives(`Đã thêm camera ${i + 1} `);
     }
-    const client = product.recorder();
-    await untilRecording(client, urls.length);
-    const infos = await client.cameras();
+    await untilRecording(product.recorder(), urls.length);
+    const infos = await product.recorder().cameras();
     const cameras = urls.map((_, i) => ({
       number: i + 1,
       id: infos.find((info) => info.name === NAMES[i])!.id,
     }));
-    const result = await work({ cameras, client, telegram, chief });
+    if (before.recordings !== undefined) {
+      await product.stop();
+      await before.recordings(join(product.data, 'recordings'), cameras);
+      product = await startProduct({ env, after: product });
+      await untilRecording(product.recorder(), urls.length);
+    }
+    const result = await work({ cameras, client: product.recorder(), telegram, chief });
     await product.stop();
     return result;
   } finally {

@@ -19,7 +19,16 @@ const STAFF = new Set(['chief', 'officer', 'technician']);
 /** What to do with words that are no command, and with files. Groups: silence. */
 export const makeFallbacks = (
   house: House,
-  { table, ...quick }: { table: () => Command[]; pictures: Command; clips: Command; cameras: Command },
+  {
+    table,
+    ...quick
+  }: {
+    table: () => Command[];
+    pictures: Command;
+    clips: Command;
+    storyboards: Command;
+    cameras: Command;
+  },
 ): Fallbacks => ({
   async words(talk) {
     if (talk.group !== null) return talk.staySilent();

@@ -24,6 +24,7 @@ import { pictureCommand } from './commands/picture.js';
 import { readReportCommand } from './commands/read-report.js';
 import { reportCommand } from './commands/report.js';
 import { rightsCommand } from './commands/rights.js';
+import { storyboardCommand } from './commands/storyboard.js';
 import { makeFallbacks } from './fallbacks.js';
 import type { House } from './house.js';
 import { JOBS, type Job } from './jobs.js';
@@ -58,10 +59,12 @@ export interface Handlers {
 export function makeHandlers(house: House): Handlers {
   // When someone speaks.
   const clips = clipCommand(house);
-  const pictures = pictureCommand(house, clips);
+  const storyboards = storyboardCommand(house);
+  const pictures = pictureCommand(house, storyboards);
   const cameras = cameraCommand(house, { pictures, clips });
   const commands: Command[] = [
     pictures,
+    storyboards,
     clips,
     historyCommand(house),
     cameras,
@@ -84,7 +87,7 @@ export function makeHandlers(house: House): Handlers {
   const troubles = makeTroubles(house);
   return {
     commands,
-    fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips, cameras }),
+    fallbacks: makeFallbacks(house, { table: () => commands, pictures, clips, storyboards, cameras }),
     onRefused: logRefused,
     onEvent: (event, inboxId) => onChatEvent(house, event, inboxId, troubles),
     onHeld: (held) => askToCall(house, held),
@@ -102,7 +105,7 @@ export function makeHandlers(house: House): Handlers {
 const outageDigest = (parts: DigestPart[]): string =>
   `${parts.length} tin về camera:\n${parts.map(({ text }) => text.split('\n')[0]).join('\n')}`;
 
-const LOGGED_AS: Record<string, string> = { anh: 'snapshot', camera: 'camera.show' };
+const LOGGED_AS: Record<string, string> = { anh: 'snapshot', xem: 'storyboard', camera: 'camera.show' };
 
 async function logRefused(talk: Talk, command: Command): Promise<void> {
   await log(talk, [{ action: LOGGED_AS[command.name] ?? command.name, result: 'not-allowed' }]);

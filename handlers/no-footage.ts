@@ -41,8 +41,36 @@ export function whyNothing(asked: Range, around: Around): string {
   return known.length > 0 ? known.join('; ') : gapWords('unknown');
 }
 
-/** The answer to a wish for a clip where nothing is recorded: why, and a button to the nearest that is. */
-export async function noFootage(house: House, camera: Camera, asked: Range): Promise<Reply> {
+/** What is wished to be seen: a clip, one picture, or an overview. */
+export type Look = 'clip' | 'ảnh' | 'xem';
+
+const OVERVIEW_MS = 600_000;
+
+/** Texts that show what is nearest: the last before, and the first after. */
+const NEAREST: Record<Look, { last: (ms: number) => string; first: (ms: number) => string }> = {
+  clip: {
+    last: (ms) => `${sayMoment(secondFrom(ms - 31_000))} trong 30 giây`,
+    first: (ms) => `${sayMoment(secondFrom(ms))} trong 30 giây`,
+  },
+  ảnh: {
+    last: (ms) => `lúc ${sayMoment(secondFrom(ms) - 1000)}`,
+    first: (ms) => `lúc ${sayMoment(secondFrom(ms))}`,
+  },
+  xem: {
+    last: (ms) => sayRange(secondFrom(ms) - OVERVIEW_MS, secondFrom(ms)),
+    first: (ms) => sayRange(secondFrom(ms), secondFrom(ms) + OVERVIEW_MS),
+  },
+};
+
+const secondFrom = (ms: number) => Math.ceil(ms / 1000) * 1000;
+
+/** The answer to a wish to see what is not recorded: why, and buttons to the nearest that is. */
+export async function noFootage(
+  house: House,
+  camera: Camera,
+  asked: Range,
+  look: Look = 'clip',
+): Promise<Reply> {
   const id = camera.recorderId;
   const nowMs = house.clock.now();
   const info = await house.recorder.camera(id);
@@ -58,19 +86,22 @@ export async function noFootage(house: House, camera: Camera, asked: Range): Pro
   const lastMs = earlier.recorded.at(-1)?.endMs ?? null;
   const around = { nowMs, retentionDays, gaps, listed: recorded.length > 0 };
   const why = whyNothing(asked, { ...around, before: lastMs !== null, nextMs });
-  const clip = (label: string, startMs: number): Button[] => [
-    { label, says: `clip ${camera.number} ${sayMoment(Math.ceil(startMs / 1000) * 1000)} trong 30 giây` },
+  const button = (label: string, time: string): Button[] => [
+    { label, says: `${look} ${camera.number} ${time}` },
   ];
   const buttons = [
     ...(lastMs !== null && lastMs - 30_000 > 0
-      ? [clip(`Hình cuối trước đó (${sayClock(lastMs)})`, lastMs - 31_000)]
+      ? [button(`Hình cuối trước đó (${sayClock(lastMs)})`, NEAREST[look].last(lastMs))]
       : []),
-    ...(nextMs === null ? [] : [clip(`Hình đầu tiên sau đó (${sayClock(nextMs)})`, nextMs)]),
+    ...(nextMs === null
+      ? []
+      : [button(`Hình đầu tiên sau đó (${sayClock(nextMs)})`, NEAREST[look].first(nextMs))]),
     [{ label: 'Tình trạng camera', says: `camera ${camera.number}` }],
   ];
+  const when = look === 'ảnh' ? sayMoment(asked.startMs) : sayRange(asked.startMs, asked.endMs);
   return {
     kind: 'text',
-    text: `Camera ${labelOf(camera)} không có hình lúc ${sayRange(asked.startMs, asked.endMs)}: ${why}.`,
+    text: `Camera ${labelOf(camera)} không có hình lúc ${when}: ${why}.`,
     buttons,
   };
 }

@@ -11,6 +11,8 @@ import { rows } from './saying.js';
 /** The polite or hasty beginning of a wish to see something, folded. */
 const WISH =
   /^(?:(?:em|bot|ad|ban|mat than) oi )?(?:cho (?:(?:anh|chi|em|toi|minh|chu|co|bac|to|tao|xep|a|c|e|t) )?(?:xin|xem|coi|muon|ngo|lay)(?: lai)?|(?:gui|chup)(?: cho)?(?: (?:anh|chi|em|toi|minh|chu|bac))?|(?:anh|chi|toi|minh) (?:can|muon)(?: (?:xem|coi|lay|xin))?|(?:can|muon) (?:xem|coi|lay)|xem|coi|mo|lay|xin|ngo|kiem tra|check|live)(?: (?:cho (?:anh|chi|em|toi|minh|chu|bac)|truc tiep|live|cai|tam|buc|(?:mot|1) (?:cai|tam|buc|doan|it)|lai|thu|ho|giup|gium|dum|nhanh|ngay))*(?= |$)/;
+/** What is to be looked at, not cut out: "xem cầu lúc 14h", but "xem lại" is a clip. */
+const LOOK = /(?:^| )(?:xem|coi|ngo)(?! lai)(?: |$)/;
 const SEE = /^(?:hinh anh|anh|hinh)(?= |$)/;
 const FILM = /^(?:doan )?(?:clip|video)(?= |$)/;
 const WHERE = /^(?:o|tai|cua)(?= )/;
@@ -105,7 +107,7 @@ const isSlip = (name: string, word: string) =>
 export async function answerQuickly(
   house: House,
   talk: Talk,
-  commands: { pictures: Command; clips: Command; cameras: Command },
+  commands: { pictures: Command; clips: Command; storyboards: Command; cameras: Command },
   text: string,
 ): Promise<boolean> {
   if (!may(talk.speaker.role, 'picture')) return false;
@@ -118,7 +120,9 @@ export async function answerQuickly(
   }
   const wish = wishOf(text);
   if (wish === null) return false;
-  const past = await readPast(house, commands.clips, talk, wish.words);
+  const looked = wish.kind === 'camera' && wish.asked && LOOK.test(fold(text));
+  const shown = { picture: commands.pictures, clip: commands.clips, camera: commands.clips }[wish.kind];
+  const past = await readPast(house, looked ? commands.storyboards : shown, talk, wish.words);
   if (past !== null) {
     await past.reply(talk);
     return true;

@@ -120,6 +120,15 @@ export const ROUTES = {
     },
     errors: [404, 409, 504],
   },
+  stills: {
+    method: 'post',
+    path: '/v1/cameras/{id}/stills',
+    summary: 'Pictures out of the recordings at 1 to 24 moments, or why there is none; in the order asked',
+    body: 'StillsRequest',
+    status: 200,
+    answer: { schema: 'Still', list: true },
+    errors: [400, 404, 429, 504],
+  },
   coverage: {
     method: 'get',
     path: '/v1/cameras/{id}/coverage',

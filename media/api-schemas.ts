@@ -28,9 +28,11 @@ const cause = z.enum([
 ]);
 const range = z.object({ startMs: ms, endMs: ms });
 const clockStep = z.object({ fromMs: ms, toMs: ms });
-const gap = range.extend({
-  cause: z.union([cause, z.enum(['removed-by-others', 'damaged', 'deleted', 'clock-set', 'unknown'])]),
-});
+const gapCause = z.union([
+  cause,
+  z.enum(['removed-by-others', 'damaged', 'deleted', 'clock-set', 'unknown']),
+]);
+const gap = range.extend({ cause: gapCause });
 const url = z
   .string()
   .min(1)
@@ -140,6 +142,39 @@ export const onvifDescription = z.union([
 export const snapshotQuery = z.object({
   stream: streamName.optional(),
   width: z.coerce.number().int().min(16).max(7680).optional(),
+});
+
+const MOST_STILLS = 24;
+export const stillsRequest = z.strictObject({
+  moments: z.array(sane(z.number())).min(1).max(MOST_STILLS),
+  frame: z
+    .enum(['keyframe', 'exact'])
+    .optional()
+    .describe('keyframe (default): the nearest that stands alone; exact: the one shown at the moment'),
+  stream: streamName.optional(),
+  width: z
+    .number()
+    .int()
+    .min(16)
+    .max(7680)
+    .optional()
+    .describe(
+      'scaled down to it; default: one picture as it is, several to 640; more than four: 1280 at most',
+    ),
+});
+export const still = z.object({
+  atMs: ms.describe('as asked'),
+  pictures: z.array(
+    z.object({
+      jpeg: z.base64(),
+      frameMs: ms.describe('wall clock of the pictured frame'),
+      width: z.number(),
+      height: z.number(),
+    }),
+  ),
+  cause: gapCause.nullable().describe('why there is none; null: there is, or it is still to come'),
+  beforeMs: z.number().nullable().describe('where there is none: when recordings end before it'),
+  afterMs: z.number().nullable().describe('… and begin again behind it'),
 });
 
 export const coverageQuery = z.object({
@@ -353,6 +388,8 @@ export const schemas = {
   OnvifLogin: onvifLogin,
   OnvifDescription: onvifDescription,
   Coverage: coverage,
+  StillsRequest: stillsRequest,
+  Still: still,
   Hold: hold,
   HoldRequest: holdRequest,
   HoldRelease: holdRelease,

@@ -21,6 +21,7 @@ import { probe } from './probe.js';
 import type { Recorder } from './recording/recorder.js';
 import type { Retention } from './retention/retention.js';
 import { partsOf } from './source/address.js';
+import type { Stills } from './stills.js';
 import type {
   CameraSettings,
   ClipJob,
@@ -29,6 +30,7 @@ import type {
   Health,
   HoldRequest,
   RecorderEvent,
+  StillsRequest,
   StreamName,
 } from './types.js';
 
@@ -38,6 +40,7 @@ export interface ApiOptions {
   recorder: Recorder;
   footage: Footage;
   clips: Clips;
+  stills: Stills;
   integrity: Integrity;
   hub: EventHub;
   holds: Holds;
@@ -161,7 +164,7 @@ function mustEndLater(startMs: number, endMs: number): void {
 }
 
 function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
-  const { recorder, footage, clips, integrity, hub, ffmpeg, metrics } = options;
+  const { recorder, footage, clips, stills, integrity, hub, ffmpeg, metrics } = options;
   const idOf = (request: Request) => String(request.params.id);
   const partOf = (request: Request) => z.coerce.number().int().min(0).parse(request.params.n);
   return {
@@ -210,6 +213,17 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
           'X-Height': String(picture.height),
         })
         .end(picture.jpeg);
+    },
+    async stills(request, response) {
+      const asked = schema.stillsRequest.parse(request.body) as Omit<StillsRequest, 'cameraId'>;
+      await footage.mustExist(idOf(request));
+      const end = metrics.stills.startTimer({ frame: asked.frame ?? 'keyframe' });
+      const taken = await stills.take({ ...asked, cameraId: idOf(request) }, whenGone(response));
+      end();
+      return taken.map((still) => ({
+        ...still,
+        pictures: still.pictures.map((one) => ({ ...one, jpeg: asBase64(one.jpeg) })),
+      }));
     },
     async coverage(request) {
       const { startMs, endMs, stream = 'main' } = schema.coverageQuery.parse(queryOf(request));
@@ -284,6 +298,9 @@ function makeHandlers(options: ApiOptions): Record<RouteName, Handler> {
     openapi: () => openapi(),
   };
 }
+
+const asBase64 = ({ buffer, byteOffset, byteLength }: Uint8Array) =>
+  Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 
 /** Devices are asked one or two at a time: each costs a thread, or many connections. */
 const MOST_LOOKING = 2;

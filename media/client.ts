@@ -35,6 +35,8 @@ const KINDS: ReadonlySet<string> = new Set<WorldKind>([
 const POLL_MS = 20_000;
 /** A short clip is finished within the first answer. */
 const FIRST_WAIT_MS = 1000;
+/** The recorder gives up pictures of the past itself by then. */
+const STILLS_MS = 20_000;
 /** The event stream says something every 15 s; silence longer than this is a broken line. */
 const SILENCE_MS = 40_000;
 
@@ -147,6 +149,16 @@ export function makeRecorderClient({ url, token, timeoutMs = 15_000 }: ClientOpt
       } catch (error) {
         throw away(error, signal);
       }
+    },
+
+    async stills({ cameraId, ...request }, signal) {
+      const stills = await ask(`${at(cameraId)}/stills`, z.array(schema.still), {
+        ...{ method: 'POST', body: request, timeoutMs: timeoutMs + STILLS_MS, signal },
+      });
+      return stills.map((still) => ({
+        ...still,
+        pictures: still.pictures.map((one) => ({ ...one, jpeg: Buffer.from(one.jpeg, 'base64') })),
+      }));
     },
 
     coverage: (id, { startMs, endMs }, stream = 'main') =>

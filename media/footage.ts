@@ -53,6 +53,24 @@ export class Footage {
     ];
   }
 
+  /** Where recordings end before a moment at which there are none, and begin again behind it; null: nowhere. */
+  async around(
+    cameraId: string,
+    stream: StreamName,
+    atMs: number,
+  ): Promise<{ beforeMs: number | null; afterMs: number | null }> {
+    const live = this.recorder.liveSegments(cameraId, stream);
+    const { beforeMs, afterMs } = await this.index.segments.around(cameraId, stream, atMs);
+    const ends = live.map(({ endMs }) => endMs).filter((ms) => ms <= atMs);
+    const starts = live.map(({ startMs }) => startMs).filter((ms) => ms > atMs);
+    const before = Math.max(...ends, beforeMs ?? Number.NEGATIVE_INFINITY);
+    const after = Math.min(...starts, afterMs ?? Number.POSITIVE_INFINITY);
+    return {
+      beforeMs: Number.isFinite(before) ? Math.round(before) : null,
+      afterMs: Number.isFinite(after) ? Math.round(after) : null,
+    };
+  }
+
   /** What is recorded of the range and what is missing, with causes. */
   async coverage(cameraId: string, stream: StreamName, asked: Range): Promise<Coverage> {
     // Memory first: a file that closes in between is then seen twice, never missed.

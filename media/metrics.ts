@@ -5,6 +5,8 @@ export interface Metrics {
   registry: Registry;
   /** seconds to a picture */
   snapshot: Histogram;
+  /** seconds to pictures of the past, by `frame` */
+  stills: Histogram<'frame'>;
   /** seconds to a clip that was answered at once */
   clip: Histogram;
   stop: () => void;
@@ -42,6 +44,13 @@ export function makeMetrics(health: () => Health): Metrics {
     snapshot: new Histogram({
       name: 'matthan_snapshot_seconds',
       help: 'Time to a picture',
+      buckets,
+      registers,
+    }),
+    stills: new Histogram({
+      name: 'matthan_stills_seconds',
+      help: 'Time to pictures of the past',
+      labelNames: ['frame'],
       buckets,
       registers,
     }),

@@ -33,6 +33,7 @@ import { Recorder, type RecorderOptions } from './recording/recorder.js';
 import { Retention, type RetentionOptions } from './retention/retention.js';
 import { LoginGuard } from './source/login-guard.js';
 import { LOGIN_FILE, loginFile } from './source/login-memory.js';
+import { Stills } from './stills.js';
 import { Tampering } from './tampering.js';
 import { clockFile, TrustedClock } from './trusted-clock.js';
 import type { Health } from './types.js';
@@ -187,6 +188,7 @@ export async function startService(
     ...(options.keepClipsMs !== undefined && { keepMs: options.keepClipsMs }),
   });
   await clips.start();
+  const stills = new Stills(footage, ffmpeg);
   const health = (): Health => {
     const states = recorder.all().map(({ state }) => state);
     const count = (...wanted: string[]) => states.filter((state) => wanted.includes(state)).length;
@@ -211,7 +213,7 @@ export async function startService(
   };
   const metrics = makeMetrics(health);
   const app = makeApi({
-    ...{ recorder, footage, clips, integrity, hub, ffmpeg, metrics, log, health },
+    ...{ recorder, footage, clips, stills, integrity, hub, ffmpeg, metrics, log, health },
     nets: { subnets, ...options.nets },
     ...{ holds, retention, index },
     token: config.recorderToken,

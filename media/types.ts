@@ -227,6 +227,30 @@ export interface Snapshot {
   height: number;
 }
 
+export interface StillsRequest {
+  cameraId: string;
+  /** 1–24 */
+  moments: number[];
+  /** keyframe: the nearest frame that stands alone, cheap; exact: the one shown at the moment. Default keyframe */
+  frame?: 'keyframe' | 'exact';
+  stream?: StreamName;
+  /** scaled down to this, never up; default: one picture as it is, several to 640. More than four: 1280 at most */
+  width?: number;
+}
+
+/** What a camera recorded at a moment. */
+export interface Still {
+  /** as asked */
+  atMs: number;
+  /** none: nothing can be shown; more than one where the clock was set back, what was recorded first is first */
+  pictures: Snapshot[];
+  /** why there is none; null where there is, and where it is still to come */
+  cause: GapCause | null;
+  /** where there is none: when recordings end before and begin again behind it; null: nowhere */
+  beforeMs: number | null;
+  afterMs: number | null;
+}
+
 /**
  * chat: plays inline in a messenger: H.264 copied, H.265 made into H.264, silent AAC track where there is no sound.
  * original: the recorded stream, copied whatever it is.
@@ -395,6 +419,8 @@ export interface RecorderClient {
     id: string,
     options?: { stream?: StreamName; width?: number; signal?: AbortSignal },
   ): Promise<Snapshot>;
+  /** Pictures out of the recordings, in the order asked. WorldError: not-found, invalid, timeout, rate-limited, cancelled. */
+  stills(request: StillsRequest, signal?: AbortSignal): Promise<Still[]>;
   coverage(id: string, range: Range, stream?: StreamName): Promise<Coverage>;
   /** Of many cameras at once, in the order given. WorldError: not-found (one of them never was). */
   coverages(ids: string[], range: Range, stream?: StreamName): Promise<Coverage[]>;

@@ -1,5 +1,5 @@
 import { DAY_MS, fromVietnamTime, toVietnamTime } from '../../src/base/clock.js';
-import { sayClock, sayDate, sayDay, sayRange } from '../../src/base/vietnamese/say.js';
+import { sayClock, sayDate, sayDay, sayMoment, sayRange } from '../../src/base/vietnamese/say.js';
 import { fold } from '../../src/base/vietnamese/text.js';
 import { command } from '../../src/chat/command.js';
 import { type AuditEntry, type AuditQuery, readAudit } from '../../src/store/audit.js';
@@ -16,12 +16,16 @@ interface Args {
   about: string;
 }
 
-const FOOTAGE = ['snapshot', 'clip', 'link.open'] as const;
+const FOOTAGE = ['snapshot', 'still', 'storyboard', 'clip', 'link.open'] as const;
+/** Those of which the log tells what stretch of time was seen. */
+const OF_THE_PAST: readonly string[] = ['still', 'storyboard', 'clip', 'link.open'];
 const USUAL = 20;
 const MOST = 100;
 
 const ACTIONS: Record<string, string> = {
   snapshot: 'xem ảnh',
+  still: 'xem ảnh đã ghi',
+  storyboard: 'xem bảng hình',
   clip: 'lấy clip',
   'camera.show': 'xem camera',
   'camera.add': 'thêm camera',
@@ -237,8 +241,8 @@ function line(group: AuditEntry[], names: Map<number, string>, nowMs: number): s
     .reverse();
   const camera = called.length === 0 ? '' : ` · ${called.join(', ').replaceAll(', camera ', ', ')}`;
   const range =
-    (entry.action === 'clip' || entry.action === 'link.open') && entry.startMs != null && entry.endMs != null
-      ? ` · ${sayRange(entry.startMs, entry.endMs)}`
+    OF_THE_PAST.includes(entry.action) && entry.startMs != null && entry.endMs != null
+      ? ` · ${entry.endMs > entry.startMs ? sayRange(entry.startMs, entry.endMs) : sayMoment(entry.startMs)}`
       : '';
   const result = RESULTS[entry.result] ?? entry.result;
   const detail = entry.detail == null || entry.detail === '' ? '' : ` · ${entry.detail}`;

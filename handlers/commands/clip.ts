@@ -1,19 +1,20 @@
 import type { ClipJob } from '../../media/types.js';
-import { PersonError, WorldError } from '../../src/base/errors.js';
-import { readSpan, type SpanReading } from '../../src/base/vietnamese/moment.js';
+import { WorldError } from '../../src/base/errors.js';
 import { sayDuration, sayRange } from '../../src/base/vietnamese/say.js';
 import { command, type Talk } from '../../src/chat/command.js';
 import { takesDocument } from '../../src/chat/fit.js';
 import { type LinkAbout, type LinkedFile, linkWords } from '../../src/chat/outgoing.js';
 import type { Camera } from '../../src/store/cameras.js';
 import { privateChatOf } from '../../src/store/speakers.js';
-import { gapWords } from '../alerts/causes.js';
-import { type Asked, askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
+import { askRest, type PastQuestions, readPastWish } from '../ask-past.js';
+import { labelOf } from '../camera-asked.js';
 import type { House } from '../house.js';
+import { missingLines, recordedAgain } from '../missing.js';
 import { noFootage } from '../no-footage.js';
 import { MAY, mayShowHere } from '../rights.js';
-import { insists, log, privately } from '../saying.js';
+import { log, privately } from '../saying.js';
 import { deliver, footagePlace } from './picture.js';
+import { LONGEST_S } from './storyboard-plan.js';
 
 interface Args {
   camera: Camera;
@@ -57,95 +58,49 @@ export const clipCommand = (house: House) =>
     async read(said, talk) {
       const words = said.normalize('NFC').replace(ORIGINAL_SAID, '');
       const original = words.length < said.normalize('NFC').length;
-      const span = readSpan(words, {
-        nowMs: talk.nowMs,
-        clipSeconds: house.settings.clipSeconds,
-        maxSpanS: house.settings.clipMaxSeconds,
-      });
-      const timed = span.kind === 'moment' || span.kind === 'span' || span.kind === 'error';
-      const asked = await askedCameras(house, talk, span.rest, timed);
-      if (asked.kind === 'not-mine') return { kind: 'not-mine' };
-      if (
-        asked.kind === 'unknown' &&
-        asked.near.length === 0 &&
-        span.kind === 'none' &&
-        !insists(talk) &&
-        !/\d/.test(asked.heard)
-      )
-        return { kind: 'not-mine' };
-      const only = asked.kind === 'cameras' ? asked.cameras[0] : undefined;
-      const settled = span.kind === 'span' || span.kind === 'moment';
-      if (settled && asked.kind === 'cameras' && asked.cameras.length === 1 && only !== undefined)
-        return { kind: 'args', args: { camera: only, startMs: span.startMs, endMs: span.endMs, original } };
-      return { kind: 'answer', reply: (here) => askRest(here, asked, span, words, original) };
+      const wish = await readPastWish(house, talk, words, { maxSpanS: house.settings.clipMaxSeconds });
+      if (wish === null) return { kind: 'not-mine' };
+      if (wish.settled !== null) {
+        const { camera, span } = wish.settled;
+        return { kind: 'args', args: { camera, startMs: span.startMs, endMs: span.endMs, original } };
+      }
+      const longer = await tooLong(house, talk, words);
+      if (longer !== null) return { kind: 'answer', reply: (here) => here.ask(longer.text, longer.choices) };
+      return { kind: 'answer', reply: (here) => askRest(here, wish, questions(original)) };
     },
     run: (talk, args) => clip(house, talk, args),
   });
 
-/** The time words of a text: what is left of it without the camera's words. */
-function timeWords(words: string, rest: string): string {
-  let left = words.normalize('NFC');
-  for (const word of rest.split(/[^\p{L}\p{M}\d]+/u).filter((one) => one !== ''))
-    left = left.replace(new RegExp(`(?<![\\p{L}\\p{M}\\d])${word}(?![\\p{L}\\p{M}\\d])`, 'u'), ' ');
-  return left.replace(/\s+/g, ' ').trim();
+/** A stretch that is too long for a clip: an overview of it leads to the minutes that matter. Null: it is not that. */
+async function tooLong(house: House, talk: Talk, words: string) {
+  const wish = await readPastWish(house, talk, words, { maxSpanS: LONGEST_S });
+  if (wish?.settled?.span.kind !== 'span') return null;
+  const { camera, span } = wish.settled;
+  const longest = sayDuration(house.settings.clipMaxSeconds * 1000);
+  return {
+    text: `Khoảng này dài ${sayDuration(span.endMs - span.startMs)}, mỗi clip dài nhiều nhất ${longest}. Anh/chị xem nhanh cả đoạn để tìm đúng lúc cần, hoặc gõ đoạn ngắn hơn.`,
+    choices: [
+      { label: 'Xem nhanh cả đoạn', says: `xem ${camera.number} ${sayRange(span.startMs, span.endMs)}` },
+    ],
+  };
 }
 
-/** Asks for what is missing or unclear: first the camera, then the time. */
-async function askRest(
-  talk: Talk,
-  asked: Asked,
-  span: SpanReading,
-  words: string,
-  original: boolean,
-): Promise<void> {
-  const asOriginal = original ? ` ${ORIGINAL}` : '';
-  const time = `${span.kind === 'none' ? '' : ` ${timeWords(words, span.rest)}`}${asOriginal}`;
-  if (asked.kind === 'beyond') return refuseBeyond(talk, asked.cameras, 'clip');
-  if (asked.kind === 'ambiguous' || asked.kind === 'unknown')
-    return askWhichCamera(talk, asked, (camera) => `clip ${camera}${time}`);
-  const several = asked.kind === 'none' ? asked.reachable : asked.kind === 'cameras' ? asked.cameras : [];
-  const only = several[0];
-  if (only === undefined) throw new PersonError('Chưa có camera nào. Gõ “camera” để xem danh sách.');
-  if (several.length > 1) {
-    await talk.ask(
-      asked.kind === 'none'
-        ? 'Anh/chị lấy clip của camera nào?'
-        : 'Mỗi lần em lấy clip một camera. Anh/chị chọn camera nào trước?',
-      several
-        .slice(0, 12)
-        .map((camera) => ({ label: labelOf(camera), says: `clip ${camera.number}${time}` })),
-    );
-    return;
-  }
-  if (span.kind === 'error') throw new PersonError(span.sentence);
-  if (span.kind === 'question') {
-    if (span.choices.length === 0) throw new PersonError(span.question);
-    await talk.ask(
-      span.question,
-      span.choices.map((choice) => ({
-        label: choice.label,
-        says: `clip ${only.number} ${choice.says}${asOriginal}`,
-      })),
-    );
-    return;
-  }
-  if (span.kind !== 'none') {
-    // one camera in all and none named
-    await talk.ask(`Lấy clip camera ${labelOf(only)} ạ?`, [
-      { label: 'Đúng', says: `clip ${only.number}${time}` },
-    ]);
-    return;
-  }
-  await talk.ask(
-    `Anh/chị lấy clip camera ${labelOf(only)} lúc nào? Bấm chọn, hoặc gõ giờ, ví dụ: clip ${only.number} lúc 14h30`,
-    [
-      { label: '1 phút vừa rồi', says: `clip ${only.number} 1 phút vừa rồi` },
-      { label: '5 phút vừa rồi', says: `clip ${only.number} 5 phút vừa rồi` },
-      { label: '15 phút trước', says: `clip ${only.number} 15 phút trước` },
-      { label: '1 giờ trước', says: `clip ${only.number} 1 tiếng trước` },
-    ],
-  );
-}
+const questions = (original: boolean): PastQuestions => ({
+  action: 'clip',
+  says: (camera, time) =>
+    ['clip', camera, time, original ? ORIGINAL : ''].filter((one) => one !== '').join(' '),
+  whichCamera: 'Anh/chị lấy clip của camera nào?',
+  oneAtATime: 'Mỗi lần em lấy clip một camera. Anh/chị chọn camera nào trước?',
+  confirm: (camera) => `Lấy clip camera ${camera} ạ?`,
+  when: (camera, number) =>
+    `Anh/chị lấy clip camera ${camera} lúc nào? Bấm chọn, hoặc gõ giờ, ví dụ: clip ${number} lúc 14h30`,
+  times: [
+    { label: '1 phút vừa rồi', says: '1 phút vừa rồi' },
+    { label: '5 phút vừa rồi', says: '5 phút vừa rồi' },
+    { label: '15 phút trước', says: '15 phút trước' },
+    { label: '1 giờ trước', says: '1 tiếng trước' },
+  ],
+});
 
 async function clip(house: House, talk: Talk, { camera, startMs, endMs, original }: Args): Promise<void> {
   const place = footagePlace(talk);
@@ -241,7 +196,7 @@ export function captionOf(
   const lines = [`Camera ${camera.number} ${camera.name}`];
   if (job.parts.length > 1 && part !== undefined)
     lines.push(`Phần ${index + 1}/${job.parts.length}: ${sayRange(part.startMs, part.endMs)}`);
-  const again = part === undefined ? null : recordedAgain(job.parts, part);
+  const again = part === undefined ? null : partAgain(job.parts, part);
   if (again !== null) lines.push(again);
   if (index === 0 && part !== undefined) {
     const startMs = Math.min(...job.parts.map((one) => one.startMs));
@@ -250,20 +205,15 @@ export function captionOf(
     lines.push(`Có trong clip: ${sayRange(startMs, endMs)}`);
     if (job.stream === 'sub') lines.push(PREVIEW_WORDS);
     const gaps = job.gaps.filter((gap) => !isBrim(gap, asked));
-    for (const gap of gaps.slice(0, 8))
-      lines.push(
-        `Thiếu ${sayRange(gap.startMs, gap.endMs)} (${sayDuration(gap.endMs - gap.startMs)}): ${gapWords(gap.cause)}`,
-      );
-    if (gaps.length > 8) lines.push(`… và ${gaps.length - 8} đoạn thiếu nữa`);
+    lines.push(...missingLines(gaps));
   }
   return lines.join('\n');
 }
 
 /** Where the clock of the machine was set back: which recording of the same time this is. */
-function recordedAgain(parts: ClipJob['parts'], part: ClipJob['parts'][number]): string | null {
+function partAgain(parts: ClipJob['parts'], part: ClipJob['parts'][number]): string | null {
   const same = parts.filter((one) => one.startMs < part.endMs - 1000 && part.startMs < one.endMs - 1000);
-  if (same.length < 2) return null;
-  return `Đồng hồ máy ghi từng bị chỉnh lùi nên khoảng giờ này được ghi ${same.length} lần. Đây là bản ghi lần ${same.indexOf(part) + 1}.`;
+  return same.length < 2 ? null : recordedAgain('khoảng giờ này', same.indexOf(part), same.length);
 }
 
 /** For whom a link in answer to this message is: for this chat where footage may be shown in it, else for the private one. */

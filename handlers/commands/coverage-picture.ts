@@ -1,9 +1,9 @@
-import sharp from 'sharp';
 import type { Coverage, Range } from '../../media/types.js';
 import { toVietnamTime } from '../../src/base/clock.js';
 import { sayDate, sayShortClock } from '../../src/base/vietnamese/say.js';
+import { gapWords } from '../alerts/causes.js';
 import type { Sheet } from './contact-sheet.js';
-import { cut, drawn, forXml } from './drawing.js';
+import { cut, drawn, forXml, sheetOf } from './drawing.js';
 
 /** One camera's line. */
 export interface CoverageRow {
@@ -37,6 +37,9 @@ const KINDS: Record<string, { color: string; words: string }> = {
 };
 const kindOf = (cause: string) => KINDS[cause] ?? CAMERA;
 
+/** Why something is missing, in few words; what ails a camera in its own. */
+export const gapShortly = (cause: string): string => KINDS[cause]?.words ?? gapWords(cause);
+
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const STEPS = [MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR];
@@ -51,15 +54,37 @@ export function ticksOf({ startMs, endMs }: Range): number[] {
   return Array.from({ length: Math.floor((endMs - first) / step) + 1 }, (_, i) => first + i * step);
 }
 
+interface BarBox {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** A bar of a stretch of time (SVG): green what is recorded, in the color of its cause what is not; held parts underlined. */
+export function coverageBar(
+  { recorded, gaps, held }: CoverageRow['coverage'],
+  asked: Range,
+  box: BarBox,
+): string {
+  const x = (ms: number) => box.left + ((ms - asked.startMs) / (asked.endMs - asked.startMs)) * box.width;
+  const bar = ({ startMs, endMs }: Range, color: string, least = 0, top = box.top, height = box.height) => {
+    const wide = Math.max(least, x(endMs) - x(startMs));
+    return `<rect x="${x(startMs).toFixed(1)}" y="${top}" width="${wide.toFixed(1)}" height="${height}" fill="${color}"/>`;
+  };
+  return [
+    bar(asked, '#1f2530'),
+    ...recorded.map((one) => bar(one, RECORDED.color)),
+    ...gaps.map((one) => bar(one, kindOf(one.cause).color, LEAST_PX)),
+    ...held.map((one) => bar(one, HELD.color, LEAST_PX, box.top + box.height, 4)),
+  ].join('');
+}
+
 /** What is recorded of a stretch of time, a line for each camera: colors say what is there and why something is not. */
 export async function coveragePicture(title: string, asked: Range, rows: CoverageRow[]): Promise<Sheet> {
   const height = HEAD + rows.length * ROW + FOOT;
   const width = WIDTH - LEFT - RIGHT;
   const x = (ms: number) => LEFT + ((ms - asked.startMs) / (asked.endMs - asked.startMs)) * width;
-  const bar = (top: number, { startMs, endMs }: Range, color: string, least = 0) => {
-    const wide = Math.max(least, x(endMs) - x(startMs));
-    return `<rect x="${x(startMs).toFixed(1)}" y="${top}" width="${wide.toFixed(1)}" height="${BAR}" fill="${color}"/>`;
-  };
   const days = asked.endMs - asked.startMs > 24 * HOUR;
   const axis = ticksOf(asked).map((ms) => {
     const midnight = toVietnamTime(ms).hour === 0 && toVietnamTime(ms).minute === 0;
@@ -69,14 +94,8 @@ export async function coveragePicture(title: string, asked: Range, rows: Coverag
   });
   const lines = rows.map(({ name, coverage }, i) => {
     const top = HEAD + i * ROW + (ROW - BAR) / 2;
-    const empty = `<rect x="${LEFT}" y="${top}" width="${width}" height="${BAR}" fill="#1f2530"/>`;
-    const recorded = coverage.recorded.map((one) => bar(top, one, RECORDED.color));
-    const gaps = coverage.gaps.map((one) => bar(top, one, kindOf(one.cause).color, LEAST_PX));
-    const held = coverage.held.map(
-      (one) =>
-        `<rect x="${x(one.startMs).toFixed(1)}" y="${top + BAR}" width="${Math.max(LEAST_PX, x(one.endMs) - x(one.startMs)).toFixed(1)}" height="4" fill="${HELD.color}"/>`,
-    );
-    return `${empty}${recorded.join('')}${gaps.join('')}${held.join('')}<text x="16" y="${top + 18}" font-size="17" fill="#ffffff">${forXml(cut(name, 30))}</text>`;
+    const bar = coverageBar(coverage, asked, { left: LEFT, top, width, height: BAR });
+    return `${bar}<text x="16" y="${top + 18}" font-size="17" fill="#ffffff">${forXml(cut(name, 30))}</text>`;
   });
   const all = rows.flatMap(({ coverage }) => coverage);
   const used = [
@@ -91,7 +110,7 @@ export async function coveragePicture(title: string, asked: Range, rows: Coverag
     return `<rect x="${left}" y="${height - 40}" width="18" height="18" fill="${color}"/><text x="${left + 26}" y="${height - 25}" font-size="16" fill="#b9c2d0">${words}</text>`;
   });
   const heading = `<text x="16" y="38" font-size="24" font-weight="700" fill="#ffffff">${forXml(title)}</text>`;
-  const png = drawn(WIDTH, height, [heading, ...axis, ...lines, ...legend].join(''));
-  const jpeg = await sharp(png).flatten({ background: '#14181f' }).jpeg({ quality: 88 }).toBuffer();
+  const drawing = drawn(WIDTH, height, [heading, ...axis, ...lines, ...legend].join(''));
+  const jpeg = await sheetOf(WIDTH, height, [drawing], 88);
   return { jpeg, width: WIDTH, height };
 }

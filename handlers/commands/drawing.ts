@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { Resvg } from '@resvg/resvg-js';
+import sharp, { type OverlayOptions } from 'sharp';
 
 const FONTS = ['400Regular/BeVietnamPro_400Regular.ttf', '700Bold/BeVietnamPro_700Bold.ttf'].map((file) =>
   createRequire(import.meta.url).resolve(`@expo-google-fonts/be-vietnam-pro/${file}`),
@@ -13,12 +14,25 @@ export const forXml = (text: string) =>
 export const cut = (text: string, most: number) =>
   text.length <= most ? text : `${text.slice(0, most - 1).trimEnd()}…`;
 
-/** Draws shapes and words (SVG elements) as a PNG of this size, with marks as Vietnamese has them on every machine. */
-export function drawn(width: number, height: number, elements: string): Buffer {
+/** Draws shapes and words (SVG elements) in this size, with marks as Vietnamese has them on every machine; to be laid over. */
+export function drawn(width: number, height: number, elements: string): OverlayOptions {
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="Be Vietnam Pro">${elements}</svg>`;
-  return new Resvg(svg, {
+  const { pixels } = new Resvg(svg, {
     font: { fontFiles: FONTS, loadSystemFonts: false, defaultFontFamily: 'Be Vietnam Pro' },
-  })
-    .render()
-    .asPng();
+  }).render();
+  // as they are: to pack them as PNG and unpack them again takes longer than to draw them
+  return { input: pixels, raw: { width, height, channels: 4 }, premultiplied: true, left: 0, top: 0 };
+}
+
+/** Lays what is drawn and pictures over the dark ground of all our sheets. */
+export function sheetOf(
+  width: number,
+  height: number,
+  layers: OverlayOptions[],
+  quality: number,
+): Promise<Buffer> {
+  return sharp({ create: { width, height, channels: 3, background: '#14181f' } })
+    .composite(layers)
+    .jpeg({ quality })
+    .toBuffer();
 }

@@ -8,10 +8,11 @@ import type { Camera } from '../../src/store/cameras.js';
 import { askedCameras, askWhichCamera, labelOf, refuseBeyond } from '../camera-asked.js';
 import { stateWords } from '../camera-words.js';
 import type { House } from '../house.js';
-import { readPast } from '../past.js';
+import { readStill } from '../past.js';
 import { MAY, may, mayShowHere } from '../rights.js';
 import { log, placeOf, privately, rows } from '../saying.js';
 import { contactSheet, type Tile } from './contact-sheet.js';
+import { pastPicture } from './past-picture.js';
 
 /** A frame older than this has its age said, ms. */
 const OLD_MS = 5000;
@@ -19,19 +20,27 @@ const OLD_MS = 5000;
 const SHEET = 36;
 const AT_ONCE = 4;
 
-type Args = { do: 'menu'; cameras: Camera[] } | { do: 'show'; cameras: Camera[]; sheet: boolean };
+type Args =
+  | { do: 'menu'; cameras: Camera[] }
+  | { do: 'show'; cameras: Camera[]; sheet: boolean }
+  | { do: 'past'; camera: Camera; atMs: number };
+
+/** "ảnh 1 lúc này" is a picture of now. */
+const NOW_WORDS =
+  /[\s,]+(?:ngay )?(?:lúc này|luc nay|bây giờ|bay gio|hiện tại|hien tai|hiện giờ|hien gio)[\s.!?]*$/iu;
 
 /** `anh`: what a camera sees at this moment; several or all together on one sheet. */
-export const pictureCommand = (house: House, clips: Command) =>
+export const pictureCommand = (house: House, storyboards: Command) =>
   command<Args>({
     name: 'anh',
     aliases: ['ảnh', 'hình', 'chụp', 'xem ảnh', 'xem hình', 'chụp ảnh', 'cho xem ảnh', 'cho xem hình'],
-    summary: 'Xem ảnh camera ngay lúc này',
+    summary: 'Xem ảnh camera ngay lúc này, hoặc đúng một lúc đã qua',
     example: 'ảnh 1',
     may: MAY.picture,
     inGroups: true,
     section: 'xem',
-    async read(said, talk) {
+    async read(typed, talk) {
+      const said = typed.replace(NOW_WORDS, '');
       // "1 rồi ảnh 2": the word for a picture is said again
       const words = said.replace(
         /\s+(?:(?:rồi|roi|và|va|với|voi)\s+)?(?:ảnh|anh|hình|hinh)\s+(?=\S*\d)/giu,
@@ -45,7 +54,9 @@ export const pictureCommand = (house: House, clips: Command) =>
               'Mỗi tin em làm một việc ạ. Anh/chị gửi riêng từng câu, ví dụ: ảnh 1, rồi tin sau: clip 2 lúc 14h30',
             ),
         };
-      const past = await readPast(house, clips, talk, words);
+      const past = await readStill(house, storyboards, talk, words);
+      if (past?.kind === 'still')
+        return { kind: 'args', args: { do: 'past', camera: past.camera, atMs: past.atMs } };
       if (past !== null) return past;
       const asked = await askedCameras(house, talk, words);
       switch (asked.kind) {
@@ -69,6 +80,7 @@ export const pictureCommand = (house: House, clips: Command) =>
       }
     },
     async run(talk, args) {
+      if (args.do === 'past') return pastPicture(house, talk, args.camera, args.atMs);
       const first = args.cameras[0];
       if (first === undefined) {
         await talk.reply('Chưa có camera nào để anh/chị xem. Cần thêm, xin liên hệ trưởng công an nhé.');

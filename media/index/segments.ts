@@ -122,6 +122,27 @@ export class Segments {
     return rows.map(segmentOfRaw);
   }
 
+  /** Where the closed recordings of a stream end before a moment and begin again behind it; null: nowhere. */
+  async around(
+    cameraId: string,
+    stream: StreamName,
+    atMs: number,
+  ): Promise<{ beforeMs: number | null; afterMs: number | null }> {
+    const one = async (what: 'startMs' | 'endMs', where: string, order: 'ASC' | 'DESC') => {
+      const [row] = await this.database.$queryRawUnsafe<{ ms: number | bigint }[]>(
+        `SELECT "${what}" AS "ms" FROM "Segment" WHERE "cameraId" = ?1 AND "stream" = ?2 AND ${where} AND "open" = 0
+         ORDER BY "startMs" ${order} LIMIT 1`,
+        ...[cameraId, stream, Math.floor(atMs)],
+      );
+      return row === undefined ? null : Number(row.ms);
+    };
+    const before = '"startMs" <= ?3 AND "endMs" <= ?3';
+    return {
+      beforeMs: await one('endMs', before, 'DESC'),
+      afterMs: await one('startMs', '"startMs" > ?3', 'ASC'),
+    };
+  }
+
   /** Rows whose path begins with `folder` (relative, ending in a slash). */
   async under(folder: string): Promise<SegmentRow[]> {
     const last = `${folder.slice(0, -1)}0`;

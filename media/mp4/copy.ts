@@ -1,7 +1,7 @@
 /** Puts a file together from stretches of other files, a megabyte at a time. */
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { WorldError } from '../../src/base/errors.js';
-import { readFully } from './scan.js';
+import { readFully } from './window.js';
 
 export type Source = { path: string; offset: number; size: number } | { bytes: Buffer };
 

@@ -183,6 +183,10 @@ function pieceBytes({ fragment, endMs, startMs }: Piece): number {
   return fragment.size + fragment.samples * SAMPLE_TABLE_BYTES + PIECE_TABLE_BYTES + silence;
 }
 
+/** Are the pictures encoded the same way, so that one decoder takes both? */
+export const samePictures = (a: StreamInit, b: StreamInit): boolean =>
+  a === b || movieOf(a).video.entry.whole.equals(movieOf(b).video.entry.whole);
+
 /** Can both stand in one file: same pictures, same sound? */
 function sameFormat(a: StreamInit, b: StreamInit): boolean {
   if (a === b) return true;
@@ -191,7 +195,7 @@ function sameFormat(a: StreamInit, b: StreamInit): boolean {
   const sound = (movie: typeof one) => (movie.audio && isAac(movie.audio.codec) ? movie.audio : null);
   return (
     one.video.timescale === other.video.timescale &&
-    one.video.entry.whole.equals(other.video.entry.whole) &&
+    samePictures(a, b) &&
     sound(one)?.timescale === sound(other)?.timescale &&
     (sound(one)?.entry.whole ?? Buffer.alloc(0)).equals(sound(other)?.entry.whole ?? Buffer.alloc(0))
   );

@@ -6,6 +6,7 @@ import { readMoof } from './moof.js';
 import { movieOf, readInit } from './movie.js';
 import { mediaMs, readPrft, wallClockOf } from './prft.js';
 import { checkStretches, summary } from './reader.js';
+import { WINDOW_BYTES, Window } from './window.js';
 
 /** A fragment as it lies in a file: everything but its pictures. */
 export interface FileFragment {
@@ -54,8 +55,6 @@ export function describeFragment(fragment: Fragment, offset: number): FileFragme
   };
 }
 
-/** Several fragments a read: reading on is quicker than asking again, and a clip needs the pictures anyway. */
-const WINDOW_BYTES = 512 * 1024;
 /** Larger than the heads we write. */
 const HEAD_BYTES = 8 * 1024;
 const LARGEST_MOOV = 4 * 1024 * 1024;
@@ -91,7 +90,7 @@ async function scan(handle: FileHandle, head?: StreamInit): Promise<ScannedFile 
 }
 
 /** What has been read of a file, box by box. */
-class Reading {
+export class Reading {
   init: StreamInit | null;
   readonly fragments: FileFragment[] = [];
   wholeBytes = 0;
@@ -109,9 +108,15 @@ class Reading {
   constructor(
     private readonly window: Window,
     private readonly sizeBytes: number,
+    /** known already: of another file of the stream, or read before */
     head?: StreamInit,
   ) {
     this.init = head ?? null;
+  }
+
+  /** Something damaged was met. */
+  get isHurt(): boolean {
+    return this.hurt;
   }
 
   /** Takes the box at `at`; where the next begins, null: nothing that can be read stands here. */
@@ -199,12 +204,7 @@ class Reading {
     // it may be the size of the `moof` before that led here
     const from = (this.open?.offset ?? damaged) + 1;
     this.tear();
-    for (let at = from; at < this.sizeBytes; at += WINDOW_BYTES - OPENING_BYTES) {
-      const bytes = await this.window.upTo(at, WINDOW_BYTES);
-      const found = openingIn(bytes);
-      if (found !== null) return at + found;
-    }
-    return null;
+    return openingFrom(this.window, from, this.sizeBytes);
   }
 }
 
@@ -212,6 +212,20 @@ class Reading {
 const OPENING_BYTES = 16;
 const PRFT_BYTES = 32;
 const MFHD_BYTES = 16;
+
+/** Where from `from` on, and before `to`, a fragment may begin; null: nowhere. */
+export async function openingFrom(
+  window: Window,
+  from: number,
+  to: number,
+  pieceBytes = WINDOW_BYTES,
+): Promise<number | null> {
+  for (let at = from; at < to; at += pieceBytes - OPENING_BYTES) {
+    const found = openingIn(await window.upTo(at, pieceBytes));
+    if (found !== null) return at + found;
+  }
+  return null;
+}
 
 /** The first place in `bytes` where a `prft` as we write it begins, or a `moof`. */
 function openingIn(bytes: Buffer): number | null {
@@ -251,43 +265,6 @@ export async function readHead(file: string): Promise<StreamInit | null> {
   } finally {
     await handle.close();
   }
-}
-
-/** Reads a file forward in small pieces; what is asked for next is mostly in the piece already read. */
-class Window {
-  private buffer = Buffer.alloc(0);
-  private piece = this.buffer;
-  private from = 0;
-
-  constructor(
-    private readonly handle: FileHandle,
-    private readonly fileBytes: number,
-    private readonly pieceBytes = WINDOW_BYTES,
-  ) {}
-
-  /** `bytes` bytes from `at`, fewer at the end of the file; valid until the next call. */
-  async upTo(at: number, bytes: number): Promise<Buffer> {
-    const wanted = Math.max(0, Math.min(bytes, this.fileBytes - at));
-    if (at < this.from || at + wanted > this.from + this.piece.length) {
-      const size = Math.min(Math.max(wanted, this.pieceBytes), this.fileBytes - at);
-      if (this.buffer.length < size) this.buffer = Buffer.allocUnsafeSlow(size);
-      const filled = await readFully(this.handle, this.buffer.subarray(0, size), at);
-      this.piece = this.buffer.subarray(0, filled);
-      this.from = at;
-    }
-    return this.piece.subarray(at - this.from, at - this.from + wanted);
-  }
-}
-
-/** Fills `buffer` from `at`; gives how much the file had. */
-export async function readFully(handle: FileHandle, buffer: Buffer, at: number): Promise<number> {
-  let filled = 0;
-  while (filled < buffer.length) {
-    const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, at + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return filled;
 }
 
 export interface RecoveredFile {

@@ -1,11 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { SegmentInfo } from '../../media/clip.js';
 import type { Fragment, StreamInit } from '../../media/fragment.js';
-import { newestFrame, pictureAt } from '../../media/picture.js';
+import { jpegSize } from '../../media/jpegs.js';
+import { keyframeJpegs } from '../../media/keyframes.js';
+import { readMoof } from '../../media/mp4/moof.js';
+import { movieOf } from '../../media/mp4/movie.js';
+import { framesShown, newestFrame } from '../../media/picture.js';
 import { type Ffmpeg, runFfmpeg } from '../../src/base/ffmpeg.js';
-import { ffmpeg, oldFfmpeg, readStream, record, shoot, tempFolder } from './footage.js';
+import { ffmpeg, oldFfmpeg, readStream, shoot } from './footage.js';
 
-const START = Date.UTC(2026, 10, 21, 7, 30, 0);
 const FPS = 15;
 
 let system: Ffmpeg;
@@ -13,7 +15,6 @@ let old: Ffmpeg;
 let h264: { init: StreamInit; fragments: Fragment[] };
 let bframes: typeof h264;
 let h265: typeof h264;
-let segments: SegmentInfo[];
 /** the recorded pictures, small and grey */
 let truth: Buffer[];
 
@@ -23,7 +24,6 @@ beforeAll(async () => {
   h264 = readStream(stream);
   bframes = readStream(await shoot({ seconds: 6, fps: FPS, bFrames: 2 }));
   h265 = readStream(await shoot({ seconds: 6, fps: FPS, codec: 'libx265' }));
-  segments = await record(await tempFolder(), 'picture', stream, START, 4);
   const raw = await grey(stream, 'mp4');
   truth = Array.from({ length: raw.length / PIXELS }, (_, i) => raw.subarray(i * PIXELS, (i + 1) * PIXELS));
 });
@@ -177,18 +177,97 @@ describe('a picture', () => {
     }
   });
 
-  it('of a moment in the recording is the frame then shown', async () => {
-    for (const [atMs, frame] of [
-      [0, 0],
-      [1990, 29],
-      [2000, 30],
-      [4700, 70],
+  it('of some moments of a GOP is the frame then shown, each once decoded or not', async () => {
+    for (const [source, which] of [
+      [h264, system],
+      [h264, old],
+      [bframes, system],
+      [h265, system],
+      [h265, old],
     ] as const) {
-      const picture = await pictureAt(system, segments, START + atMs);
-      expect(await frameShown(picture.jpeg)).toBe(frame);
-      expect(picture.frameMs).toBeCloseTo(START + (frame * 1000) / FPS, 0);
+      const gop = gopUntil(source, source.fragments.length);
+      const moments = [-5, 0, 70, 990, 1001, 1999, 5000];
+      const pictures = await framesShown(which, source.init, gop, moments);
+      const shown = await Promise.all(pictures.map((picture) => frameShown(picture!.jpeg)));
+      expect(shown).toEqual([60, 60, 61, 74, 75, 89, 89]);
+      for (const [i, picture] of pictures.entries())
+        expect(picture!.offsetMs).toBeCloseTo(((shown[i]! - 60) * 1000) / FPS, 0);
     }
-    await expect(pictureAt(system, segments, START + 60_000)).rejects.toMatchObject({ kind: 'no-footage' });
-    await expect(pictureAt(system, segments, START - 1)).rejects.toMatchObject({ kind: 'no-footage' });
+  });
+
+  it('of a moment behind damage is the last clean one before it, with its own time', async () => {
+    for (const source of [h264, h265]) {
+      const gop = gopUntil(source, source.fragments.length).map(({ bytes, startTicks }, i) => {
+        const damaged = Buffer.from(bytes);
+        if (i === 2) damaged.fill(0x5a, damaged.indexOf('mdat') + 60);
+        return { bytes: damaged, startTicks };
+      });
+      const pictures = await framesShown(system, source.init, gop, [0, 400, 1900]);
+      for (const picture of pictures) {
+        const shown = await frameShown(picture!.jpeg);
+        expect(shown).toBe(60 + Math.round((picture!.offsetMs * FPS) / 1000));
+      }
+      expect(await frameShown(pictures[1]!.jpeg)).toBe(66);
+      expect(pictures[2]!.offsetMs).toBeLessThan(1001);
+    }
+  });
+});
+
+/** The keyframes of a stream as they lie in it, one sample each. */
+const keysOf = ({ init, fragments }: typeof h264) =>
+  fragments
+    .filter(({ key }) => key)
+    .map(({ bytes }) => {
+      const moof = bytes.subarray(0, bytes.readUInt32BE(0));
+      const run = readMoof(moof, movieOf(init)).find(({ trackId }) => trackId === init.videoTrackId)!;
+      const { at } = run.stretches[0]!;
+      return bytes.subarray(at, at + run.sizes[0]!);
+    });
+
+describe.each([
+  ['system', () => system],
+  ['2018', () => old],
+])('keyframes taken out of a recording, with the %s ffmpeg', (_, which) => {
+  it('come in one go, in their order, each as it was', async () => {
+    for (const source of [h264, bframes, h265]) {
+      const keys = keysOf(source);
+      expect(keys).toHaveLength(3);
+      const jpegs = await keyframeJpegs(
+        which(),
+        source.init,
+        [2, 0, 1, 1].map((i) => keys[i]!),
+        { width: 160 },
+      );
+      expect(jpegs.map((jpeg) => jpegSize(jpeg!))).toEqual(Array(4).fill({ width: 160, height: 90 }));
+      expect(await Promise.all(jpegs.map((jpeg) => frameShown(jpeg!)))).toEqual([60, 0, 30, 30]);
+    }
+  });
+
+  it('of open GOPs come as well', async () => {
+    for (const codec of ['libx264', 'libx265'] as const) {
+      const source = readStream(await shoot({ seconds: 6, fps: FPS, codec, bFrames: 3, openGop: true }));
+      const keys = keysOf(source);
+      const jpegs = await keyframeJpegs(which(), source.init, keys, {});
+      expect(await Promise.all(jpegs.map((jpeg) => frameShown(jpeg!)))).toEqual([0, 30, 60]);
+    }
+  });
+
+  it('that are damaged are none, and the others stay', async () => {
+    for (const source of [h264, h265]) {
+      const keys = keysOf(source);
+      const torn = Buffer.from(keys[1]!);
+      // what is wrong within a picture of H.265 can't be seen unless it is nothing
+      torn.fill(source === h264 ? 0x5a : 0, Math.floor(torn.length / 2));
+      const empty = Buffer.alloc(keys[0]!.length);
+      const jpegs = await keyframeJpegs(
+        which(),
+        source.init,
+        [keys[0]!, torn, keys[2]!, empty, keys[1]!],
+        {},
+      );
+      expect(jpegs.map((jpeg) => jpeg !== null)).toEqual([true, false, true, false, true]);
+      expect(await frameShown(jpegs[2]!)).toBe(60);
+      expect(await frameShown(jpegs[4]!)).toBe(30);
+    }
   });
 });

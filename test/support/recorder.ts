@@ -19,6 +19,8 @@ import type {
   RecorderEvent,
   RecorderEventKind,
   RemovedCamera,
+  Still,
+  StillsRequest,
 } from '../../media/types.js';
 import { type Clock, DAY_MS, fromVietnamTime } from '../../src/base/clock.js';
 import { WorldError } from '../../src/base/errors.js';
@@ -51,6 +53,10 @@ export interface TestRecorder extends RecorderClient {
   /** which stream a chat clip of a camera comes from, when not from the main one */
   chatStreams: Map<string, 'main' | 'sub'>;
   snapshots: string[];
+  /** what `stills` was asked for */
+  stillsAsked: StillsRequest[];
+  /** moments whose pictures can't be read though they are listed */
+  damaged: Set<number>;
 }
 
 /** Keyframes of the made-up stream stand at multiples of this, ms. */
@@ -119,6 +125,8 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
     clips: [],
     chatStreams: new Map(),
     snapshots: [],
+    stillsAsked: [],
+    damaged: new Set(),
     emit(kind, cameraId, data = {}) {
       emitted.push({ id: emitted.length + 1, atMs: clock.now(), kind, cameraId, data });
       const waiting = listeners;
@@ -254,6 +262,25 @@ export function makeTestRecorder(clock: Clock): TestRecorder {
         .jpeg()
         .toBuffer();
       return { jpeg, frameMs: clock.now() - 300, width, height };
+    },
+    async stills(request): Promise<Still[]> {
+      const one = get(request.cameraId);
+      recorder.stillsAsked.push(request);
+      const width = request.width ?? 1280;
+      const height = Math.round((width * 9) / 16);
+      const jpeg = await sharp({ create: { width, height, channels: 3, background: '#35506b' } })
+        .jpeg()
+        .toBuffer();
+      return request.moments.map((atMs) => {
+        const around = gapsIn(one, { startMs: 0, endMs: Math.max(clock.now(), atMs + 1) });
+        const gap = around.find((each) => each.startMs <= atMs && each.endMs > atMs);
+        const none = { pictures: [], beforeMs: gap?.startMs || null, afterMs: gap?.endMs ?? null };
+        if (recorder.damaged.has(atMs)) return { ...none, atMs, cause: 'damaged' };
+        if (gap !== undefined || atMs > clock.now()) return { ...none, atMs, cause: gap?.cause ?? null };
+        const frameMs = request.frame === 'exact' ? Math.floor(atMs / 40) * 40 : Math.round(atMs / GOP) * GOP;
+        const pictures = [{ jpeg, frameMs, width, height }];
+        return { atMs, pictures, cause: null, beforeMs: null, afterMs: null };
+      });
     },
     async coverage(id, range): Promise<Coverage> {
       const one = get(id);
