@@ -52,8 +52,8 @@ export const helpCommand = (house: House, table: () => Command[]) =>
     },
   });
 
-/** Known to who needs them; the help must fit one screen. */
-const ASIDE = new Set(['trogiup', 'quyen', 'noi', 'lienket']);
+/** Known to who needs them (a report names the words that open it); the help must fit one screen. */
+const ASIDE = new Set(['trogiup', 'quyen', 'noi', 'lienket', 'tin']);
 
 /**
  * The help of this person; guests and households get one warm sentence instead of a list.

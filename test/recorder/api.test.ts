@@ -228,8 +228,10 @@ describe('the event stream', () => {
     await stand.client.addCamera({ id: 'after', name: 'x', url: 'test:street', enabled: false });
     await reading;
     stop.abort();
-    const ids = Array.from({ length: seen.length }, (_, i) => last + 1 + i);
-    expect(seen).toEqual(ids);
+    // numbers may leave some out where it was started again
+    const there = await nextEvents(last, (events) => events.some(({ cameraId }) => cameraId === 'after'));
+    expect(seen).toEqual(there.slice(0, seen.length).map(({ id }) => id));
+    expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
     expect(seen.length).toBeGreaterThanOrEqual(4);
   });
 

@@ -218,7 +218,8 @@ async function round(model: Model, world: World): Promise<void> {
   const old = (row: SegmentRow) =>
     !isHeld(row) &&
     world.clock.late(row.startMs) === null &&
-    !world.holds.isActive({ ...dated, untilMs: row.endMs + DAYS * DAY });
+    // at the very millisecond it may stay or go
+    !world.holds.isActive({ ...dated, untilMs: row.endMs + DAYS * DAY + 1 });
   for (const cameraId of CAMERAS)
     for (const stream of STREAMS) {
       const mine = (row: SegmentRow) => row.cameraId === cameraId && row.stream === stream;
