@@ -57,6 +57,9 @@ interface OpenSegment {
   path: string;
 }
 
+/** One fragment makes dates earlier by more than this only while pictures come faster than they were taken, ms. */
+const SETTLED_MS = 50;
+
 /** What is done with the fragments of one connection: dated, cut into files, the newest GOP remembered. */
 export class Connection implements FragmentSink {
   /** aborts when the disk fails: the source must end */
@@ -96,7 +99,9 @@ export class Connection implements FragmentSink {
   fragment(fragment: Fragment): void {
     const { streamInit: init, clock } = this;
     if (init === null || clock === null || this.diskError !== null) return;
-    if (clock.add(fragment)) {
+    const before = clock.offset;
+    const jumped = clock.add(fragment);
+    if (jumped) {
       if (this.current !== null) this.current.offset = this.lastOffset;
       this.cutNext = true;
       this.doors.log.warn({ camera: this.cameraId, stream: this.stream }, 'clock or media time jumped');
@@ -106,7 +111,10 @@ export class Connection implements FragmentSink {
       const startMs = this.wallOf(fragment.startTicks);
       this.gop.add(fragment);
       const slot = Math.floor(startMs / this.doors.segmentMs);
-      if (fragment.key && (this.current === null || this.cutNext || slot !== this.current.slot)) {
+      // pictures that come in a heap are dated too late until it is worked off: a file that ended before would overlap the next
+      const catchingUp = !jumped && before !== null && this.lastOffset < before - SETTLED_MS;
+      const due = this.current === null || this.cutNext || (slot !== this.current.slot && !catchingUp);
+      if (fragment.key && due) {
         this.closeCurrent();
         this.open(init, fragment, startMs, slot);
       }
