@@ -39,7 +39,7 @@ beforeAll(async () => {
     const second = await recordPast({ root, cameraId, stream, startMs: THEN + 5 * MINUTE, seconds: 60 });
     files.set(cameraId, [...first, ...second]);
   }
-  for (const cameraId of ['torn', 'changed'])
+  for (const cameraId of ['torn', 'headless', 'changed'])
     files.set(cameraId, await recordPast({ root, cameraId, stream: h264, startMs: THEN, seconds: 180 }));
   // the camera was given another codec in its third minute
   await recordPast({ root, cameraId: 'changed', stream: hevc, startMs: THEN + 3 * MINUTE, seconds: 60 });
@@ -198,6 +198,22 @@ describe('damaged recordings', () => {
       }
     }
     expect(third).toBeDefined();
+  });
+});
+
+describe('a file whose head is damaged', () => {
+  it('shows its pictures all the same', async () => {
+    const [, second] = files.get('headless')!;
+    const handle = await fs.open(second!.path, 'r+');
+    await handle.write(Buffer.alloc(400), 0, 400, 0);
+    await handle.close();
+    for (const frame of ['keyframe', 'exact'] as const) {
+      const moments = [THEN + 90_000];
+      const [still] = await stand.client.stills({ cameraId: 'headless', moments, frame });
+      const { number, meant } = await numbersOf(still!);
+      expect(number).toBe(meant);
+      expect(number).not.toBeNull();
+    }
   });
 });
 
